@@ -1,0 +1,151 @@
+"""Orienting, resampling and comparing grids; every layer above uses these and no others.
+
+Inside the program every volume is *canonical*: axis 0 runs to the patient's right, axis 1
+to the front (anterior), axis 2 up (superior), as nearly as flips and swaps of whole axes allow.
+"""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import TypeVar
+
+import numpy as np
+import SimpleITK as sitk
+
+from spineclock.core.errors import GeometryError
+from spineclock.core.volume import Array, Mask, Volume
+
+V = TypeVar("V", bound=Volume)
+
+
+def canonical(volume: V) -> V:
+    """The volume with its axes nearest to right, anterior, superior; no sample is changed.
+
+    Shape (I, J, K) → a permutation of it. The assignment maximises the product of direction cosines,
+    so that an oblique slab gets three different axes and the answer does not depend on storage order.
+
+    Examples
+    --------
+    >>> v = Volume(np.arange(24).reshape(2, 3, 4), np.diag([-1.0, 1.0, 1.0, 1.0]))
+    >>> c = canonical(v)
+    >>> bool((c.array == v.array[::-1]).all()), c.affine[0].tolist()
+    (True, [1.0, 0.0, 0.0, -1.0])
+    """
+    cosines = volume.affine[:3, :3] / np.asarray(volume.spacing_mm)
+    order = max(
+        permutations(range(3)),
+        key=lambda p: (round(float(np.prod([abs(cosines[w, p[w]]) for w in range(3)])), 9)),
+    )
+    array = volume.array.transpose(order)
+    affine = np.array(volume.affine)
+    affine[:3, :3] = affine[:3, list(order)]
+    for axis in range(3):
+        if affine[axis, axis] < 0:
+            array = np.flip(array, axis)
+            affine[:3, 3] += affine[:3, axis] * (array.shape[axis] - 1)
+            affine[:3, axis] *= -1
+    return type(volume)(array, affine)
+
+
+def resampled_shape(shape: tuple[int, ...], old_mm: tuple[float, ...], new_mm: tuple[float, ...]) -> tuple[int, ...]:
+    """Samples along each axis after resampling: the extent divided by the new spacing, rounded half up.
+
+    >>> resampled_shape((16, 1024, 384), (4.0, 0.5, 0.5), (4.0, 1.0, 1.0))
+    (16, 512, 192)
+    """
+    return tuple(max(1, int(np.floor(n * o / m + 0.5))) for n, o, m in zip(shape, old_mm, new_mm, strict=True))
+
+
+def resample(volume: V, spacing_mm: tuple[float, float, float]) -> V:
+    """The volume on a grid of the given spacing, covering the same box of the patient.
+
+    A :class:`Mask` is resampled by nearest neighbour and a :class:`Volume` linearly, after a Gaussian
+    against aliasing along each axis that shrinks. An axis whose spacing changes by less than 0.1% is
+    left alone. Both grids share their centre.
+    """
+    new_mm = tuple(
+        old if abs(old - new) < 1e-3 * new else new
+        for old, new in zip(volume.spacing_mm, spacing_mm, strict=True)
+    )
+    if new_mm == volume.spacing_mm:
+        return volume
+    shape = resampled_shape(volume.shape, volume.spacing_mm, new_mm)
+    scale = np.asarray(new_mm) / np.asarray(volume.spacing_mm)
+    affine = np.array(volume.affine)
+    affine[:3, :3] = affine[:3, :3] * scale
+    middle = volume.affine[:3, :3] @ ((np.asarray(volume.shape) - 1) / 2) + volume.affine[:3, 3]
+    affine[:3, 3] = middle - affine[:3, :3] @ ((np.asarray(shape) - 1) / 2)
+    return resample_like(volume, shape, affine)
+
+
+def resample_like(volume: V, shape: tuple[int, ...], affine: Array) -> V:
+    """The volume sampled on another grid; outside its box it holds 0.
+
+    Interpolation follows the type as in :func:`resample`.
+    """
+    if not isinstance(volume, Mask):
+        volume = _antialiased(volume, affine)
+    return type(volume)(_sample(volume, shape, affine, nearest=isinstance(volume, Mask)), affine)
+
+
+def _antialiased(volume: V, affine: Array) -> V:
+    shrink = np.linalg.norm(affine[:3, :3], axis=0) / np.asarray(volume.spacing_mm)
+    if same_orientation(volume.affine, affine) and (shrink > 1.05).any():
+        image = _image(volume)
+        for axis, factor in enumerate(shrink):
+            if factor > 1.05:  # sigma that leaves half the amplitude at the new Nyquist frequency
+                sigma = float(np.sqrt(factor**2 - 1) / 2.3548) * volume.spacing_mm[axis]
+                image = sitk.RecursiveGaussian(image, sigma, False, sitk.RecursiveGaussianImageFilter.ZeroOrder, axis) \
+                    if volume.shape[axis] >= 4 else image
+        return volume.with_array(sitk.GetArrayFromImage(image).transpose(2, 1, 0))
+    return volume
+
+
+def _sample(volume: Volume, shape: tuple[int, ...], affine: Array, *, nearest: bool) -> Array:
+    """Samples of ``volume`` at the voxel centres of the target grid, in voxel coordinates of the source."""
+    target_to_source = np.linalg.inv(volume.affine) @ affine
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(target_to_source[:3, :3].ravel().tolist())
+    transform.SetTranslation(target_to_source[:3, 3].tolist())
+    source = sitk.GetImageFromArray(_sitk_array(volume.array))
+    out = sitk.Resample(
+        source, [int(n) for n in shape], transform,
+        sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear,
+        (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (1, 0, 0, 0, 1, 0, 0, 0, 1), 0.0,
+        source.GetPixelID(), True,
+    )
+    return sitk.GetArrayFromImage(out).transpose(2, 1, 0)
+
+
+def _sitk_array(array: Array) -> Array:
+    array = array.transpose(2, 1, 0)
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
+    elif array.dtype.kind == "f" or array.dtype.itemsize == 8:
+        array = array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
+    return np.ascontiguousarray(array)
+
+
+def _image(volume: Volume) -> sitk.Image:
+    image = sitk.GetImageFromArray(_sitk_array(volume.array.astype(np.float32)))
+    image.SetSpacing(volume.spacing_mm)
+    return image
+
+
+def same_orientation(a: Array, b: Array, *, tolerance: float = 1e-3) -> bool:
+    """Whether two affines have parallel axes in the same order and sense."""
+    unit = [m[:3, :3] / np.linalg.norm(m[:3, :3], axis=0) for m in (a, b)]
+    return bool(np.abs(unit[0] - unit[1]).max() < tolerance)
+
+
+def require_same_grid(a: Volume, b: Volume, *, what: str, tolerance_mm: float = 0.1) -> None:
+    """Raise :class:`GeometryError` unless both volumes sample the same points of the patient."""
+    if a.shape != b.shape:
+        raise GeometryError(f"{what}: shapes {a.shape} and {b.shape}", wanted="one grid for both",
+                            remedy="resample the mask onto the scan's grid")
+    corners = np.array([[i, j, k, 1] for i in (0, a.shape[0] - 1) for j in (0, a.shape[1] - 1)
+                        for k in (0, a.shape[2] - 1)], dtype=float).T
+    away = float(np.abs((a.affine - b.affine) @ corners).max())
+    if away > tolerance_mm:
+        raise GeometryError(f"{what}: the grids lie up to {away:.1f} mm apart", wanted="one grid for both",
+                            remedy="resample the mask onto the scan's grid")
