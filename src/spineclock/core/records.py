@@ -1,0 +1,115 @@
+"""What the layers hand to each other about one scan: facts, verdicts, results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Self
+
+from spineclock.core.volume import Mask, Volume
+
+Verdict = Literal["ok", "check", "refused"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """One series as read at the door: the image, canonical (RAS+), and what its header tells.
+
+    Unknown facts are None or an empty string. ``scan_id`` is unique within a run and safe as a folder name.
+    ``sequence`` is the weighting where the header tells it ("T1w", "T2w", "STIR", …).
+    """
+
+    scan_id: str
+    volume: Volume
+    source: Path
+    modality: str = ""
+    sequence: str = ""
+    description: str = ""
+    echo_time_ms: float | None = None
+    repetition_time_ms: float | None = None
+    scanner: str = ""
+    person_id: str = ""
+    age_years: float | None = None
+    sex: Literal["F", "M", ""] = ""
+    mask: Mask | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader should know, such as headers that contradict each other or burned-in text."""
+
+    def with_mask(self, mask: Mask) -> Self:
+        """The same scan with a label map on its grid."""
+        return replace(self, mask=mask)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An input that gave no result: which, at what stage, and why."""
+
+    input: str
+    stage: Literal["ingest", "select", "segment", "measure", "predict", "report"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Whether a scan could be read, and what may mislead.
+
+    ``ok``: nothing found against it. ``check``: an answer is given, but look at the reasons.
+    ``refused``: no answer is given, for the reasons stated.
+    """
+
+    verdict: Verdict = "ok"
+    reasons: tuple[str, ...] = ()
+
+    def with_reason(self, verdict: Verdict, reason: str) -> Quality:
+        """This quality, no better than ``verdict``, with one more reason.
+
+        >>> Quality().with_reason("check", "cropped").with_reason("ok", "note").verdict
+        'check'
+        """
+        order: tuple[Verdict, ...] = ("ok", "check", "refused")
+        worse = max(self.verdict, verdict, key=order.index)
+        return Quality(worse, (*self.reasons, reason))
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A range in years that covers the chronological age of typical people with the stated probability."""
+
+    low_years: float
+    high_years: float
+    coverage: float
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What one measurement adds to a predicted age, against the training people's mean."""
+
+    name: str
+    value: float
+    years: float
+
+
+@dataclass(frozen=True)
+class AgePrediction:
+    """A spine age with all that is needed to judge it; ages in years.
+
+    ``predicted_age_years`` is the one the model card stands for; ``components`` the ages it is made of
+    ("measurements", "network"). ``gap_years`` = corrected − chronological age, where that is known.
+    """
+
+    predicted_age_years: float
+    corrected_age_years: float
+    interval: Interval
+    gap_years: float | None
+    components: dict[str, float]
+    contributions: tuple[Contribution, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which weights answered: name, a sha256 per file, and what must be said beside each result."""
+
+    name: str
+    weights_sha256: dict[str, str] = field(default_factory=dict)
+    statement: str = ""
