@@ -33,6 +33,10 @@ DISC, BODY, ARCH, RIB = 100, 200, 300, 400
 """What is added to a vertebra's number for the disc below it, its body, its arch and its ribs."""
 
 
+CLASSES = ("background", "disc", "vertebra", "canal")
+"""What the segmentation network tells apart, by the number in its label maps."""
+
+
 class Structure(IntEnum):
     """Structures that have one number whatever the level."""
 

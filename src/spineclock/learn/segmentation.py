@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from spineclock.core.anatomy import CLASSES
 from spineclock.core.geometry import resample
 from spineclock.core.volume import Mask, Volume
-from spineclock.nets.segmenter import CLASSES, PIXEL_MM, Segmenter
-from spineclock.segment.network import Scorer
-from spineclock.segment.slices import Floats, to_pictures, windowed, working_grid
+from spineclock.nets.segmenter import Segmenter
+from spineclock.segment.slices import PIXEL_MM, to_pictures, windowed, working_grid
 
 
 @dataclass(frozen=True)
@@ -91,19 +91,6 @@ def segmentation_loss(scores: Tensor, labels: Tensor) -> Tensor:
     overlap = 2 * (p * truth).sum((0, 2, 3)) + 1
     dice = overlap / (p.sum((0, 2, 3)) + truth.sum((0, 2, 3)) + 1)
     return F.cross_entropy(scores, labels) + 1 - dice[1:].mean()
-
-
-def torch_scorer(net: nn.Module) -> Scorer:
-    """The network as a function of arrays, evaluated by PyTorch: the reference for every other engine."""
-    net = net.eval().to(memory_format=torch.channels_last)
-
-    def score(pictures: Floats) -> Floats:
-        with torch.inference_mode():
-            x = torch.from_numpy(pictures).contiguous(memory_format=torch.channels_last)
-            out: Floats = net(x).float().contiguous().numpy()
-        return out
-
-    return score
 
 
 def _restore(checkpoint: Path | None, parts: dict[str, object]) -> int:

@@ -7,13 +7,17 @@ systems use TotalSpineSeg or SPINEPS.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-CLASSES = ("background", "disc", "vertebra", "canal")
-PIXEL_MM = 0.47
-MULTIPLE = 32
-"""Rows and columns must be a multiple of this: one unshuffle and four poolings by two."""
+from spineclock.core.anatomy import CLASSES
+
+Floats = npt.NDArray[np.float32]
+
 
 
 def double_conv(c_in: int, c_out: int) -> nn.Sequential:
@@ -59,3 +63,16 @@ class Segmenter(nn.Module):
             x = block(torch.cat([nn.functional.interpolate(x, scale_factor=2.0), skip], dim=1))
         scores: Tensor = self.unfold(self.head(x))
         return scores
+
+
+def torch_scorer(net: nn.Module) -> Callable[[Floats], Floats]:
+    """The network as a function of arrays, evaluated by PyTorch: the reference for every other engine."""
+    net = net.eval().to(memory_format=torch.channels_last)
+
+    def score(pictures: Floats) -> Floats:
+        with torch.inference_mode():
+            x = torch.from_numpy(pictures).contiguous(memory_format=torch.channels_last)
+            out: Floats = net(x).float().contiguous().numpy()
+        return out
+
+    return score

@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import hashlib
+from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import nn
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from spineclock.core.errors import InputError
+
+if TYPE_CHECKING:  # the prediction path reads weights without PyTorch
+    from torch import nn
+
+
+def packaged(name: str) -> Path:
+    """The path of a file that ships in ``spineclock/weights``.
+
+    Raises
+    ------
+    InputError
+        If the installation lacks it.
+    """
+    path = Path(str(resources.files("spineclock"))) / "weights" / name
+    if not path.is_file():
+        raise InputError(f"the packaged file weights/{name} is missing", wanted="a complete installation",
+                         remedy="install the package again")
+    return path
 
 
 def save(net: nn.Module, path: Path, about: dict[str, str] | None = None) -> str:
     """Writes the network's tensors, floats in half precision, and returns the file's sha256."""
-    tensors = {name: (t.half() if t.is_floating_point() else t).contiguous().clone() for name, t in net.state_dict().items()}
+    from safetensors.torch import save_file
+
+    tensors = {name: (t.half() if t.is_floating_point() else t).contiguous().clone()
+               for name, t in net.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata=about)
@@ -22,33 +46,42 @@ def save(net: nn.Module, path: Path, about: dict[str, str] | None = None) -> str
     return sha256(path)
 
 
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The tensors of a weights file by name, floats as float32.
+
+    Raises
+    ------
+    InputError
+        If the file is not safetensors.
+    """
+    try:
+        arrays = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path.name} cannot be read as weights ({error})", wanted="a safetensors file",
+                         remedy="install the package again, or train the weights again") from error
+    return {name: a.astype(np.float32) if a.dtype.kind == "f" else a for name, a in arrays.items()}
+
+
 def load_into(net: nn.Module, path: Path) -> str:
-    """Fills the network from a file and returns the file's sha256.
+    """Fills the network from a file, leaves it in evaluation mode, and returns the file's sha256.
 
     Raises
     ------
     InputError
         If the file is not safetensors, or holds other tensors than the network has.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path.name} cannot be read as weights ({error})", wanted="a safetensors file",
-                         remedy="install the package again, or train the weights again") from error
-    wanted = net.state_dict()
-    wrong = sorted(set(wanted) ^ set(tensors)) or [n for n in wanted if wanted[n].shape != tensors[n].shape]
+    import torch
+
+    arrays, wanted = read_arrays(path), net.state_dict()
+    wrong = sorted(set(wanted) ^ set(arrays)) or [n for n in wanted if tuple(wanted[n].shape) != arrays[n].shape]
     if wrong:
         raise InputError(f"{path.name} does not fit the network: {', '.join(wrong[:3])}",
-                         wanted=f"{len(wanted)} tensors of {type(net).__name__}")
-    net.load_state_dict({name: t.to(wanted[name].dtype) for name, t in tensors.items()})
+                         wanted=f"the {len(wanted)} tensors of {type(net).__name__}")
+    net.load_state_dict({name: torch.from_numpy(a).to(wanted[name].dtype) for name, a in arrays.items()})
     net.eval()
     return sha256(path)
 
 
 def sha256(path: Path) -> str:
     """The file's SHA-256, in hexadecimal."""
-    digest = hashlib.sha256(path.read_bytes())
-    return digest.hexdigest()
-
-
+    return hashlib.sha256(path.read_bytes()).hexdigest()

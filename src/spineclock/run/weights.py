@@ -11,11 +11,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from spineclock.core.anatomy import CLASSES
 from spineclock.core.volume import Mask
 from spineclock.ingest.datasets import spider
 from spineclock.learn.folds import folds_by_person
-from spineclock.learn.segmentation import SegmentationTraining, labelled_slices, torch_scorer, train_segmenter
-from spineclock.nets.segmenter import CLASSES, Segmenter
+from spineclock.learn.segmentation import SegmentationTraining, labelled_slices, train_segmenter
+from spineclock.nets.segmenter import Segmenter, torch_scorer
 from spineclock.nets.weights import load_into, save
 from spineclock.segment.network import class_probabilities, label_map
 

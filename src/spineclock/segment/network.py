@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from spineclock.core.anatomy import CLASSES
 from spineclock.core.geometry import resample_like
 from spineclock.core.volume import Mask, Volume
-from spineclock.nets.segmenter import CLASSES, MULTIPLE
 from spineclock.segment.slices import (
-    Floats, from_pictures, standardised, to_pictures, windowed, with_neighbours, working_grid,
+    MULTIPLE, Floats, from_pictures, standardised, to_pictures, windowed, with_neighbours, working_grid,
 )
 
 Scorer = Callable[[Floats], Floats]

@@ -7,9 +7,13 @@ import numpy.typing as npt
 
 from spineclock.core.geometry import resample
 from spineclock.core.volume import Array, Volume
-from spineclock.nets.segmenter import PIXEL_MM
 
 Floats = npt.NDArray[np.float32]
+
+PIXEL_MM = 0.47
+"""The network's pixel: that of the expert masks it learned from."""
+MULTIPLE = 32
+"""Rows and columns of a picture must be a multiple of this: one unshuffle by two and four poolings."""
 
 
 def working_grid(volume: Volume) -> Volume:

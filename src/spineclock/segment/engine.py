@@ -1,0 +1,37 @@
+"""The packaged segmentation weights, ready to score pictures, through OpenVINO or PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from spineclock.segment.network import Scorer
+
+Engine = Literal["auto", "openvino", "torch"]
+
+
+def scorer(weights: Path, *, engine: Engine = "auto", threads: int | None = None) -> Scorer:
+    """The network of a weights file as a function from pictures to scores.
+
+    ``auto`` means OpenVINO, which gives the same answers sooner (docs/results/speed.md); ``torch`` is the reference.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as this network's weights.
+    """
+    if engine == "torch":
+        import torch
+
+        from spineclock.nets.segmenter import Segmenter, torch_scorer
+        from spineclock.nets.weights import load_into
+
+        if threads:
+            torch.set_num_threads(threads)
+        net = Segmenter()
+        load_into(net, weights)
+        return torch_scorer(net)
+    from spineclock.nets.segmenter_openvino import compile_segmenter
+    from spineclock.nets.weights import read_arrays
+
+    return compile_segmenter(read_arrays(weights), threads=threads)
