@@ -1,0 +1,76 @@
+"""The spine-age network: a plain 3-D convolutional net of 2,950,401 parameters.
+
+Source: Table 2 of the spine-age paper on whole-spine sagittal T2 MRI. The table's total settles what it does not say:
+each convolution has a bias *and* a batch norm with scale and shift, the last linear layer a bias. What it leaves open
+is our choice: a pool never reduces an axis that is already 1 (so that 16 slices survive five pools), and
+the last pool takes the maximum or the mean over whatever is left (SFCN and pyment take the mean).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+CHANNELS = (32, 64, 128, 256, 256)
+TOP_CHANNELS = 64
+SMALLEST_AXIS = 16
+"""Voxels along each axis that the network is meant for, at least."""
+
+Pool = Literal["max", "average"]
+
+
+class Block(nn.Module):
+    """Convolution 3³, batch norm, ReLU, max-pool 2³.
+
+    The pool stands before the ReLU. Both are monotone, so max(ReLU(x)) = ReLU(max(x)) and the function is the
+    table's to the bit, but the ReLU then touches an eighth of the voxels; block 1 is bound by memory traffic.
+    """
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(c_in, c_out, kernel_size=3, padding=1)
+        self.norm = nn.BatchNorm3d(c_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features at half the resolution: (N, C, D, H, W) → (N, C', D/2, H/2, W/2), halves rounded down."""
+        x = self.norm(self.conv(x))
+        window = [2 if n > 1 else 1 for n in x.shape[2:]]  # an axis of 1 stays
+        return nn.functional.relu(nn.functional.max_pool3d(x, window))
+
+
+class AgeNet(nn.Module):
+    """One number a scan, the standardised age; from prepared volumes with any axes of at least 16 voxels.
+
+    Parameters
+    ----------
+    pool : "max" or "average"
+        How the last feature maps become one value each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> net = AgeNet().eval()
+    >>> sum(p.numel() for p in net.parameters())
+    2950401
+    >>> tuple(net(torch.zeros(2, 1, 16, 33, 19)).shape)
+    (2,)
+    """
+
+    def __init__(self, pool: Pool = "max") -> None:
+        super().__init__()
+        widths = (1, *CHANNELS)
+        self.blocks = nn.Sequential(*(Block(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)))
+        self.top = nn.Conv3d(CHANNELS[-1], TOP_CHANNELS, kernel_size=1)
+        self.top_norm = nn.BatchNorm3d(TOP_CHANNELS)
+        self.pool = nn.AdaptiveMaxPool3d(1) if pool == "max" else nn.AdaptiveAvgPool3d(1)
+        self.linear = nn.Linear(TOP_CHANNELS, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardised ages, shape (N,), from volumes, shape (N, 1, D, H, W)."""
+        # N 1 32 640 256 → N 32 16 320 128 → N 64 8 160 64 → N 128 4 80 32 → N 256 2 40 16 → N 256 1 20 8
+        x = self.blocks(x)
+        x = nn.functional.relu(self.top_norm(self.top(x)))  # N 64 1 20 8
+        x = self.pool(x).flatten(1)  # N 64
+        age: Tensor = self.linear(x)  # N 1
+        return age.squeeze(1)
