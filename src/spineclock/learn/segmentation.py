@@ -24,12 +24,12 @@ from spineclock.segment.slices import PIXEL_MM, to_pictures, windowed, working_g
 class SegmentationTraining:
     """How the network is trained; every number is our choice."""
 
-    steps: int = 1000
+    steps: int = 1600
     batch: int = 4
     crop: tuple[int, int] = (384, 256)
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
-    average_decay: float = 0.99
+    average_decay: float = 0.995
     checkpoint_every: int = 250
     seed: int = 0
 
