@@ -1,0 +1,53 @@
+# Two commands for a stranger: `make demo` and `make test`. Everything lands in .venv; pip's own environment
+# variables (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS, PIP_CERT, …) are neither set nor cleared here.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
+
+.PHONY: demo test quick lint weights licences constraints clean
+
+demo: $(VENV)/.installed
+	$(BIN)/spineclock demo --out demo
+
+test: lint
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -m "not slow"
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+# The weights again from SPIDER (docs/data.md): make weights DATA=path/to/spider
+weights: $(VENV)/.installed
+	@test -n "$(DATA)" || { echo "error: make weights DATA=<the SPIDER folder>; see docs/data.md" >&2; exit 2; }
+	$(BIN)/python -m spineclock.run.weights --data $(DATA)
+
+licences: $(VENV)/.installed-dev
+	$(BIN)/python tests/test_house.py
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is wanted: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(INSTALL) --editable '.[dev]'
+	touch $@
+
+# Pins what a clean, unconstrained environment resolves to; +cpu and the like are where a wheel came from, not what it is.
+constraints:
+	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
+	build/constraints/bin/python -m pip install '.[dev]'
+	{ sed -n '/^#/p' constraints.txt; \
+	  build/constraints/bin/python -m pip freeze --exclude spineclock | sed -E 's/\+[A-Za-z0-9.]+$$//'; } > build/constraints.txt
+	mv build/constraints.txt constraints.txt
+	rm -rf build/constraints
+
+clean:
+	rm -rf dist demo .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

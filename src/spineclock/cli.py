@@ -1,0 +1,232 @@
+"""The command line: words in, words out. Whatever is heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any
+
+import typer
+
+from spineclock.core.errors import SpineclockError, UsageError
+
+DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses others script against."""
+
+app = typer.Typer(
+    name="spineclock",
+    help="A spine age from a scan, with its interval and a verdict on whether the scan could be read.\n\n"
+    "For research. Not a medical device.",
+    epilog="\b\nExample:\n  spineclock predict scan.nii.gz --age 57 --sex F --out results",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich alone takes a quarter of the time help may take
+)
+
+
+def _example(*lines: str) -> str:
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+LogFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write what happens, with times, to a file.")]
+Threads = Annotated[int | None, typer.Option(metavar="N", help="Processor threads; all where not given.")]
+EngineName = Annotated[
+    str | None, typer.Option("--engine", metavar="auto|torch|openvino", help="What runs the networks.")
+]
+LowestVertebra = Annotated[
+    str | None, typer.Option(metavar="LEVEL", help="The lowest whole vertebra in view, such as L4, where it is not L5.")
+]
+
+
+@contextmanager
+def _plain_errors(*, debug: bool, log_file: Path | None = None) -> Iterator[None]:
+    """Turns what a user can act on into one line and an exit status, and keeps the log."""
+    if debug:
+        sys.excepthook = sys.__excepthook__
+    with _logged(log_file, debug=debug):
+        try:
+            yield
+        except SpineclockError as error:
+            if debug:
+                raise
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(WRONG_CALL if isinstance(error, UsageError) else SOME_FAILED) from error
+        except KeyboardInterrupt:
+            typer.echo("stopped; what is finished is kept, and `--resume` takes up from here", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _logged(log_file: Path | None, *, debug: bool) -> Iterator[None]:
+    """Sends the program's own log, warnings and the error that ends the command to the file."""
+    if log_file is None:
+        yield
+        return
+    import logging
+
+    try:
+        handler = logging.FileHandler(log_file, encoding="utf-8")
+    except OSError as error:
+        typer.echo(f"error: the log {log_file} cannot be written ({error.strerror}).", err=True)
+        raise typer.Exit(WRONG_CALL) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    loggers = logging.getLogger("spineclock"), logging.getLogger("py.warnings")
+    logging.captureWarnings(True)
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG if debug else logging.INFO)
+        logger.addHandler(handler)
+    loggers[0].info("spineclock %s", " ".join(sys.argv[1:]))
+    try:
+        yield
+    except typer.Exit as end:
+        if end.__cause__ is not None:
+            loggers[0].error("%s", end.__cause__, exc_info=end.__cause__)
+        raise
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+        logging.captureWarnings(False)
+        handler.close()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import spineclock
+
+        typer.echo(f"spineclock {spineclock.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    "predict",
+    epilog=_example(
+        "spineclock predict scan.nii.gz --age 57 --sex F --out results",
+        "spineclock predict studies/ --cohort people.csv --out results --resume",
+        "spineclock predict export.zip --set interval_coverage=0.8 --print-config",
+    ),
+)
+def _predict(
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="INPUT", help="NIfTI, MetaImage or DICOM: files, folders, or a .zip.", show_default=False
+        ),
+    ] = None,
+    recipe: Annotated[str | None, typer.Option(metavar="NAME", help="Which question is asked (mri-age).")] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME|RUN", help="Packaged weights, or a run's folder.")] = None,
+    age: Annotated[float | None, typer.Option(metavar="YEARS", help="The person's age at the scan.")] = None,
+    sex: Annotated[str | None, typer.Option(metavar="F|M", help="The person's sex.")] = None,
+    cohort: Annotated[Path | None, typer.Option(metavar="TABLE", help="Ages and sexes of many people.")] = None,
+    mask: Annotated[Path | None, typer.Option(metavar="FILE", help="A label map made elsewhere.")] = None,
+    mask_scheme: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Its numbering: spider, totalspineseg, spineps, totalsegmentator."),
+    ] = None,
+    lowest_vertebra: LowestVertebra = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where results go.")] = Path("spineclock-out"),
+    resume: Annotated[bool | None, typer.Option("--resume", help="Keep finished scans, do the others.")] = None,
+    overwrite: Annotated[bool | None, typer.Option("--overwrite", help="Replace earlier results.")] = None,
+    threads: Threads = None,
+    device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where the networks run.")] = None,
+    engine: EngineName = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings in a TOML file.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Show every setting and its origin, and leave.")
+    ] = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Age each scan: prediction.json, measurements, pictures, and one report for all.
+
+    Exit status: 0 all done, 1 some inputs failed or were refused (see failures.csv), 2 the call was wrong.
+    """
+    flags: dict[str, Any] = {
+        "recipe": recipe, "model": model, "age_years": age, "sex": sex, "cohort": cohort, "mask": mask,
+        "mask_scheme": mask_scheme, "lowest_vertebra": lowest_vertebra, "resume": resume, "overwrite": overwrite,
+        "threads": threads, "device": device, "engine": engine,
+    }  # fmt: skip
+    with _plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.config import PredictSettings, configure
+
+        configuration = configure(PredictSettings, file=config, assignments=assignments or (), flags=flags)
+        if print_config:
+            typer.echo(configuration.as_toml(), nl=False)
+            return
+        if not inputs:
+            raise UsageError(
+                "no input is given", wanted="a scan, a folder or a .zip", remedy="spineclock predict scan.nii.gz"
+            )
+        from spineclock.run.predict import predict_all
+
+        raise typer.Exit(predict_all(inputs, configuration.settings, out=out))
+
+
+@app.command("segment", epilog=_example("spineclock segment scan.nii.gz --out mask.nii.gz --scheme spider"))
+def _segment(
+    input_: Annotated[Path, typer.Argument(metavar="INPUT", help="One scan: a file, a DICOM folder, or a .zip.")],
+    out: Annotated[Path, typer.Option(metavar="MASK.nii.gz", help="The label map, in the scan's own space.")],
+    scheme: Annotated[
+        str, typer.Option(metavar="spineclock|spider|totalspineseg", help="The numbering of the labels.")
+    ] = "spineclock",
+    lowest_vertebra: LowestVertebra = None,
+    threads: Threads = None,
+    engine: EngineName = "auto",
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Outline discs, vertebrae and canal, each with its level's number."""
+    with _plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.segment import segment_file
+
+        segment_file(
+            input_, out, scheme=scheme, lowest_vertebra=lowest_vertebra, threads=threads, engine=engine or "auto"
+        )
+
+
+@app.command("demo", epilog=_example("spineclock demo --out demo"))
+def _demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the demonstration goes.")] = Path("demo"),
+    debug: Debug = False,
+) -> None:
+    """Make an artificial lumbar scan, age it, and say where the report lies."""
+    with _plain_errors(debug=debug):
+        from spineclock.run.demo import demo
+
+        raise typer.Exit(demo(out))
+
+
+@app.command("selftest", epilog=_example("spineclock selftest"))
+def _selftest(debug: Debug = False) -> None:
+    """Check this installation against outputs recorded with it."""
+    with _plain_errors(debug=debug):
+        from spineclock.run.selftest import selftest
+
+        raise typer.Exit(selftest())
+
+
+def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    typer.echo(f"error: {kind.__name__}: {error}; remedy: run again with --debug and report what it shows.", err=True)
+
+
+def main() -> None:
+    """Runs the command line; no traceback reaches a user without ``--debug``."""
+    sys.excepthook = _one_line
+    # the command itself, not `app()`, which would put its own traceback in place of ours
+    typer.main.get_command(app)(prog_name="spineclock")

@@ -1,0 +1,219 @@
+"""Settings of a run, and where each came from: defaults < file < ``--set`` < a flag of its own.
+
+Settings are flat: one name, one value. The file is TOML; ``--print-config`` writes the same form, so
+that what one run used can be handed to the next.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, NoReturn, Self, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from spineclock.core.anatomy import LEVEL_NUMBERS
+from spineclock.core.errors import UsageError
+
+MaskScheme = Literal["spineclock", "spider", "totalspineseg", "spineps", "totalsegmentator"]
+Engine = Literal["auto", "torch", "openvino"]
+
+
+class Settings(BaseModel):
+    """Settings of one command: flat, frozen, and no name that is not declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+
+class PredictSettings(Settings):
+    """What ``spineclock predict`` can be told; ages in years.
+
+    Raises
+    ------
+    UsageError
+        If two settings contradict each other.
+
+    Examples
+    --------
+    >>> PredictSettings(age_years=57).interval_coverage
+    0.9
+    """
+
+    recipe: str = Field("mri-age", min_length=1, description="which question is asked of the scan")
+    model: str = Field("default", min_length=1, description="name of packaged weights, or the folder of a run")
+    age_years: float | None = Field(None, gt=0, le=120, description="the person's age at the scan")
+    sex: Literal["F", "M"] | None = Field(None, description="the person's sex")
+    cohort: Path | None = Field(None, description="table that holds age and sex of each scan")
+    mask: Path | None = Field(None, description="label map made elsewhere, used instead of segmenting")
+    mask_scheme: MaskScheme | None = Field(None, description="whose numbering the label map follows")
+    lowest_vertebra: str | None = Field(None, description="name of the lowest whole vertebra in view")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="where the networks run")
+    engine: Engine = Field("auto", description="what runs the networks; auto takes the quicker of equal answers")
+    threads: int | None = Field(None, ge=1, description="processor threads; all where not set")
+    interval_coverage: float = Field(0.9, ge=0.5, le=0.99, description="probability that the interval covers")
+    max_bytes: int = Field(16 * 10**9, ge=10**6, description="a scan that would need more memory is refused")
+    resume: bool = Field(False, description="leave scans alone that already have a result")
+    overwrite: bool = Field(False, description="write over results of an earlier run")
+
+    @field_validator("sex", mode="before")
+    @classmethod
+    def _upper_sex(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("lowest_vertebra")
+    @classmethod
+    def _known_level(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if value.upper() not in LEVEL_NUMBERS:
+            raise ValueError("wanted a level from C1 to L7, or S1")
+        return value.upper()
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        if self.mask is not None and self.mask_scheme is None:
+            raise UsageError(
+                f"the label map {self.mask} came without its numbering",
+                wanted=f"mask_scheme: one of {', '.join(get_args(MaskScheme))}",
+            )
+        if self.mask_scheme is not None and self.mask is None:
+            raise UsageError(
+                f"mask_scheme is {self.mask_scheme!r}, but no mask is given",
+                remedy="give the label map with --mask, or leave mask_scheme out",
+            )
+        if self.cohort is not None and (self.age_years is not None or self.sex is not None):
+            raise UsageError(
+                "both a cohort table and an age or sex are given",
+                wanted="one of the two",
+                remedy="write age and sex in the table's row",
+            )
+        if self.resume and self.overwrite:
+            raise UsageError(
+                "both resume and overwrite are set",
+                wanted="one of the two",
+                remedy="resume keeps earlier results; overwrite replaces them",
+            )
+        return self
+
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Configuration(Generic[S]):
+    """Settings and, by name, where each value came from."""
+
+    settings: S
+    origins: Mapping[str, str]
+
+    def as_toml(self) -> str:
+        """The settings as TOML, each line with its origin; what is not set is commented out."""
+        lines = []
+        for name in type(self.settings).model_fields:
+            value = getattr(self.settings, name)
+            line = f"# {name} is not set" if value is None else f"{name} = {_toml(value)}"
+            lines.append(f"{line}  # {self.origins[name]}")
+        return "\n".join(lines) + "\n"
+
+
+def configure(
+    model: type[S],
+    *,
+    file: Path | None = None,
+    assignments: Sequence[str] = (),
+    flags: Mapping[str, object] | None = None,
+) -> Configuration[S]:
+    """The settings after each source has had its say, and which source gave each value.
+
+    Parameters
+    ----------
+    model : type of settings
+    file : TOML file, optional
+    assignments : sequence of ``key=value``; nothing after the sign unsets the key
+    flags : values given by flags of their own; None means not given
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, a name is unknown, or a value does not fit.
+
+    Examples
+    --------
+    >>> c = configure(PredictSettings, assignments=["threads=2"], flags={"threads": 4, "model": None})
+    >>> c.settings.threads, c.origins["threads"], c.origins["model"]
+    (4, 'flag', 'default')
+    """
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    sources: list[tuple[str, Mapping[str, object]]] = [
+        (f"file {file}", _read(file) if file else {}),
+        ("--set", _assigned(assignments)),
+        ("flag", given),
+    ]
+    values: dict[str, object] = {}
+    origins = dict.fromkeys(model.model_fields, "default")
+    for origin, source in sources:
+        for name, value in source.items():
+            _require_known(name, model, origin)
+            values[name], origins[name] = value, origin
+    try:
+        return Configuration(model(**values), origins)
+    except ValidationError as error:
+        _refuse(error, origins)
+
+
+def _refuse(error: ValidationError, origins: Mapping[str, str]) -> NoReturn:
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    wanted = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ").removeprefix("wanted ")
+    raise UsageError(f"{name} is {first['input']!r} ({origins[name]})", wanted=wanted) from error
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be read ({error.strerror})",
+            wanted="a TOML file of settings",
+            remedy="`--print-config` writes one",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{file} is not TOML ({error})",
+            wanted='lines such as engine = "torch"',
+            remedy="`--print-config` writes a file in the right form",
+        ) from error
+
+
+def _assigned(assignments: Sequence[str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for assignment in assignments:
+        name, sign, value = assignment.partition("=")
+        if not sign:
+            raise UsageError(f"--set {assignment} has no = sign", wanted="--set key=value")
+        values[name.strip()] = value.strip() or None
+    return values
+
+
+def _require_known(name: str, model: type[Settings], origin: str) -> None:
+    if name in model.model_fields:
+        return
+    near = difflib.get_close_matches(name, model.model_fields, n=1, cutoff=0.5)
+    raise UsageError(
+        f"no setting is called {name!r} ({origin})",
+        wanted=f"one of {', '.join(model.model_fields)}",
+        remedy=f"did you mean {near[0]!r}?" if near else "",
+    )
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    # JSON's strings are TOML's, but for a sign that JSON leaves as it is
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
