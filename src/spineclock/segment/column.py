@@ -1,0 +1,118 @@
+"""The vertebrae of a thinned label map: bodies between neighbouring discs, arches along the bone from the bodies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from spineclock.core.volume import Array
+from spineclock.segment.arches import by_place, grow
+from spineclock.segment.canal import Canal
+from spineclock.segment.coarse import Coarse, Points
+from spineclock.segment.discs import Disc, expected_gaps_mm, gaps_mm
+
+FUSED = 1.6
+"""Discs this many times the expected distance apart have one missing between them."""
+WAIST = 0.8
+"""Bone is parted where its cross-section falls below this share of its median between the discs."""
+LEAST_BELOW, LEAST_ABOVE = 0.3, 0.04
+"""Share of the median body's volume from which bone below the lowest or above the highest disc is a vertebra."""
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """Discs from the lowest up, unseen ones included, and which vertebra each coarse voxel belongs to.
+
+    In ``vertebrae`` m + 2 stands for the vertebra above disc m (counted from 0) and 1 for one below the
+    lowest disc. ``doubts`` say why the count may be wrong.
+    """
+
+    discs: tuple[Disc, ...]
+    vertebrae: npt.NDArray[np.int32]
+    doubts: tuple[str, ...]
+
+
+def split(bone: Array, discs: tuple[Disc, ...], canal: Canal, grid: Coarse) -> Column:
+    """The column's vertebrae from the vertebra class and the discs seen."""
+    front = bone & canal.in_front(bone.shape, grid.spacing_mm)
+    discs, doubts = _with_unseen(front, discs, grid)
+    seeds = _bodies(front, discs, grid)
+    grown = grow(seeds, bone, grid)
+    loose = bone & (grown == 0)
+    near = ndimage.distance_transform_edt(seeds == 0, sampling=grid.spacing_mm) < 5.0
+    scraps = front & loose & near
+    grown[scraps] = _between(grid.points(scraps), discs)
+    placed = by_place(loose & ~front, discs, canal, grid, top=len(discs))
+    grown = np.where(placed > 0, placed + 1, grown).astype(np.int32)
+    volumes = np.bincount(seeds.ravel(), minlength=len(discs) + 2)[1:].astype(float)
+    inner = volumes[1:-1] if len(discs) > 1 else volumes
+    usual = float(np.median(inner[inner > 0])) if (inner > 0).any() else 0.0
+    if volumes[0] < LEAST_BELOW * usual or volumes[0] == 0:
+        grown[grown == 1] = 0
+    else:
+        doubts += ("a vertebra lies below the lowest disc, so that disc may not be L5/S1",)
+    if volumes[-1] < LEAST_ABOVE * usual:
+        grown[grown == len(discs) + 1] = 0
+    return Column(discs, grown, doubts)
+
+
+def _between(points_mm: Points, discs: tuple[Disc, ...]) -> npt.NDArray[np.int32]:
+    """For each point one more than the number of discs whose plane it lies above."""
+    return np.asarray(1 + sum((d.above(points_mm) > 0).astype(np.int32) for d in discs), dtype=np.int32)
+
+
+def _bodies(front: Array, discs: tuple[Disc, ...], grid: Coarse) -> npt.NDArray[np.int32]:
+    """Bone in front of the canal by the discs it lies between; of each only the pieces ≥ 30% of its largest."""
+    regions = np.zeros(front.shape, np.int32)
+    regions[front] = _between(grid.points(front), discs)
+    seeds = np.zeros_like(regions)
+    for m, box in enumerate(ndimage.find_objects(regions), start=1):
+        if box is None:
+            continue
+        labels, _ = ndimage.label(regions[box] == m)
+        sizes = np.bincount(labels.ravel())
+        sizes[0] = 0
+        large = np.flatnonzero(sizes >= max(0.3 * sizes.max(), 1))
+        seeds[box][np.isin(labels, large)] = m
+    return seeds
+
+
+def _with_unseen(front: Array, discs: tuple[Disc, ...], grid: Coarse) -> tuple[tuple[Disc, ...], tuple[str, ...]]:
+    """The discs with those put in that must be missing, and what is doubtful about it."""
+    gaps = gaps_mm(discs)
+    expected = expected_gaps_mm(gaps)
+    points = grid.points(front)
+    out: list[Disc] = [discs[0]]
+    doubts: list[str] = []
+    for (low, high), gap, usual in zip(pairwise(discs), gaps, expected, strict=True):
+        if len(gaps) > 1 and gap > FUSED * usual:
+            between = points[(low.above(points) > 0) & (high.above(points) < 0)]
+            found = _waists(between, low, high, round(float(gap / usual)))
+            out += found
+            what = "was put in where the bone narrows" if found else "is missing, but the bone narrows nowhere between"
+            doubts.append(f"discs {gap:.0f} mm apart where {usual:.0f} mm are usual: one more {what}")
+        out.append(high)
+    return tuple(out), tuple(doubts)
+
+
+def _waists(bone_mm: Points, low: Disc, high: Disc, parts: int) -> list[Disc]:
+    """Unseen discs between two seen ones, at the narrowest places near where even spacing puts them."""
+    axis = high.centre_mm - low.centre_mm
+    gap = float(np.linalg.norm(axis))
+    share = (bone_mm - low.centre_mm) @ axis / gap**2
+    bins = max(8, int(gap / 1.5))
+    area = ndimage.uniform_filter1d(np.histogram(share, bins=bins, range=(0, 1))[0].astype(float), 2)
+    middle = (np.arange(bins) + 0.5) / bins
+    found = []
+    for p in range(1, parts):
+        window = np.abs(middle - p / parts) < 0.4 / parts
+        at = np.flatnonzero(window)[np.argmin(area[window])]
+        if area[at] < WAIST * np.median(area[area > 0]):
+            normal = (1 - middle[at]) * low.normal + middle[at] * high.normal
+            normal = normal / np.linalg.norm(normal)
+            found.append(replace(low, centre_mm=low.centre_mm + middle[at] * axis, normal=normal, seen=False))
+    return found
