@@ -7,7 +7,7 @@ to the front (anterior), axis 2 up (superior), as nearly as flips and swaps of w
 from __future__ import annotations
 
 from itertools import permutations
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,6 +16,7 @@ from spineclock.core.errors import GeometryError
 from spineclock.core.volume import Array, Mask, Volume
 
 V = TypeVar("V", bound=Volume)
+Plane = Literal["sagittal", "coronal", "axial", "unknown"]
 
 
 def canonical(volume: V) -> V:
@@ -34,7 +35,11 @@ def canonical(volume: V) -> V:
     cosines = volume.affine[:3, :3] / np.asarray(volume.spacing_mm)
     order = max(
         permutations(range(3)),
-        key=lambda p: (round(float(np.prod([abs(cosines[w, p[w]]) for w in range(3)])), 9)),
+        key=lambda p: (
+            round(float(np.prod([abs(cosines[w, p[w]]) for w in range(3)])), 5),
+            # An axis at 45° fits two names equally well: decide by what no flip or swap of storage can change.
+            tuple(round(float(cosines[w, p[w]] * cosines[(w + 1) % 3, p[w]]), 5) for w in range(3)),
+        ),
     )
     array = volume.array.transpose(order)
     affine = np.array(volume.affine)
@@ -45,6 +50,37 @@ def canonical(volume: V) -> V:
             affine[:3, 3] += affine[:3, axis] * (array.shape[axis] - 1)
             affine[:3, axis] *= -1
     return type(volume)(array, affine)
+
+
+def plane(volume: Volume) -> Plane:
+    """The plane a volume was cut in: across its coarsest axis, or its shortest where all are equally fine.
+
+    An axis is coarse when its spacing is 15% above the next one's, and short when it has less than three quarters
+    of the next one's samples; a single slice has its own plane. An isotropic cube, or one with two coarse axes,
+    is ``"unknown"``.
+
+    Examples
+    --------
+    >>> plane(Volume(np.zeros((20, 320, 320)), np.diag([4.0, 0.6, 0.6, 1.0])))
+    'sagittal'
+    >>> plane(Volume(np.zeros((64, 256, 256)), np.diag([1.0, 1.0, 1.0, 1.0])))
+    'sagittal'
+    >>> plane(Volume(np.zeros((256, 256, 250)), np.diag([1.0, 1.0, 1.0, 1.0])))
+    'unknown'
+    """
+    volume = canonical(volume)
+    names: tuple[Plane, ...] = ("sagittal", "coronal", "axial")
+    single = [axis for axis in range(3) if volume.shape[axis] == 1]
+    if len(single) == 1:
+        return names[single[0]]
+    fine, middle, coarse = np.argsort(volume.spacing_mm)
+    if volume.spacing_mm[coarse] > 1.15 * volume.spacing_mm[middle]:
+        return names[int(coarse)]
+    short, next_short, _ = np.argsort(volume.shape)
+    isotropic = volume.spacing_mm[coarse] <= 1.15 * volume.spacing_mm[fine]
+    if isotropic and volume.shape[short] < 0.75 * volume.shape[next_short]:
+        return names[int(short)]
+    return "unknown"
 
 
 def resampled_shape(shape: tuple[int, ...], old_mm: tuple[float, ...], new_mm: tuple[float, ...]) -> tuple[int, ...]:

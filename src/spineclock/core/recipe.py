@@ -1,0 +1,58 @@
+"""What a recipe says of itself as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spineclock.core.geometry import Plane
+
+LARGEST_BYTES = 16 * 10**9
+"""Bytes a scan may need in memory unless a recipe says otherwise: 16 GB."""
+
+
+@dataclass(frozen=True)
+class Accepts:
+    """Which series a recipe can read; what a header does not tell is accepted with a note.
+
+    Parameters
+    ----------
+    modalities : frozenset of str
+        DICOM modality codes, such as ``MR``.
+    plane : Plane
+        The plane of the slices; ``"unknown"`` means any.
+    sequences : tuple of str
+        Weightings, the preferred first, as in :attr:`spineclock.core.records.Scan.sequence`; empty means any.
+    max_slice_spacing_mm : float
+        Largest distance between the centres of neighbouring slices.
+    min_slices : int
+        Fewest slices.
+    max_bytes : int
+        What a scan may need in memory; a header that asks for more is refused before anything is allocated.
+    prefer_words : tuple of str
+        Words in the description or body part that decide between series that fit equally well, such as ``lumbar``.
+
+    Examples
+    --------
+    >>> Accepts(frozenset({"MR"}), "sagittal", ("T2w",), max_slice_spacing_mm=6, min_slices=5).wanted
+    'MR, sagittal, T2w, slices up to 6 mm apart, at least 5 of them'
+    """
+
+    modalities: frozenset[str]
+    plane: Plane
+    sequences: tuple[str, ...]
+    max_slice_spacing_mm: float
+    min_slices: int
+    max_bytes: int = LARGEST_BYTES
+    prefer_words: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> str:
+        """What is accepted, in words, for messages."""
+        parts = [
+            " or ".join(sorted(self.modalities)),
+            "" if self.plane == "unknown" else self.plane,
+            " or ".join(self.sequences),
+            f"slices up to {self.max_slice_spacing_mm:g} mm apart",
+            f"at least {self.min_slices} of them",
+        ]
+        return ", ".join(part for part in parts if part)

@@ -1,0 +1,190 @@
+"""NIfTI files: their header as a reference, their samples, label maps."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any, cast
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from spineclock.core.errors import InputError
+from spineclock.core.geometry import canonical, plane
+from spineclock.core.volume import Array, Mask, Volume
+from spineclock.ingest import checks
+from spineclock.ingest.find import Input
+from spineclock.ingest.names import bids_person, stem, weighting_from_name
+from spineclock.ingest.refs import Facts, SeriesRef, Sex
+
+_BROKEN = (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError, OverflowError)
+_NOT_SCANS = {
+    1002: "labels", 1004: "matrices", 1005: "matrices", 1006: "displacements", 1007: "vectors", 1008: "points",
+    1009: "triangles", 1010: "quaternions", 2002: "node numbers", 2003: "colours", 2004: "colours", 2005: "shapes",
+}  # fmt: skip
+
+
+def reference(found: Input) -> SeriesRef:
+    """What a NIfTI file's header, name and JSON sidecar tell; no sample is read.
+
+    Raises
+    ------
+    InputError, GeometryError
+        If the header is damaged, or declares something that is not one scan of real numbers in a patient's space.
+    """
+    image = _opened(found.path)
+    shape = _shape(image)
+    notes = [*_orientation_notes(image)]
+    checks.require_real(image.get_data_dtype())
+    volume = canonical(Volume(np.broadcast_to(np.int16(0), shape), image.affine))
+    checks.require_spacing(volume.spacing_mm)
+    _require_length(found.path, image)
+    facts = _facts(found.path)
+    return SeriesRef(
+        stem(found.shown.name), "nifti", ((found.path, 0),), found.shown, volume.shape, volume.affine,
+        volume.spacing_mm, plane(volume), facts, named=found.named, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def volume(path: Path, *, max_bytes: int) -> Volume:
+    """The samples in RAS+, scaled as the header says, in the file's own axes.
+
+    Raises
+    ------
+    InputError
+        If the file is truncated or larger than allowed.
+    """
+    image = _opened(path)
+    shape = _shape(image)
+    checks.require_room(shape, max_bytes=max_bytes)
+    checks.require_real(image.get_data_dtype())
+    try:
+        array = np.asarray(image.dataobj)
+    except _BROKEN as error:
+        raise _truncated(str(error)) from error
+    return Volume(array.reshape(shape), cast(Array, image.affine))
+
+
+def read_mask(path: Path, *, max_bytes: int = 16 * 10**9) -> Mask:
+    """A label map made elsewhere, canonical, its numbers as they stand in the file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or its samples are not whole numbers between −2³¹ and 2³¹.
+    """
+    stored = volume(path, max_bytes=max_bytes)
+    whole = np.rint(stored.array)
+    if not (np.isfinite(stored.array).all() and (whole == stored.array).all() and np.abs(whole).max() < 2**31):
+        raise InputError("a label map whose samples are not whole numbers", wanted="one number a structure",
+                         remedy="resample label maps by nearest neighbour, and give the map, not probabilities")
+    low, high = float(whole.min()), float(whole.max())
+    dtype = np.uint8 if low >= 0 and high < 256 else np.int16 if low >= -(2**15) and high < 2**15 else np.int32
+    return canonical(Mask(np.ascontiguousarray(whole.astype(dtype)), stored.affine))
+
+
+def _opened(path: Path) -> nib.Nifti1Image:
+    try:
+        image = nib.load(path, mmap=False)
+    except _BROKEN as error:
+        if isinstance(error, PermissionError):
+            raise
+        raise InputError(f"a file that does not begin as NIfTI ({error})", wanted="a NIfTI header of 348 or 540 bytes",
+                         remedy="copy or export the file again") from error
+    if not isinstance(image, nib.Nifti1Image):  # CIFTI's surfaces also end in .nii
+        raise InputError(f"a {type(image).__name__}, not a volume", wanted="a NIfTI volume",
+                         remedy="give the volume the surface was made from")
+    intent = int(image.header["intent_code"])
+    if intent in _NOT_SCANS:
+        raise InputError(f"a NIfTI file that says it holds {_NOT_SCANS[intent]}", wanted="a scan",
+                         remedy="give the scan it was made from; a label map goes with --mask")
+    return image
+
+
+def _shape(image: nib.Nifti1Image) -> tuple[int, int, int]:
+    declared = tuple(int(n) for n in image.header["dim"][1 : 1 + max(0, min(7, int(image.header["dim"][0])))])
+    if any(n < 1 for n in declared) or len(declared) < 2:
+        checks.require_room(declared, max_bytes=0)
+    while len(declared) > 3 and declared[-1] == 1:
+        declared = declared[:-1]
+    if len(declared) > 3:
+        raise InputError(f"an image of {len(declared)} dimensions, {' × '.join(map(str, declared))}",
+                         wanted="one volume of three dimensions", remedy="split it, and give the volume you mean")
+    i, j, k = (*declared, 1)[:3]
+    return i, j, k
+
+
+def _orientation_notes(image: nib.Nifti1Image) -> list[str]:
+    header = image.header
+    sform, qform = int(header["sform_code"]), int(header["qform_code"])
+    zooms = np.asarray(header["pixdim"][1 : 1 + min(3, int(header["dim"][0]))], dtype=float)
+    notes = []
+    if not (np.isfinite(zooms).all() and (zooms > 0).all()):
+        if sform == 0:
+            raise InputError(f"voxel sizes (pixdim) of {zooms.tolist()}", wanted="positive millimetres",
+                             remedy="repair the header, or convert the scan from DICOM again")
+        notes.append(f"voxel sizes (pixdim) of {zooms.tolist()} were passed over in favour of the sform")
+    if sform == 0 and qform == 0:
+        notes.append("no orientation in the header (sform and qform are 0): taken as right, anterior, superior")
+    elif sform > 0 and qform > 0 and not notes:
+        apart = np.abs(np.asarray(image.get_sform()) - np.asarray(image.get_qform())).max()
+        if apart > 1.0:
+            notes.append(f"sform and qform differ by up to {apart:.1f}: the sform was taken")
+    return notes
+
+
+def _require_length(path: Path, image: nib.Nifti1Image) -> None:
+    if path.name.lower().endswith(".gz"):
+        return  # only unpacking tells; done when the samples are read
+    size = int(np.prod([int(n) for n in image.shape], dtype=object)) * int(image.get_data_dtype().itemsize)
+    want, have = int(image.dataobj.offset) + size, path.stat().st_size
+    if have < want:
+        raise _truncated(f"{have} bytes of {want}")
+
+
+def _truncated(detail: str) -> InputError:
+    return InputError(f"a file that ends before its image does ({detail})", wanted="the whole file",
+                      remedy="copy or download it again")
+
+
+def _facts(path: Path) -> Facts:
+    """What a name and a BIDS sidecar (times in seconds) tell."""
+    modality, sequence = weighting_from_name(path.name)
+    sidecar = _sidecar(path)
+    maker = [str(sidecar.get(k, "")) for k in ("Manufacturer", "ManufacturersModelName")]
+    field = sidecar.get("MagneticFieldStrength", "")
+    sex = str(sidecar.get("PatientSex", sidecar.get("Sex", "")))[:1].upper()
+    return Facts(
+        modality=str(sidecar.get("Modality", modality)).upper(),
+        sequence=sequence,
+        description=str(sidecar.get("SeriesDescription", "")),
+        body_part=str(sidecar.get("BodyPartExamined", "")),
+        echo_time_ms=_milliseconds(sidecar, "EchoTime"),
+        repetition_time_ms=_milliseconds(sidecar, "RepetitionTime"),
+        inversion_time_ms=_milliseconds(sidecar, "InversionTime"),
+        scanner=" ".join(p for p in (*maker, f"{field} T" if field else "") if p),
+        person_id=bids_person(path.name),
+        sex=cast(Sex, sex) if sex in ("F", "M") else "",
+        notes=() if sidecar.get("unreadable") is None else (f"the JSON sidecar is damaged: {sidecar['unreadable']}",),
+    )
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    beside = path.with_name(stem(path.name) + ".json")
+    if not beside.is_file() or beside.stat().st_size > 10**7:
+        return {}
+    try:
+        content = json.loads(beside.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        return {"unreadable": str(error)}
+    return content if isinstance(content, dict) else {}
+
+
+def _milliseconds(sidecar: dict[str, Any], key: str) -> float | None:
+    value = sidecar.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value) or value <= 0:
+        return None
+    return float(value) * 1000.0

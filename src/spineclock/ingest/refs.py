@@ -1,0 +1,103 @@
+"""What is known of a series before its samples are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from spineclock.core.geometry import Plane
+from spineclock.core.volume import Array
+
+Sex = Literal["F", "M", ""]
+Kind = Literal["nifti", "metaimage", "dicom"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a header (or a file's name) tells of a series; unknown facts are None or empty.
+
+    ``sequence`` is the weighting: T1w, T2w, PDw, STIR, FLAIR, T2star, DWI, Dixon, with ``-fs`` where fat is suppressed.
+    """
+
+    modality: str = ""
+    sequence: str = ""
+    description: str = ""
+    body_part: str = ""
+    series_number: int | None = None
+    image_type: tuple[str, ...] = ()
+    echo_time_ms: float | None = None
+    repetition_time_ms: float | None = None
+    inversion_time_ms: float | None = None
+    scanner: str = ""
+    person_id: str = ""
+    age_years: float | None = None
+    sex: Sex = ""
+    unfit: str = ""
+    """Why this is no scan of a patient at all (a report, a screen save, colours), or empty."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesRef:
+    """A series that can be read: where it lies, its grid and its facts, but no samples yet.
+
+    Parameters
+    ----------
+    scan_id : str
+        Unique within a listing, safe as a folder name, free of patient names.
+    frames : tuple of (Path, int)
+        Files and the frame in each, in order along the slice normal; one pair with frame 0 for a file that is a volume.
+    source : Path
+        File or folder as the user knows it (inside an archive: the archive's path followed by the member's).
+    shape, affine
+        The grid in the file's own axes, RAS+ millimetres; ``affine`` is None where the header does not give one.
+    plane : Plane
+        Plane of the slices.
+    study : str
+        What series must share to be alternatives of one examination; empty for files that stand alone.
+    named : bool
+        Whether the user named this very file.
+    problem : str
+        Why it cannot be loaded, as far as headers tell, or empty.
+    """
+
+    scan_id: str
+    kind: Kind
+    frames: tuple[tuple[Path, int], ...]
+    source: Path
+    shape: tuple[int, int, int]
+    affine: Array | None
+    spacing_mm: tuple[float, float, float]
+    plane: Plane
+    facts: Facts
+    study: str = ""
+    named: bool = False
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def slice_spacing_mm(self) -> float:
+        """Distance between slices: DICOM's third axis, the coarsest axis of a file without slice order."""
+        return self.spacing_mm[2] if self.kind == "dicom" else max(self.spacing_mm)
+
+    @property
+    def slices(self) -> int:
+        """Number of slices: along DICOM's third axis, along the coarsest (then shortest) axis of other files."""
+        if self.kind == "dicom":
+            return self.shape[2]
+        return min(zip((-s for s in self.spacing_mm), self.shape, strict=True))[1]
+
+    @property
+    def bytes_needed(self) -> int:
+        """Memory of the samples at four bytes each."""
+        i, j, k = self.shape
+        return 4 * i * j * k
+
+    @property
+    def label(self) -> str:
+        """How a person would name the series: its number and description, or its file."""
+        if self.kind != "dicom":
+            return self.source.name
+        number = "without a number" if self.facts.series_number is None else str(self.facts.series_number)
+        return f"series {number}" + (f" ({self.facts.description})" if self.facts.description else "")
