@@ -62,7 +62,14 @@ class PredictSettings(Settings):
     @field_validator("sex", mode="before")
     @classmethod
     def _upper_sex(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
+        return {"f": "F", "m": "M"}.get(value, value) if isinstance(value, str) else value
+
+    @field_validator("age_years", "threads", "interval_coverage", "max_bytes", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: object) -> object:
+        if isinstance(value, bool):  # which pydantic would read as 1 or 0
+            raise ValueError("wanted a number")
+        return value
 
     @field_validator("lowest_vertebra")
     @classmethod
