@@ -201,6 +201,8 @@ def _arch(picture: Pictures, block: Block, x: float) -> None:
     thoracic = block.number < 20
     if abs(x) < 4.2:
         length, tall, drop, lean = (30.0, 19.0, -11.0, 0.12) if not thoracic else (28.0, 13.0, -13.0, 0.5)
+        if block.name == "L5":
+            length, tall, drop = 22.0, 14.0, -8.0
         u0 = -(behind + length / 2 - 1)
     else:
         length, tall, drop, lean = 8.0, 21.0, -9.0, -0.25

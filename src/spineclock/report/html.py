@@ -1,0 +1,197 @@
+"""One self-contained page for all scans of a run: works offline, without JavaScript, on paper and on a telephone."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+import jinja2
+import pandas as pd
+
+from spineclock.core.records import AgePrediction, Failure, ModelInfo, Quality
+from spineclock.report.figures import compact
+from spineclock.report.waterfall import UNITS, figure_text, readable, waterfall
+
+PICTURE_LIMIT_BYTES = 150_000
+"""The most one picture takes of the page."""
+PICTURES_LIMIT_BYTES = 30_000_000
+"""The most all pictures take; beyond it, each is made smaller."""
+SMALLEST_PICTURE_BYTES = 15_000
+"""Below this a picture tells nothing: then only the overlays are kept, and beyond that none."""
+OPEN_UP_TO = 12
+"""Runs of more scans than this show each section folded."""
+
+ADVICE = (
+    "No age was computed for this scan. Check that the file is a sagittal T2-weighted MRI of the lumbar spine, complete "
+    "and not a screenshot; export that series again if it is not, and run the program on it. If the scan is right and "
+    "is still refused, look at the picture of what was found, where there is one."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ReportEntry:
+    """All that the page says of one scan. Pictures are PNG or JPEG bytes; what is None is left out.
+
+    ``folder`` is where the scan's own results lie, relative to the page; empty where they are not kept.
+    """
+
+    scan_id: str
+    source_name: str
+    quality: Quality
+    model: ModelInfo
+    prediction: AgePrediction | None = None
+    measurements: pd.DataFrame | None = None
+    overlay: bytes | None = None
+    contributions: bytes | None = None
+    interval: bytes | None = None
+    age_years: float | None = None
+    sex: Literal["F", "M", ""] = ""
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Which program made the page, how it was called, when, and with which versions of what it stands on."""
+
+    version: str
+    command: str
+    date: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def html(entries: Sequence[ReportEntry], failures: Sequence[Failure] = (), *, run: RunInfo,
+         title: str = "Spine age report") -> str:
+    """The page as text, pictures within it; nothing it shows is fetched from anywhere.
+
+    Scans keep their order. A picture takes at most 150 kB and all of them 30 MB: in large runs they are made smaller,
+    the full ones staying in the scans' folders. Everything that comes from files is escaped.
+    """
+    environment = jinja2.Environment(loader=jinja2.FunctionLoader(_template), autoescape=True, trim_blocks=True,
+                                     lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters.update(years=_years, signed=_signed, number=figure_text)
+    budget = picture_budget(entries)
+    models = {e.model.name: e.model for e in entries}
+    return environment.get_template("report.html.jinja").render(
+        title=title, run=run, failures=failures, models=list(models.values()), advice=ADVICE,
+        statements=list(dict.fromkeys(e.model.statement for e in entries if e.model.statement)),
+        sections=[_section(e, n, budget) for n, e in enumerate(entries, start=1)],
+        counts=_counts(entries, failures), fold=len(entries) > OPEN_UP_TO, reduced=budget < PICTURE_LIMIT_BYTES,
+    )
+
+
+def write_html(path: Path, entries: Sequence[ReportEntry], failures: Sequence[Failure] = (), *, run: RunInfo,
+               title: str = "Spine age report") -> Path:
+    """Writes the page, whole or not at all, and returns where it is."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(html(entries, failures, run=run, title=title), encoding="utf-8")
+    return partial.replace(path)
+
+
+def picture_budget(entries: Sequence[ReportEntry]) -> int:
+    """Bytes each picture may take, so that a page of any number of scans opens quickly; at most 150 000."""
+    pictures = sum(p is not None for e in entries for p in (e.overlay, e.contributions, e.interval))
+    return min(PICTURE_LIMIT_BYTES, PICTURES_LIMIT_BYTES // max(pictures, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    source: str
+    alt: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Section:
+    anchor: str
+    entry: ReportEntry
+    overlay: _Picture | None
+    contributions: _Picture | None
+    interval: _Picture | None
+    steps: Sequence[object]
+    table: _Table | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def _section(entry: ReportEntry, number: int, budget: int) -> _Section:
+    steps = waterfall(entry.prediction) if entry.prediction else ()
+    seen = f"Mid-sagittal slice of {entry.scan_id}: plain, and with outlines of vertebrae, discs and canal and level names"
+    bars = ""
+    if entry.prediction and steps:
+        largest = ", ".join(f"{s.label} {_signed(s.years)} years" for s in steps[:3])
+        bars = (f"Bars from the training mean of {steps[0].start_years:.1f} to the predicted "
+                f"{entry.prediction.predicted_age_years:.1f} years; largest: {largest}")
+    axis = ""
+    if entry.prediction:
+        i = entry.prediction.interval
+        axis = (f"Age axis: predicted {entry.prediction.predicted_age_years:.1f}, {i.coverage:.0%} interval "
+                f"{i.low_years:.0f} to {i.high_years:.0f}, corrected {entry.prediction.corrected_age_years:.1f} years")
+    charts = budget if budget >= SMALLEST_PICTURE_BYTES else 0
+    overlay = budget if charts else min(PICTURE_LIMIT_BYTES, 3 * budget)
+    return _Section(
+        f"scan-{number}", entry, _picture(entry.overlay, seen, overlay), _picture(entry.contributions, bars, charts),
+        _picture(entry.interval, axis, charts), steps, _table(entry.measurements),
+    )
+
+
+def _picture(data: bytes | None, alt: str, limit: int) -> _Picture | None:
+    if data is None or limit < SMALLEST_PICTURE_BYTES:
+        return None
+    small = compact(data, limit_bytes=limit)
+    kind = "png" if small.startswith(b"\x89PNG") else "jpeg"
+    return _Picture(f"data:image/{kind};base64,{base64.b64encode(small).decode('ascii')}", alt)
+
+
+def _table(frame: pd.DataFrame | None) -> _Table | None:
+    """Measurements as text, one row a level; a long table (level, measurement, value) is spread out first."""
+    if frame is None or frame.empty:
+        return None
+    wide = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+    wide = wide.dropna(axis="columns", how="all")
+    head = [_heading(str(c)) for c in wide.columns]
+    rows = [[_cell(v) for v in row] for row in wide.itertuples(index=False, name=None)]
+    return _Table(head, rows)
+
+
+def _heading(column: str) -> str:
+    words, unit = readable(column) if re.search(r"[._](" + "|".join(UNITS) + r")(\b|_|$)", column) else (column, "")
+    words = words.replace("_", " ")
+    return f"{words}, {unit}" if unit else words
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return figure_text(value)
+    return "—" if value is None or value is pd.NA else str(value)
+
+
+def _counts(entries: Sequence[ReportEntry], failures: Sequence[Failure]) -> list[tuple[int, str]]:
+    found = Counter(e.quality.verdict for e in entries)
+    counts = [(found[v], v) for v in ("ok", "check", "refused") if found[v]]
+    return counts + ([(len(failures), "failed")] if failures else [])
+
+
+def _years(value: float | None) -> str:
+    return "—" if value is None or not math.isfinite(value) else f"{value:.1f}".replace("-", "−")
+
+
+def _signed(value: float | None) -> str:
+    return "—" if value is None or not math.isfinite(value) else f"{value:+.1f}".replace("-", "−")
+
+
+def _template(name: str) -> str:
+    return (files("spineclock.report") / "templates" / name).read_text(encoding="utf-8")
