@@ -1,0 +1,1 @@
+"""Files in, scans out: discovery, headers, samples and what is wrong with them."""

@@ -58,21 +58,28 @@ def unpack(archive: Path, into: Path, *, limits: Limits | None = None) -> Unpack
             wanted = [m for m in members if not m.filename.lower().endswith(".zip")]
             _write(packed, wanted, folder, limits)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"an archive that cannot be unpacked ({error})", wanted="a sound .zip without a password",
-                         remedy="pack or send it again, or unpack it yourself and give the folder") from error
+        raise InputError(
+            f"an archive that cannot be unpacked ({error})",
+            wanted="a sound .zip without a password",
+            remedy="pack or send it again, or unpack it yourself and give the folder",
+        ) from error
     return Unpacked(folder, tuple(m.filename for m in members if m not in wanted))
 
 
 def _require_harmless(members: list[zipfile.ZipInfo], limits: Limits, *, packed_bytes: int) -> None:
     total = sum(m.file_size for m in members)
     if len(members) > limits.max_files or total > limits.max_bytes:
-        raise InputError(f"an archive that declares {len(members)} files, {total / 1e9:.1f} GB",
-                         wanted=f"at most {limits.max_files} files and {limits.max_bytes / 1e9:.1f} GB",
-                         remedy="unpack it yourself and give the folder")
+        raise InputError(
+            f"an archive that declares {len(members)} files, {total / 1e9:.1f} GB",
+            wanted=f"at most {limits.max_files} files and {limits.max_bytes / 1e9:.1f} GB",
+            remedy="unpack it yourself and give the folder",
+        )
     if total > limits.ratio_from_bytes and total > limits.max_ratio * packed_bytes:
-        raise InputError(f"an archive of {packed_bytes} bytes that declares {total}: a zip bomb",
-                         wanted=f"at most {limits.max_ratio:g} bytes for each packed byte",
-                         remedy="do not open it; ask the sender for the scans")
+        raise InputError(
+            f"an archive of {packed_bytes} bytes that declares {total}: a zip bomb",
+            wanted=f"at most {limits.max_ratio:g} bytes for each packed byte",
+            remedy="do not open it; ask the sender for the scans",
+        )
     for member in members:
         _require_inside(member)
 
@@ -80,22 +87,34 @@ def _require_harmless(members: list[zipfile.ZipInfo], limits: Limits, *, packed_
 def _require_inside(member: zipfile.ZipInfo) -> None:
     name = member.filename.replace("\\", "/")
     if PurePosixPath(name).is_absolute() or re.match(r"[A-Za-z]:", name) or ".." in PurePosixPath(name).parts:
-        raise InputError(f"an archive whose member {member.filename!r} would be written outside its folder",
-                         wanted="paths below the archive's own folder", remedy="do not open it; ask the sender")
+        raise InputError(
+            f"an archive whose member {member.filename!r} would be written outside its folder",
+            wanted="paths below the archive's own folder",
+            remedy="do not open it; ask the sender",
+        )
     if stat.S_ISLNK(member.external_attr >> 16):
-        raise InputError(f"an archive whose member {member.filename!r} is a link", wanted="plain files",
-                         remedy="pack the files themselves")
+        raise InputError(
+            f"an archive whose member {member.filename!r} is a link",
+            wanted="plain files",
+            remedy="pack the files themselves",
+        )
     if member.flag_bits & 1:
-        raise InputError(f"an archive whose member {member.filename!r} needs a password", wanted="no password",
-                         remedy="unpack it yourself and give the folder")
+        raise InputError(
+            f"an archive whose member {member.filename!r} needs a password",
+            wanted="no password",
+            remedy="unpack it yourself and give the folder",
+        )
 
 
 def _require_disk(into: Path, total: int) -> None:
     into.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(into).free
     if total > free:
-        raise InputError(f"an archive of {total / 1e9:.1f} GB with {free / 1e9:.1f} GB of disk left",
-                         wanted="room to unpack it", remedy="set TMPDIR to a larger disk")
+        raise InputError(
+            f"an archive of {total / 1e9:.1f} GB with {free / 1e9:.1f} GB of disk left",
+            wanted="room to unpack it",
+            remedy="set TMPDIR to a larger disk",
+        )
 
 
 def _write(packed: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path, limits: Limits) -> None:
@@ -108,9 +127,13 @@ def _write(packed: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path
                 while block := source.read(BLOCK):
                     written += len(block)
                     if written > limits.max_bytes:
-                        raise InputError(f"an archive that gives more than {limits.max_bytes / 1e9:.1f} GB",
-                                         wanted="no more than it declares", remedy="do not open it; ask the sender")
+                        raise InputError(
+                            f"an archive that gives more than {limits.max_bytes / 1e9:.1f} GB",
+                            wanted="no more than it declares",
+                            remedy="do not open it; ask the sender",
+                        )
                     sink.write(block)
         except FileExistsError as error:
-            raise InputError(f"an archive that holds {member.filename!r} twice", wanted="each path once",
-                             remedy="pack it again") from error
+            raise InputError(
+                f"an archive that holds {member.filename!r} twice", wanted="each path once", remedy="pack it again"
+            ) from error

@@ -21,8 +21,11 @@ def require_room(shape: tuple[int, ...], *, max_bytes: int) -> None:
     """
     size = " × ".join(str(n) for n in shape)
     if len(shape) < 2 or min(shape) < 1:
-        raise InputError(f"a header that declares {size or 'no'} samples", wanted="an image with samples on every axis",
-                         remedy="export the scan again")
+        raise InputError(
+            f"a header that declares {size or 'no'} samples",
+            wanted="an image with samples on every axis",
+            remedy="export the scan again",
+        )
     need = 4
     for n in shape:
         need *= int(n)
@@ -39,16 +42,22 @@ def require_real(dtype: np.dtype[np.generic] | type) -> None:
     kind = np.dtype(dtype)
     if kind.names is not None or kind.kind not in "biuf":
         what = "colours" if kind.names is not None else "complex numbers" if kind.kind == "c" else str(kind)
-        raise InputError(f"samples that are {what}", wanted="one real number a voxel",
-                         remedy="export the magnitude image, in grey values")
+        raise InputError(
+            f"samples that are {what}",
+            wanted="one real number a voxel",
+            remedy="export the magnitude image, in grey values",
+        )
 
 
 def require_spacing(spacing_mm: tuple[float, ...]) -> None:
     """Raise :class:`InputError` unless every spacing could be a patient's scan in millimetres."""
     if not all(np.isfinite(s) and FINEST_MM <= s <= COARSEST_MM for s in spacing_mm):
         found = " × ".join(f"{s:.4g}" for s in spacing_mm)
-        raise InputError(f"voxels of {found} mm", wanted=f"{FINEST_MM:g} to {COARSEST_MM:g} mm",
-                         remedy="check that the header is in millimetres")
+        raise InputError(
+            f"voxels of {found} mm",
+            wanted=f"{FINEST_MM:g} to {COARSEST_MM:g} mm",
+            remedy="check that the header is in millimetres",
+        )
 
 
 def checked(array: Array) -> Array:
@@ -71,8 +80,9 @@ def checked(array: Array) -> Array:
     array = _compact(array)
     low, high = (float(f(array)) for f in (np.min, np.max))
     if low == high:
-        raise InputError(f"an image whose every sample is {low:g}", wanted="an image with contrast",
-                         remedy="export the scan again")
+        raise InputError(
+            f"an image whose every sample is {low:g}", wanted="an image with contrast", remedy="export the scan again"
+        )
     return array
 
 
@@ -90,6 +100,9 @@ def _compact(array: Array) -> Array:
         single = array.astype(np.float32, copy=False)
     bad = int(single.size - np.count_nonzero(np.isfinite(single)))
     if bad:
-        raise InputError(f"{bad} of {single.size} samples are not finite numbers (NaN, infinite, or beyond ±3e38)",
-                         wanted="numbers only", remedy="export the scan again, or fill the gaps knowingly")
+        raise InputError(
+            f"{bad} of {single.size} samples are not finite numbers (NaN, infinite, or beyond ±3e38)",
+            wanted="numbers only",
+            remedy="export the scan again, or fill the gaps knowingly",
+        )
     return single.astype(np.int16) if fits and bool((np.rint(single) == single).all()) else single

@@ -97,8 +97,11 @@ def _in_folder(folder: Path, *, shown: Path, scratch: Path | None, follow_zips: 
 
 def _nothing(passed: Counter[str]) -> InputError:
     others = ", ".join(f"{n} × {name}" for name, n in passed.most_common(6))
-    return InputError(f"a folder with no scan in it ({others})" if others else "an empty folder", wanted=READABLE,
-                      remedy="check the path, or export the scans as DICOM or NIfTI")
+    return InputError(
+        f"a folder with no scan in it ({others})" if others else "an empty folder",
+        wanted=READABLE,
+        remedy="check the path, or export the scans as DICOM or NIfTI",
+    )
 
 
 def _safely_in_archive(path: Path, *, shown: Path, scratch: Path | None) -> Found:
@@ -110,8 +113,11 @@ def _safely_in_archive(path: Path, *, shown: Path, scratch: Path | None) -> Foun
 
 def _in_archive(path: Path, *, shown: Path, scratch: Path | None) -> Found:
     if scratch is None:
-        raise InputError("an archive, and no folder to unpack it in", wanted="a scratch folder",
-                         remedy="unpack it and give the folder")
+        raise InputError(
+            "an archive, and no folder to unpack it in",
+            wanted="a scratch folder",
+            remedy="unpack it and give the folder",
+        )
     unpacked = unpack(path, scratch)
     nested = tuple(
         Failure(str(shown / name), "ingest", str(InputError("an archive inside an archive", wanted="one level",
@@ -165,15 +171,21 @@ def kind(path: Path) -> Kind | None:
     if head[128:] == b"DICM" or _headless_dicom(head):
         return "dicom"
     if name.endswith(_DICOM_ENDINGS):
-        raise InputError(f"a file named {path.suffix} that is {_described(head)}", wanted="DICOM",
-                         remedy="export the images again; renaming a file does not convert it")
+        raise InputError(
+            f"a file named {path.suffix} that is {_described(head)}",
+            wanted="DICOM",
+            remedy="export the images again; renaming a file does not convert it",
+        )
     return None
 
 
 def _there(path: Path, what: Kind) -> Kind:
     if not path.exists():
-        raise InputError("a link to a file that is not there", wanted="the file itself",
-                         remedy="fetch it first (for DataLad: datalad get)")
+        raise InputError(
+            "a link to a file that is not there",
+            wanted="the file itself",
+            remedy="fetch it first (for DataLad: datalad get)",
+        )
     return what
 
 
@@ -182,8 +194,8 @@ def _require_kind(path: Path) -> Kind:
     if what is None:
         with path.open("rb") as file:
             described = "a DICOMDIR index" if path.name.lower() == "dicomdir" else _described(file.read(132))
-        raise InputError(f"a file that is {described}", wanted=READABLE,
-                         remedy="give the folder of the images" if "DICOMDIR" in described else "convert the scan first")
+        remedy = "give the folder of the images" if "DICOMDIR" in described else "convert the scan first"
+        raise InputError(f"a file that is {described}", wanted=READABLE, remedy=remedy)
     return what
 
 
@@ -207,14 +219,16 @@ def _described(head: bytes) -> str:
 
 
 def reason(error: SpineclockError | OSError) -> str:
+    """An error as a failure's reason, the system's errors in the user's words."""
     if isinstance(error, PermissionError):
-        error = InputError("a file or folder that may not be read", wanted="read permission",
-                           remedy="change its permissions, or run as a user who may read it")
+        error = InputError(
+            "a file or folder that may not be read",
+            wanted="read permission",
+            remedy="change its permissions, or run as a user who may read it",
+        )
     elif isinstance(error, OSError):
         error = InputError(f"a file that cannot be read ({error.strerror or error})", remedy="copy it again")
     return str(error)
-
-
 
 
 def several(paths: Sequence[Path], *, scratch: Path | None = None) -> Found:

@@ -79,15 +79,21 @@ def _reader(path: Path) -> sitk.ImageFileReader:
 def _shape(reader: sitk.ImageFileReader) -> tuple[int, int, int]:
     declared = tuple(int(n) for n in reader.GetSize())
     if reader.GetNumberOfComponents() != 1 or "complex" in sitk.GetPixelIDValueAsString(reader.GetPixelIDValue()):
-        raise InputError(f"samples of {reader.GetNumberOfComponents()} numbers each", wanted="one real number a voxel",
-                         remedy="export the magnitude image, in grey values")
+        raise InputError(
+            f"samples of {reader.GetNumberOfComponents()} numbers each",
+            wanted="one real number a voxel",
+            remedy="export the magnitude image, in grey values",
+        )
     if any(n < 1 for n in declared) or len(declared) < 2:
         checks.require_room(declared, max_bytes=0)
     while len(declared) > 3 and declared[-1] == 1:
         declared = declared[:-1]
     if len(declared) > 3:
-        raise InputError(f"an image of {len(declared)} dimensions, {' × '.join(map(str, declared))}",
-                         wanted="one volume of three dimensions", remedy="split it, and give the volume you mean")
+        raise InputError(
+            f"an image of {len(declared)} dimensions, {' × '.join(map(str, declared))}",
+            wanted="one volume of three dimensions",
+            remedy="split it, and give the volume you mean",
+        )
     i, j, k = (*declared, 1)[:3]
     return i, j, k
 
@@ -117,21 +123,31 @@ def _header(path: Path) -> dict[str, str]:
         if key.strip().lower() == b"elementdatafile":
             fields["DATA AT"] = str(at)
             return fields
-    raise InputError("a file that does not begin as MetaImage (no ElementDataFile)", wanted="a MetaImage header",
-                     remedy="copy or export the file again")
+    raise InputError(
+        "a file that does not begin as MetaImage (no ElementDataFile)",
+        wanted="a MetaImage header",
+        remedy="copy or export the file again",
+    )
 
 
 def _require_data(path: Path, header: dict[str, str]) -> None:
     """Raise :class:`InputError` unless the samples lie in this file or beside it, as long as declared."""
     name = header["ELEMENTDATAFILE"]
     local = name.upper() == "LOCAL"
-    if not local and (name.upper().startswith("LIST") or "%" in name or PurePosixPath(name.replace("\\", "/")).name != name):
-        raise InputError(f"a MetaImage header whose samples lie in {name!r}", wanted="one raw file in the same folder",
-                         remedy="save it as a single .mha")
+    beside = PurePosixPath(name.replace("\\", "/")).name == name and name != ".."
+    if not local and (name.upper().startswith("LIST") or "%" in name or not beside):
+        raise InputError(
+            f"a MetaImage header whose samples lie in {name!r}",
+            wanted="one raw file in the same folder",
+            remedy="save it as a single .mha",
+        )
     data = path if local else path.with_name(name)
     if not data.is_file():
-        raise InputError(f"a MetaImage header without its raw file {name!r}", wanted="both files in one folder",
-                         remedy="copy the raw file beside the header")
+        raise InputError(
+            f"a MetaImage header without its raw file {name!r}",
+            wanted="both files in one folder",
+            remedy="copy the raw file beside the header",
+        )
     if header.get("COMPRESSEDDATA", "False").lower() == "true":
         return  # only unpacking tells
     size = _BYTES.get(header.get("ELEMENTTYPE", "").upper().removeprefix("MET_"))
@@ -140,11 +156,17 @@ def _require_data(path: Path, header: dict[str, str]) -> None:
         return  # ITK judges the header next
     want = (int(header["DATA AT"]) if local else 0) + size * int(np.prod([int(d) for d in digits], dtype=object))
     if data.stat().st_size < want:
-        raise InputError(f"a file that ends before its image does ({data.stat().st_size} bytes of {want})",
-                         wanted="the whole file", remedy="copy or download it again")
+        raise InputError(
+            f"a file that ends before its image does ({data.stat().st_size} bytes of {want})",
+            wanted="the whole file",
+            remedy="copy or download it again",
+        )
 
 
 def _damaged(error: RuntimeError) -> InputError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return InputError(f"a MetaImage that cannot be read ({lines[-1][:200] if lines else 'unknown reason'})",
-                      wanted="a sound .mha or .mhd with its raw file", remedy="copy or export it again")
+    return InputError(
+        f"a MetaImage that cannot be read ({lines[-1][:200] if lines else 'unknown reason'})",
+        wanted="a sound .mha or .mhd with its raw file",
+        remedy="copy or export it again",
+    )

@@ -74,7 +74,7 @@ def short_hash(text: str, length: int = 8) -> str:
     """The first hexadecimal digits of a text's SHA-256: a pseudonym, which who knows all candidates can undo.
 
     >>> short_hash("4MR1")
-    'd10ce7c1'
+    '9435c3ae'
     """
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:length]
 
@@ -94,7 +94,7 @@ def unique_ids(candidates: Sequence[str], keys: Iterable[str]) -> list[str]:
     A name does not depend on the order of its namesakes.
 
     >>> unique_ids(["scan", "Scan", "t2"], ["a/scan.nii", "b/Scan.nii", "t2.nii"])
-    ['scan-f78f2b68', 'Scan-d9f1cca6', 't2']
+    ['scan-c2d27ad8', 'Scan-ce764492', 't2']
     """
     names = [safe(c) for c in candidates]
     count = Counter(n.casefold() for n in names)

@@ -74,13 +74,16 @@ def read_mask(path: Path, *, max_bytes: int = 16 * 10**9) -> Mask:
     Raises
     ------
     InputError
-        If the file cannot be read or its samples are not whole numbers between −2³¹ and 2³¹.
+        If the file cannot be read or its samples are not whole numbers of 32 bits.
     """
     stored = volume(path, max_bytes=max_bytes)
     whole = np.rint(stored.array)
     if not (np.isfinite(stored.array).all() and (whole == stored.array).all() and np.abs(whole).max() < 2**31):
-        raise InputError("a label map whose samples are not whole numbers", wanted="one number a structure",
-                         remedy="resample label maps by nearest neighbour, and give the map, not probabilities")
+        raise InputError(
+            "a label map whose samples are not whole numbers",
+            wanted="one number a structure",
+            remedy="resample label maps by nearest neighbour, and give the map, not probabilities",
+        )
     low, high = float(whole.min()), float(whole.max())
     dtype = np.uint8 if low >= 0 and high < 256 else np.int16 if low >= -(2**15) and high < 2**15 else np.int32
     return canonical(Mask(np.ascontiguousarray(whole.astype(dtype)), stored.affine))
@@ -92,15 +95,24 @@ def _opened(path: Path) -> nib.Nifti1Image:
     except _BROKEN as error:
         if isinstance(error, PermissionError):
             raise
-        raise InputError(f"a file that does not begin as NIfTI ({error})", wanted="a NIfTI header of 348 or 540 bytes",
-                         remedy="copy or export the file again") from error
+        raise InputError(
+            f"a file that does not begin as NIfTI ({error})",
+            wanted="a NIfTI header of 348 or 540 bytes",
+            remedy="copy or export the file again",
+        ) from error
     if not isinstance(image, nib.Nifti1Image):  # CIFTI's surfaces also end in .nii
-        raise InputError(f"a {type(image).__name__}, not a volume", wanted="a NIfTI volume",
-                         remedy="give the volume the surface was made from")
+        raise InputError(
+            f"a {type(image).__name__}, not a volume",
+            wanted="a NIfTI volume",
+            remedy="give the volume the surface was made from",
+        )
     intent = int(image.header["intent_code"])
     if intent in _NOT_SCANS:
-        raise InputError(f"a NIfTI file that says it holds {_NOT_SCANS[intent]}", wanted="a scan",
-                         remedy="give the scan it was made from; a label map goes with --mask")
+        raise InputError(
+            f"a NIfTI file that says it holds {_NOT_SCANS[intent]}",
+            wanted="a scan",
+            remedy="give the scan it was made from; a label map goes with --mask",
+        )
     return image
 
 
@@ -111,8 +123,11 @@ def _shape(image: nib.Nifti1Image) -> tuple[int, int, int]:
     while len(declared) > 3 and declared[-1] == 1:
         declared = declared[:-1]
     if len(declared) > 3:
-        raise InputError(f"an image of {len(declared)} dimensions, {' × '.join(map(str, declared))}",
-                         wanted="one volume of three dimensions", remedy="split it, and give the volume you mean")
+        raise InputError(
+            f"an image of {len(declared)} dimensions, {' × '.join(map(str, declared))}",
+            wanted="one volume of three dimensions",
+            remedy="split it, and give the volume you mean",
+        )
     i, j, k = (*declared, 1)[:3]
     return i, j, k
 
@@ -124,8 +139,11 @@ def _orientation_notes(image: nib.Nifti1Image) -> list[str]:
     notes = []
     if not (np.isfinite(zooms).all() and (zooms > 0).all()):
         if sform == 0:
-            raise InputError(f"voxel sizes (pixdim) of {zooms.tolist()}", wanted="positive millimetres",
-                             remedy="repair the header, or convert the scan from DICOM again")
+            raise InputError(
+                f"voxel sizes (pixdim) of {zooms.tolist()}",
+                wanted="positive millimetres",
+                remedy="repair the header, or convert the scan from DICOM again",
+            )
         notes.append(f"voxel sizes (pixdim) of {zooms.tolist()} were passed over in favour of the sform")
     if sform == 0 and qform == 0:
         notes.append("no orientation in the header (sform and qform are 0): taken as right, anterior, superior")
@@ -146,8 +164,11 @@ def _require_length(path: Path, image: nib.Nifti1Image) -> None:
 
 
 def _truncated(detail: str) -> InputError:
-    return InputError(f"a file that ends before its image does ({detail})", wanted="the whole file",
-                      remedy="copy or download it again")
+    return InputError(
+        f"a file that ends before its image does ({detail})",
+        wanted="the whole file",
+        remedy="copy or download it again",
+    )
 
 
 def _facts(path: Path) -> Facts:

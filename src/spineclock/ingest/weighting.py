@@ -11,13 +11,13 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("STIR", r"\b(stir|tirm|tir)\b|^stir|stir$"),
     ("FLAIR", r"\bt2 ?(w )?(dark fluid )?flair|dark fluid|^flair"),
     ("T2star", r"t2 ?\*|t2 ?star|\b(medic|merge|swi|m?ffe|gre)\b"),
-    ("T1w", r"\bt1 ?w?(i|tse|fse|se|spc|space|tra|sag|ax|cor|fl2d|fl3d|flair|vibe)?\b"),
-    ("T2w", r"\bt2 ?w?(i|tse|fse|frfse|se|spc|space|tra|sag|ax|cor|drive)?\b"),
+    ("T1w", r"\b(s|3d)?t1 ?w?(i|tse|fse|se|spc|space|tra|sag|ax|cor|fl2d|fl3d|flair|vibe)?\b"),
+    ("T2w", r"\b(s|3d)?t2 ?w?(i|tse|fse|frfse|se|spc|space|tra|sag|ax|cor|drive)?\b"),
     ("PDw", r"\bpd ?w?(tse|fse)?\b|\bproton density\b"),
 )
 _FAT = re.compile(r"\b(fs|fatsat|fat sat|spair|spir|chess|fat suppressed|fat suppression|wfs|proset|we)\b")
 _DIXON_PARTS = frozenset(
-    "W WATER F FAT FF IP OP IN_PHASE OPP_PHASE OUT_PHASE FAT_FRACTION WATER_FRACTION DIXON".split()
+    ("W", "WATER", "F", "FAT", "FF", "IP", "OP", "IN_PHASE", "OPP_PHASE", "OUT_PHASE", "FAT_FRACTION", "DIXON")
 )
 
 
@@ -38,10 +38,10 @@ def weighting(
     image_type: tuple[str, ...] = (),
     fat_suppressed: bool = False,
 ) -> Weighting:
-    """The weighting of a series: kinds that only words or image type tell first, then TE and TR, then the words T1, T2, PD.
+    """The weighting of a series: first what only words or image type tell, then TE and TR, then the words T1, T2, PD.
 
     T2w: TE ≥ 60 ms and TR ≥ 1500 ms. T1w: TE < 30 ms and TR < 1200 ms. PDw: TE < 45 ms and TR ≥ 1500 ms. An inversion
-    time of 80–300 ms is STIR, one above 1500 ms FLAIR. Where words and times contradict each other the times are
+    time of 80 to 300 ms is STIR, one above 1500 ms FLAIR. Where words and times contradict each other the times are
     believed, with a note. ``-fs`` is added where words, or the scan options, tell of suppressed fat.
 
     Examples
@@ -50,10 +50,12 @@ def weighting(
     'T2w'
     >>> weighting("SAG STIR L-SPINE", echo_ms=60, repetition_ms=4000, inversion_ms=160).sequence
     'STIR'
-    >>> weighting("", echo_ms=11, repetition_ms=600).sequence, weighting("Sag T2 FS", echo_ms=90, repetition_ms=3000).sequence
-    ('T1w', 'T2w-fs')
-    >>> weighting("t2_tse_sag", echo_ms=12, repetition_ms=550)
-    Weighting(sequence='T1w', notes=('the description says T2w, TE 12 ms and TR 550 ms say T1w: the times are believed',))
+    >>> weighting("", echo_ms=11, repetition_ms=600).sequence
+    'T1w'
+    >>> weighting("Sag T2 FS", echo_ms=90, repetition_ms=3000).sequence
+    'T2w-fs'
+    >>> weighting("t2_tse_sag", echo_ms=12, repetition_ms=550).notes
+    ('described as T2w, but TE 12 ms and TR 550 ms are those of T1w: taken as T1w',)
     """
     words = " " + re.sub(r"[_\-./,;:()\[\]]+", " ", text.lower()).strip() + " "
     told = next((name for name, pattern in _WORDS if re.search(pattern, words.strip())), "")
@@ -68,7 +70,8 @@ def weighting(
         timed = ""
     suffix = "-fs" if fat_suppressed or _FAT.search(words) else ""
     if told and timed and told != timed and not _agreeable(told, timed, inversion_ms):
-        note = f"the description says {told}, TE {echo_ms:g} ms and TR {repetition_ms:g} ms say {timed}: the times are believed"
+        times = f"TE {echo_ms:g} ms and TR {repetition_ms:g} ms"
+        note = f"described as {told}, but {times} are those of {timed}: taken as {timed}"
         return Weighting(timed + suffix, (note,))
     sequence = told or timed
     return Weighting(sequence + suffix if sequence else "")

@@ -1,0 +1,127 @@
+"""Scans from wherever they lie: list what is there (headers only), then load one series at a time.
+
+``list_series`` → ``choose.choose`` → ``load``; :func:`read_scans` does all three for inputs that fit in memory.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from spineclock.core.errors import SpineclockError
+from spineclock.core.geometry import canonical
+from spineclock.core.recipe import LARGEST_BYTES, Accepts
+from spineclock.core.records import Failure, Scan
+from spineclock.core.volume import Volume
+from spineclock.ingest import checks, find, metaimage, nifti
+from spineclock.ingest.choose import Refusal, choose
+from spineclock.ingest.names import unique_ids
+from spineclock.ingest.refs import SeriesRef
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The series found, and the inputs that could not be read as any."""
+
+    refs: tuple[SeriesRef, ...]
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """Scans read, inputs that gave none, and the series a study had besides."""
+
+    scans: tuple[Scan, ...]
+    failures: tuple[Failure, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+
+def list_series(*paths: Path, scratch: Path | None = None, keep_patient_id: bool = False) -> Listing:
+    """The series at some paths (files, folders, archives), from their headers alone.
+
+    Parameters
+    ----------
+    scratch : Path, optional
+        Folder in which archives are unpacked; the caller removes it after loading. Without it an archive is a failure.
+    keep_patient_id : bool
+        Keep DICOM's PatientID as ``person_id`` instead of a short hash of it.
+    """
+    found = find.several(paths, scratch=scratch)
+    failures = list(found.failures)
+    refs: list[SeriesRef] = []
+    for item in found.inputs:
+        if item.kind != "dicom":
+            try:
+                refs.append((nifti if item.kind == "nifti" else metaimage).reference(item))
+            except (SpineclockError, OSError) as error:
+                failures.append(Failure(str(item.shown), "ingest", find.reason(error)))
+    slices = [item for item in found.inputs if item.kind == "dicom"]
+    if slices:
+        from spineclock.ingest import dicom  # pydicom's import is spared where there is no DICOM
+
+        more, broken = dicom.references(slices, keep_patient_id=keep_patient_id)
+        refs += more
+        failures += broken
+    ids = unique_ids([ref.scan_id for ref in refs], [f"{ref.source.as_posix()}#{ref.frames[0][1]}" for ref in refs])
+    return Listing(tuple(replace(r, scan_id=i) for r, i in zip(refs, ids, strict=True)), tuple(failures))
+
+
+def load(ref: SeriesRef, *, max_bytes: int = LARGEST_BYTES) -> Scan:
+    """A series as a canonical scan: the same samples and place however it was stored.
+
+    Raises
+    ------
+    InputError, GeometryError
+        If it is damaged, larger than allowed, not finite, or empty of contrast.
+    """
+    checks.require_room(ref.shape, max_bytes=max_bytes)
+    stored = _volume(ref, max_bytes)
+    checks.require_spacing(stored.spacing_mm)
+    volume = canonical(stored.with_array(checks.checked(stored.array)))
+    volume = volume.with_array(np.ascontiguousarray(volume.array))  # one layout in memory: sums round alike
+    told = ref.facts
+    return Scan(
+        ref.scan_id, volume, ref.source, told.modality, told.sequence, told.description, told.echo_time_ms,
+        told.repetition_time_ms, told.scanner, told.person_id, told.age_years, told.sex,
+        notes=(*told.notes, *ref.notes, *_looks_like_ct(ref, volume)),
+    )  # fmt: skip
+
+
+def _volume(ref: SeriesRef, max_bytes: int) -> Volume:
+    if ref.kind == "nifti":
+        return nifti.volume(ref.frames[0][0], max_bytes=max_bytes)
+    if ref.kind == "metaimage":
+        return metaimage.volume(ref.frames[0][0], max_bytes=max_bytes)
+    from spineclock.ingest import dicom
+
+    return dicom.volume(ref)
+
+
+def _looks_like_ct(ref: SeriesRef, volume: Volume) -> tuple[str, ...]:
+    """A note where a file without modality holds air near -1000 as CT does; magnitude images have no negative values."""
+    if ref.facts.modality or volume.array.dtype == np.uint8:
+        return ()
+    air = float(np.mean((volume.array <= -900) & (volume.array >= -1100)))
+    return ("the values look like Hounsfield units: this may be CT",) if air > 0.02 else ()
+
+
+def read_scans(path: Path | Sequence[Path], *, accepts: Accepts, keep_patient_id: bool = False) -> ReadResult:
+    """The scans at a path that fit a recipe, all in memory; the rest as failures and refusals.
+
+    For large folders use :func:`list_series`, :func:`spineclock.ingest.choose.choose` and :func:`load` in turn.
+    """
+    paths = [path] if isinstance(path, Path) else list(path)
+    scans, failures = [], []
+    with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
+        listing = list_series(*paths, scratch=Path(scratch), keep_patient_id=keep_patient_id)
+        choice = choose(listing.refs, accepts)
+        for ref in choice.chosen:
+            try:
+                scans.append(load(ref, max_bytes=accepts.max_bytes))
+            except (SpineclockError, OSError) as error:
+                failures.append(Failure(str(ref.source), "ingest", find.reason(error)))
+    return ReadResult(tuple(scans), (*listing.failures, *choice.failures, *failures), choice.refused)
