@@ -28,7 +28,7 @@ weights: $(VENV)/.installed
 	$(BIN)/python -m spineclock.run.weights --data $(DATA)
 
 licences: $(VENV)/.installed-dev
-	$(BIN)/python tests/test_house.py
+	$(BIN)/python tests/licences.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is wanted: make PYTHON=python3.11 ...")'
@@ -45,7 +45,7 @@ constraints:
 	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
 	build/constraints/bin/python -m pip install '.[dev]'
 	{ sed -n '/^#/p' constraints.txt; \
-	  build/constraints/bin/python -m pip freeze --exclude spineclock | sed -E 's/\+[A-Za-z0-9.]+$$//'; } > build/constraints.txt
+	  build/constraints/bin/python -m pip freeze --all --exclude pip --exclude spineclock | sed -E 's/\+[A-Za-z0-9.]+$$//'; } > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 	rm -rf build/constraints
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
-import time
 import types
 from pathlib import Path
 
@@ -64,12 +64,11 @@ def raiser(error):
 def test_help_answers_at_once_with_an_example(command):
     words = [command, "--help"] if command else ["--help"]
     seconds = []
-    for _ in range(5):  # the best of five, since other work on the machine only ever adds
-        begun = time.perf_counter()
+    for _ in range(3):  # processor seconds, the best of three: what an idle machine takes, whatever else this one does
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         answer = real(*words, env={**os.environ, "COLUMNS": "100"})
-        seconds.append(time.perf_counter() - begun)
-        if seconds[-1] < 0.4:
-            break
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert answer.returncode == 0, answer.stderr
     assert min(seconds) < 0.4
     _, _, example = answer.stdout.partition("Example:")
@@ -77,7 +76,7 @@ def test_help_answers_at_once_with_an_example(command):
 
 
 def test_help_imports_nothing_heavy():
-    heavy = "numpy pandas torch rich SimpleITK nibabel pydicom scipy matplotlib openvino".split()
+    heavy = ["numpy", "pandas", "torch", "rich", "SimpleITK", "nibabel", "pydicom", "scipy", "matplotlib", "openvino"]
     code = (
         "import sys; sys.argv = ['spineclock', 'predict', '--help']\n"
         "from spineclock.cli import main\n"

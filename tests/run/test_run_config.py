@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -131,3 +132,15 @@ def test_a_file_that_is_not_there_or_not_toml(tmp_path):
 def test_settings_that_contradict_each_other(given, message):
     with pytest.raises(UsageError, match=message):
         configure(PredictSettings, flags=given)
+
+
+def test_the_documented_settings_are_the_settings():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.*?) \|", page, flags=re.MULTILINE)
+    documented = {name: default.strip("`") for name, default, _ in rows}
+    lines = configure(PredictSettings).as_toml().splitlines()
+    shown = [line.removesuffix("  # default").partition(" = ") for line in lines]
+    defaults = {
+        name.removeprefix("# ").removesuffix(" is not set"): value if sign else "not set" for name, sign, value in shown
+    }
+    assert documented == defaults
