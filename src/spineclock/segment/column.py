@@ -19,8 +19,10 @@ FUSED = 1.6
 """Discs this many times the expected distance apart have one missing between them."""
 WAIST = 0.8
 """Bone is parted where its cross-section falls below this share of its median between the discs."""
-LEAST_BELOW, LEAST_ABOVE = 0.3, 0.04
+LEAST_BELOW, LEAST_ABOVE = 0.3, 0.01
 """Share of the median body's volume from which bone below the lowest or above the highest disc is a vertebra."""
+SACRAL, DOUBTFUL = 0.15, 0.5
+"""With less bone than this above it the lowest disc is one within the sacrum, or may be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,9 @@ class Column:
 def split(bone: Array, discs: tuple[Disc, ...], canal: Canal, grid: Coarse) -> Column:
     """The column's vertebrae from the vertebra class and the discs seen."""
     front = bone & canal.in_front(bone.shape, grid.spacing_mm)
+    discs, sacral = _without_sacral(front, discs, grid)
     discs, doubts = _with_unseen(front, discs, grid)
+    doubts = sacral + doubts
     seeds = _bodies(front, discs, grid)
     grown = grow(seeds, bone, grid)
     loose = bone & (grown == 0)
@@ -63,6 +67,21 @@ def split(bone: Array, discs: tuple[Disc, ...], canal: Canal, grid: Coarse) -> C
 def _between(points_mm: Points, discs: tuple[Disc, ...]) -> npt.NDArray[np.int32]:
     """For each point one more than the number of discs whose plane it lies above."""
     return np.asarray(1 + sum((d.above(points_mm) > 0).astype(np.int32) for d in discs), dtype=np.int32)
+
+
+def _without_sacral(front: Array, discs: tuple[Disc, ...], grid: Coarse) -> tuple[tuple[Disc, ...], tuple[str, ...]]:
+    """The discs without remnants between the sacrum's parts, known by the little bone marked above them; and doubts."""
+    doubts: tuple[str, ...] = ()
+    while len(discs) > 2:
+        volumes = np.bincount(_between(grid.points(front), discs), minlength=len(discs) + 2)[2:-1]
+        share = volumes[0] / max(float(np.median(volumes[1:])), 1.0)
+        if share >= DOUBTFUL:
+            break
+        if share >= SACRAL:
+            doubts = (f"the lowest vertebra has {share:.0%} of the usual volume, so the lowest disc may be a sacral one",)
+            break
+        discs = discs[1:]
+    return discs, doubts
 
 
 def _bodies(front: Array, discs: tuple[Disc, ...], grid: Coarse) -> npt.NDArray[np.int32]:

@@ -52,7 +52,7 @@ def find_discs(disc_class: Array, grid: Coarse) -> tuple[Disc, ...]:
         return ()
     least = max(MIN_MM3, MIN_SHARE * float(np.median(large)))
     discs = [_disc(p, grid) for p, v in zip(pieces, volumes, strict=True) if v >= least]
-    discs = _joined(_ordered(discs), grid)
+    discs = _without_islands(_joined(_ordered(discs), grid))
     small = [p for p, v in zip(pieces, volumes, strict=True) if v < least]
     return tuple(_with_scraps(discs, small, grid))
 
@@ -153,6 +153,19 @@ def _joined(discs: list[Disc], grid: Coarse) -> list[Disc]:
             discs = [*discs[:i], _disc(np.concatenate([a.voxels, b.voxels]), grid), *discs[i + 2 :]]
         else:
             i += 1
+    return discs
+
+
+def _without_islands(discs: list[Disc]) -> list[Disc]:
+    """Discs without those both small and too near a neighbour: under 40% of the median volume, half the median gap."""
+    while len(discs) > 3:
+        gaps, sizes = gaps_mm(tuple(discs)), np.array([len(d.voxels) for d in discs], float)
+        near = np.minimum(np.r_[np.inf, gaps], np.r_[gaps, np.inf]) < 0.5 * np.median(gaps)
+        islands = np.flatnonzero(near & (sizes < 0.4 * np.median(sizes)))
+        if islands.size == 0:
+            break
+        worst = int(islands[np.argmin(sizes[islands])])
+        discs = discs[:worst] + discs[worst + 1 :]
     return discs
 
 

@@ -12,7 +12,7 @@ from spineclock.core.anatomy import BODY, DISC, LEVEL_NAMES, LEVEL_NUMBERS, Stru
 from spineclock.core.errors import GeometryError
 from spineclock.core.volume import Array, Mask
 from spineclock.segment.bodies import body_part
-from spineclock.segment.canal import course, course_from_discs
+from spineclock.segment.canal import course
 from spineclock.segment.coarse import Coarse, coarse, refine
 from spineclock.segment.column import Column, split
 from spineclock.segment.discs import Disc, expected_gaps_mm, find_discs, gaps_mm
@@ -104,11 +104,8 @@ def find(mask: Mask, *, certainty: Array | None = None, lowest_vertebra: str | N
     discs = () if grid is None else find_discs(grid.array == DISC_CLASS, grid)
     if grid is None or not discs:
         return Instances(_canal_only(mask), (), (), 0.0, ("no disc was found, so no level can be told",))
-    canal = course(grid.array == CANAL_CLASS, grid.spacing_mm)
-    notes: tuple[str, ...] = ()
-    if canal is None:
-        canal = course_from_discs([d.voxels for d in discs], grid.array.shape, grid.spacing_mm)
-        notes = ("no canal was found: bodies and arches were parted behind the discs instead",)
+    canal = course(grid.array == CANAL_CLASS, [d.voxels for d in discs], grid.spacing_mm)
+    notes = () if canal.marked else ("no canal was found: bodies and arches were parted behind the discs instead",)
     column = split(grid.array == VERTEBRA_CLASS, discs, canal, grid)
     numbers, dropped = _numbers(column, lowest_vertebra)
     labels = _labels(mask, grid, column, numbers)
@@ -122,16 +119,13 @@ def bodies(instances: Instances) -> Mask:
     """
     array = instances.labels.array
     vertebrae = np.array([v.number for v in instances.vertebrae], int)
-    discs = np.array([d.number for d in instances.discs], int)
     out = np.zeros(array.shape, np.uint8)
     boxes = ndimage.find_objects((array > 0).astype(np.uint8))
     if not boxes or not len(vertebrae):
         return Mask(out, instances.labels.affine)
     crop = array[boxes[0]]
-    canal = course(crop == Structure.CANAL, instances.labels.spacing_mm)
-    if canal is None:
-        voxels = [np.argwhere(crop == n) for n in discs]
-        canal = course_from_discs(voxels, crop.shape, instances.labels.spacing_mm)
+    discs = [np.argwhere(crop == d.number) for d in instances.discs]
+    canal = course(crop == Structure.CANAL, discs, instances.labels.spacing_mm)
     body = body_part(crop, vertebrae, canal, instances.labels.spacing_mm)
     out[boxes[0]] = np.where(body, crop + np.uint8(BODY), 0)
     return Mask(out, instances.labels.affine)
