@@ -102,7 +102,7 @@ def _volume(ref: SeriesRef, max_bytes: int) -> Volume:
 
 
 def _looks_like_ct(ref: SeriesRef, volume: Volume) -> tuple[str, ...]:
-    """A note where a file without modality holds air near -1000 as CT does; magnitude images have no negative values."""
+    """A note where a file without modality holds air near -1000, as CT does."""
     if ref.facts.modality or volume.array.dtype == np.uint8:
         return ()
     air = float(np.mean((volume.array <= -900) & (volume.array >= -1100)))
