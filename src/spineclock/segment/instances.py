@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from spineclock.core.anatomy import BODY, DISC, LEVEL_NAMES, LEVEL_NUMBERS, Structure, disc_name
+from spineclock.core.anatomy import ARCH, BODY, DISC, LEVEL_NAMES, LEVEL_NUMBERS, Structure, disc_name
 from spineclock.core.errors import GeometryError
 from spineclock.core.volume import Array, Mask
 from spineclock.segment.bodies import body_part
@@ -141,7 +141,7 @@ def semantic(labels: Mask) -> Mask:
     """
     vertebrae = np.array([n for name, n in LEVEL_NUMBERS.items() if name != "S1"])
     table = np.zeros(max(512, int(labels.array.max(initial=0)) + 1), np.uint8)
-    table[np.r_[vertebrae, vertebrae + BODY, vertebrae + 300]] = VERTEBRA_CLASS
+    table[np.r_[vertebrae, vertebrae + BODY, vertebrae + ARCH]] = VERTEBRA_CLASS
     table[vertebrae + DISC] = DISC_CLASS
     table[[Structure.CANAL, Structure.CORD, Structure.CSF]] = CANAL_CLASS
     return labels.with_array(table[labels.array])
