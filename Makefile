@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
-.PHONY: demo test quick lint weights licences constraints clean
+.PHONY: demo test quick lint weights licences tree constraints clean
 
 demo: $(VENV)/.installed
 	$(BIN)/spineclock demo --out demo
@@ -29,6 +29,10 @@ weights: $(VENV)/.installed
 
 licences: $(VENV)/.installed-dev
 	$(BIN)/python tests/licences.py
+
+# The tree in docs/architecture.md, from the modules' own first lines
+tree: $(VENV)/.installed-dev
+	$(BIN)/python tests/tree.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is wanted: make PYTHON=python3.11 ...")'

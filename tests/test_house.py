@@ -17,13 +17,20 @@ from packaging.requirements import Requirement
 
 import spineclock
 from licences import canonical, is_permissive, licence_of, requirements
+from tree import BLOCK, PAGE, tree
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "spineclock"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME = {canonical(Requirement(line).name) for line in PROJECT["project"]["dependencies"]}
 
-IMPORTED_AS = {"sklearn": "scikit-learn", "SimpleITK": "simpleitk", "gdcm": "python-gdcm", "yaml": "pyyaml"}
+IMPORTED_AS = {
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "SimpleITK": "simpleitk",
+    "gdcm": "python-gdcm",
+    "yaml": "pyyaml",
+}
 PLUGINS = {"python-gdcm", "pyjpegls", "pylibjpeg-openjpeg"}
 """Decoders that pydicom finds by itself; nothing of ours imports them."""
 
@@ -119,16 +126,9 @@ def test_recipes_import_without_torch():
 
 
 def test_the_documented_tree_is_the_tree():
-    tree = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("```tree\n")[2].partition("```")[0]
-    documented, folder = set(), ""
-    for line in tree.splitlines():
-        name = line.split()[0] if line.split() else ""
-        if name.endswith("/"):
-            folder = f"{Path(folder).parent / name if line.startswith('    ') else Path(name)}/"
-        elif name.endswith(".py"):
-            documented.add((Path(folder) / name).as_posix() if line.startswith("  ") else name)
-    real = {p.relative_to(SOURCE).as_posix() for p in SOURCE.rglob("*.py") if p.name != "__init__.py"}
-    assert documented == real
+    documented = BLOCK.search(PAGE.read_text(encoding="utf-8"))
+    assert documented, "docs/architecture.md has no tree block"
+    assert documented[0].splitlines() == tree().splitlines(), "`make tree` writes it again"
 
 
 @pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")], ids=lambda p: p.name)
