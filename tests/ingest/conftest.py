@@ -28,9 +28,11 @@ def rotation(x: float, y: float, z: float) -> np.ndarray:
     )
 
 
-def sagittal(*, angles: tuple[float, float, float] = (0, 0, 0), slices: int = 7) -> Volume:
+def sagittal(
+    *, angles: tuple[float, float, float] = (0, 0, 0), slices: int = 7, size: tuple[int, int] = (12, 15)
+) -> Volume:
     """A canonical sagittal slab of whole numbers no two alike, 4 × 0.7 × 0.5 mm, turned by some degrees."""
-    shape = (slices, 12, 15)
+    shape = (slices, *size)
     array = np.random.default_rng(3).permutation(int(np.prod(shape))).reshape(shape).astype(np.int16)
     affine = np.eye(4)
     affine[:3, :3] = rotation(*angles) @ np.diag([4.0, 0.7, 0.5])

@@ -70,6 +70,12 @@ def frames(path: Path, *, folder: str, keep_patient_id: bool = False) -> list[Fr
     InputError
         If the file is not DICOM or its header is damaged.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom warns of values out of form; they are judged where they are used
+        return _frames(path, folder, keep_patient_id)
+
+
+def _frames(path: Path, folder: str, keep_patient_id: bool) -> list[Frame]:
     header = _read(path, pixels=False)
     if text(header, "MediaStorageSOPClassUID") == _DICOMDIR or "DirectoryRecordSequence" in header:
         return []
@@ -237,6 +243,8 @@ def _read(path: Path, *, pixels: bool) -> Dataset:
             data = pydicom.dcmread(path, force=True, stop_before_pixels=not pixels)
         except _BROKEN as error:
             raise _damaged(path, str(error)[:200] or type(error).__name__) from error
+    if pixels and "Rows" not in data:
+        raise _damaged(path, "it ends within its image")
     if not any(k in data for k in ("SOPClassUID", "Modality", "Rows", "DirectoryRecordSequence")):
         raise InputError(
             "a file that is no DICOM image",

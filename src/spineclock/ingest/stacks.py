@@ -108,7 +108,7 @@ def _by_marks(group: list[Frame]) -> list[Stack]:
         f"{_repeats(group)} of {len(group)} images lie where another one does, and no header tells them apart",
         wanted="one image a position", remedy="export each echo, time point or reconstruction as its own series",
     )  # fmt: skip
-    return [replace(_stack(group), affine=None, problem=str(problem))]
+    return [Stack(tuple(group), None, str(problem))]
 
 
 def _repeats(group: Sequence[Frame]) -> int:
