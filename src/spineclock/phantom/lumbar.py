@@ -76,7 +76,7 @@ def lumbar_scan(*, age_years: float, sex: Sex, seed: int, grid: Grid | None = No
     --------
     >>> scan = lumbar_scan(age_years=50, sex="F", seed=1, grid=Grid(slices=3, pixel_mm=1.2))
     >>> scan.volume.shape, sorted(set(scan.labels.array.ravel().tolist()))[:4]
-    ((3, 200, 250), [0, 17, 18, 19])
+    ((3, 200, 250), [0, 16, 17, 18])
     """
     grid = grid or Grid()
     person, noise = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))

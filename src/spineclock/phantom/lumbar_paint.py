@@ -185,7 +185,7 @@ def _disc(picture: Pictures, disc: Disc, upper: Block, lower: Block, x: float) -
         hollow = np.maximum(0, 1 - _squared(bu * (2 / block.depth_mm)))
         edge = np.float32(block.height_mm / 2) - np.float32(block.concavity_mm) * hollow
         lean = np.float32(np.tan(block.wedge / 2)) * bu
-        inside &= (bw > edge + lean) if sign > 0 else (-bw > edge - lean)
+        inside &= sign * bw > edge + lean
     inside &= (part.labels == 0)
     core = np.exp(-_squared(along) - 1.2 * _squared(across))
     cleft = 1 - 0.35 * (disc.grade < 3.2) * np.exp(-_squared(w / 0.8))  # the dark line in the middle of a healthy disc

@@ -37,6 +37,9 @@ GRADE_SIGNAL = ((1.0, 2.0, 3.0, 4.0, 5.0), (0.62, 0.50, 0.30, 0.17, 0.11))
 values are ours)."""
 GRADE_HEIGHT = ((1.0, 2.0, 3.0, 4.0, 5.0), (1.04, 1.0, 0.93, 0.80, 0.60))
 
+DISC_S_MM = 1.8
+"""What is left of the discs within the sacrum."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -143,9 +146,11 @@ def _sacrum(top: tuple[float, float, float], *, depth_mm: float, marrow: float, 
     y, z, tilt = top
     blocks = []
     for i, (height, share) in enumerate(((28.0, 0.82), (23.0, 0.60), (20.0, 0.46), (17.0, 0.36))):
-        middle = tilt + math.radians(4 * i - 3)
-        step_y, step_z = math.sin(middle) * (height + 1.6), -math.cos(middle) * (height + 1.6)
-        blocks.append(Block(f"S{i + 1}", y + step_y / 2, z + step_z / 2, middle, depth_mm * share, height,
-                            math.radians(-3), concavity if i == 0 else 0.5, marrow))
-        y, z, tilt = y + step_y, z + step_z, middle + math.radians(3)
+        wedge = math.radians((6, -2, -6, -8)[i])  # S1 tilts further back than its endplate; from S2 on the sacrum curls
+        middle = tilt - wedge / 2
+        down_y, down_z = math.sin(middle), -math.cos(middle)
+        blocks.append(Block(f"S{i + 1}", y + down_y * height / 2, z + down_z * height / 2, middle, depth_mm * share,
+                            height, wedge, concavity if i == 0 else 0.5, marrow))
+        y, z = y + down_y * (height + DISC_S_MM), z + down_z * (height + DISC_S_MM)
+        tilt = middle - wedge / 2
     return tuple(blocks)

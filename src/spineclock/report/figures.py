@@ -57,7 +57,7 @@ def contributions(prediction: AgePrediction, *, names: Mapping[str, str] | None 
     ``names`` gives readable names of measurements, units included, where the automatic ones will not do.
     """
     steps = waterfall(prediction, names=names, most=most)
-    figure = _figure(8.0, 1.15 + 0.31 * (len(steps) + 2))
+    figure = _figure(7.0, 1.15 + 0.31 * (len(steps) + 2))
     axes = figure.subplots()
     rows = len(steps) + 2
     start = steps[0].start_years if steps else prediction.predicted_age_years
@@ -93,7 +93,7 @@ def _step(axes: Axes, row: int, step: Step) -> None:
 def interval(prediction: AgePrediction, *, age_years: float | None = None,
              training_ages_years: tuple[float, float] | None = None) -> Figure:
     """Predicted and corrected age with the interval, on an axis of age; the chronological age where it is known."""
-    figure = _figure(8.0, 1.75)
+    figure = _figure(7.2, 1.75)
     axes = figure.subplots()
     low, high = prediction.interval.low_years, prediction.interval.high_years
     ages = [low, high, prediction.predicted_age_years, prediction.corrected_age_years]

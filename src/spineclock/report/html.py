@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,8 @@ import pandas as pd
 
 from spineclock.core.records import AgePrediction, Failure, ModelInfo, Quality
 from spineclock.report.figures import compact
-from spineclock.report.waterfall import UNITS, figure_text, readable, waterfall
+from spineclock.report.tables import Table, tables
+from spineclock.report.waterfall import Step, waterfall
 
 PICTURE_LIMIT_BYTES = 150_000
 """The most one picture takes of the page."""
@@ -75,7 +75,7 @@ def html(entries: Sequence[ReportEntry], failures: Sequence[Failure] = (), *, ru
     """
     environment = jinja2.Environment(loader=jinja2.FunctionLoader(_template), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters.update(years=_years, signed=_signed, number=figure_text)
+    environment.filters.update(years=_years, signed=_signed)
     budget = picture_budget(entries)
     models = {e.model.name: e.model for e in entries}
     return environment.get_template("report.html.jinja").render(
@@ -113,14 +113,8 @@ class _Section:
     overlay: _Picture | None
     contributions: _Picture | None
     interval: _Picture | None
-    steps: Sequence[object]
-    table: _Table | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    steps: tuple[Step, ...]
+    tables: tuple[Table, ...]
 
 
 def _section(entry: ReportEntry, number: int, budget: int) -> _Section:
@@ -140,7 +134,7 @@ def _section(entry: ReportEntry, number: int, budget: int) -> _Section:
     overlay = budget if charts else min(PICTURE_LIMIT_BYTES, 3 * budget)
     return _Section(
         f"scan-{number}", entry, _picture(entry.overlay, seen, overlay), _picture(entry.contributions, bars, charts),
-        _picture(entry.interval, axis, charts), steps, _table(entry.measurements),
+        _picture(entry.interval, axis, charts), steps, tables(entry.measurements),
     )
 
 
@@ -150,33 +144,6 @@ def _picture(data: bytes | None, alt: str, limit: int) -> _Picture | None:
     small = compact(data, limit_bytes=limit)
     kind = "png" if small.startswith(b"\x89PNG") else "jpeg"
     return _Picture(f"data:image/{kind};base64,{base64.b64encode(small).decode('ascii')}", alt)
-
-
-def _table(frame: pd.DataFrame | None) -> _Table | None:
-    """Measurements as text, one row a level; a long table (level, measurement, value) is spread out first."""
-    if frame is None or frame.empty:
-        return None
-    wide = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
-    wide = wide.dropna(axis="columns", how="all")
-    head = [_heading(str(c)) for c in wide.columns]
-    rows = [[_cell(v) for v in row] for row in wide.itertuples(index=False, name=None)]
-    return _Table(head, rows)
-
-
-def _heading(column: str) -> str:
-    words, unit = readable(column) if re.search(r"[._](" + "|".join(UNITS) + r")(\b|_|$)", column) else (column, "")
-    words = words.replace("_", " ")
-    return f"{words}, {unit}" if unit else words
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return figure_text(value)
-    return "—" if value is None or value is pd.NA else str(value)
 
 
 def _counts(entries: Sequence[ReportEntry], failures: Sequence[Failure]) -> list[tuple[int, str]]:

@@ -11,6 +11,9 @@ from spineclock.core.records import AgePrediction, Contribution
 
 UNITS = {"mm3": "mm³", "mm2": "mm²", "mm": "mm", "cm3": "cm³", "ml": "ml", "deg": "°", "years": "y"}
 
+AGGREGATES = {"mean": "mean", "min": "lowest", "max": "highest"}
+SHORT = {"csf": "CSF", "sd": "SD"}
+
 
 @dataclass(frozen=True)
 class Step:
@@ -36,9 +39,9 @@ def waterfall(prediction: AgePrediction, *, names: Mapping[str, str] | None = No
     --------
     >>> from spineclock.core.records import Interval
     >>> p = AgePrediction(63.0, 64.0, Interval(50, 76, 0.9), None, {"measurements": 63.0},
-    ...                   (Contribution("disc_height_mm", 7.1, 4.0), Contribution("sex.male", 1.0, -1.0)))
+    ...                   (Contribution("disc.height_mm", 7.1, 4.0), Contribution("sex.male", 1.0, -1.0)))
     >>> [(s.label, s.start_years, s.end_years) for s in waterfall(p)]
-    [('disc height, 7.1 mm', 60.0, 64.0), ('male sex', 64.0, 63.0)]
+    [('disc height: 7.10 mm', 60.0, 64.0), ('male sex', 64.0, 63.0)]
     """
     if not prediction.contributions:
         return ()
@@ -62,27 +65,36 @@ def described(contribution: Contribution, names: Mapping[str, str] | None = None
     """A measurement's readable name with its value and unit.
 
     >>> described(Contribution("disc.L4/L5.signal_ratio", 0.2134, 2.0))
-    'disc L4/L5 signal ratio, 0.213'
+    'L4/L5 disc signal ratio: 0.213'
     """
     if contribution.name == "sex.male" and contribution.value in (0.0, 1.0):
         return "male sex" if contribution.value else "female sex"
     words, unit = readable(contribution.name)
     words = (names or {}).get(contribution.name, words)
     if not math.isfinite(contribution.value):
-        return f"{words}, not measured"
-    return f"{words}, {figure_text(contribution.value)}{'' if unit in ('', '°') else ' '}{unit}"
+        return f"{words}: not measured"
+    return f"{words}: {figure_text(contribution.value)}{'' if unit in ('', '°') else ' '}{unit}"
 
 
 def readable(name: str) -> tuple[str, str]:
-    """A column's words and its unit.
+    """A measurement's words and its unit; ``structure.level.name`` becomes "level structure name".
 
-    >>> readable("height_mm"), readable("lordosis_deg"), readable("canal.area_mm2.min")
-    (('height', 'mm'), ('lordosis', '°'), ('canal area min', 'mm²'))
+    >>> readable("height_mm"), readable("disc.L4/L5.height_mm"), readable("spine.csf_spread")
+    (('height', 'mm'), ('L4/L5 disc height', 'mm'), ('CSF spread', ''))
+    >>> readable("vertebra.min.area_mm2")
+    ('vertebra area, lowest', 'mm²')
     """
-    parts = re.split(r"[._\s]+", name.strip())
+    structure, _, rest = name.strip().rpartition(".")
+    structure, _, level = structure.partition(".")
+    parts = re.split(r"[_\s]+", rest)
     units = [p for p in parts if p.lower() in UNITS]
-    words = [p for p in parts if p.lower() not in UNITS]
-    return " ".join(words), UNITS[units[-1].lower()] if units else ""
+    words = [SHORT.get(p, p) for p in parts if p.lower() not in UNITS]
+    if structure and structure != "spine":
+        words.insert(0, structure)
+    if level and level not in AGGREGATES:
+        words.insert(0, level)
+    text = " ".join(words) + (f", {AGGREGATES[level]}" if level in AGGREGATES else "")
+    return text, UNITS[units[-1].lower()] if units else ""
 
 
 def figure_text(value: float) -> str:
