@@ -29,8 +29,14 @@ def old() -> PhantomScan:
 def height_in_labels(scan: PhantomScan, number: int, y_mm: float, z_mm: float, tilt: float) -> float:
     """Mean length (mm) of a label along lines across the disc near its middle, in the middle slice."""
     u, w = np.meshgrid(np.arange(-3, 3.1, 0.25), np.arange(-20, 20, 0.05))
-    points = np.stack([np.zeros_like(u), y_mm + np.cos(tilt) * u - np.sin(tilt) * w,
-                       z_mm + np.sin(tilt) * u + np.cos(tilt) * w, np.ones_like(u)]).reshape(4, -1)
+    points = np.stack(
+        [
+            np.zeros_like(u),
+            y_mm + np.cos(tilt) * u - np.sin(tilt) * w,
+            z_mm + np.sin(tilt) * u + np.cos(tilt) * w,
+            np.ones_like(u),
+        ]
+    ).reshape(4, -1)
     index = np.rint(np.linalg.inv(scan.labels.affine) @ points).astype(int)[:3]
     return float((scan.labels.array[tuple(index)] == number).sum() * 0.05 / u.shape[1])
 
@@ -79,10 +85,15 @@ def test_bodies_come_with_arches_behind_the_canal(young: PhantomScan) -> None:
 
 
 def test_signal_and_height_of_discs_fall_with_age_and_marrow_brightens() -> None:
-    scans = [lumbar_scan(age_years=a, sex="M", seed=3, grid=Grid(slices=3, slice_mm=3.0, pixel_mm=0.9)) for a in (20, 45, 70)]
+    scans = [
+        lumbar_scan(age_years=a, sex="M", seed=3, grid=Grid(slices=3, slice_mm=3.0, pixel_mm=0.9)) for a in (20, 45, 70)
+    ]
     assert all(np.diff([[d.height_mm for d in s.discs[:5]] for s in scans], axis=0).max(axis=1) < 0)
     csf = [np.percentile(s.volume.array[s.labels.array == 61], 90) for s in scans]
-    disc = [s.volume.array[(s.labels.array > 119) & (s.labels.array < 125)].mean() / c for s, c in zip(scans, csf, strict=True)]
+    disc = [
+        s.volume.array[(s.labels.array > 119) & (s.labels.array < 125)].mean() / c
+        for s, c in zip(scans, csf, strict=True)
+    ]
     bone = [s.volume.array[(s.labels.array > 19) & (s.labels.array < 25)] / c for s, c in zip(scans, csf, strict=True)]
     assert disc[0] > 1.15 * disc[1] > 1.3 * disc[2]
     assert bone[0].mean() < bone[1].mean() < bone[2].mean()
@@ -103,8 +114,9 @@ def test_tissues_have_t2_contrast(young: PhantomScan) -> None:
 
 def test_same_arguments_same_samples_and_another_seed_another_person(young: PhantomScan) -> None:
     def hashes(scan: PhantomScan) -> tuple[str, str]:
-        return tuple(hashlib.sha256(np.ascontiguousarray(x.array).tobytes()).hexdigest()
-                     for x in (scan.volume, scan.labels))  # type: ignore[return-value]
+        return tuple(
+            hashlib.sha256(np.ascontiguousarray(x.array).tobytes()).hexdigest() for x in (scan.volume, scan.labels)
+        )  # type: ignore[return-value]
 
     again = lumbar_scan(age_years=25, sex="F", seed=7, grid=SMALL)
     assert hashes(again) == hashes(young)

@@ -84,12 +84,18 @@ def lumbar_scan(*, age_years: float, sex: Sex, seed: int, grid: Grid | None = No
     clean, labels = _painted(spine, grid, age_years, person)
     stored = _acquired(clean, labels, spine, grid, age_years=age_years, person=person, noise=noise)
     shown = set(np.unique(labels).tolist())
-    return PhantomScan(Volume(stored, grid.affine), Mask(labels, grid.affine), float(age_years), sex,
-                       tuple(d for d in spine.discs if d.number in shown))
+    return PhantomScan(
+        Volume(stored, grid.affine),
+        Mask(labels, grid.affine),
+        float(age_years),
+        sex,
+        tuple(d for d in spine.discs if d.number in shown),
+    )
 
 
-def _painted(spine: Spine, grid: Grid, age_years: float,
-             person: np.random.Generator) -> tuple[Floats, npt.NDArray[np.uint8]]:
+def _painted(
+    spine: Spine, grid: Grid, age_years: float, person: np.random.Generator
+) -> tuple[Floats, npt.NDArray[np.uint8]]:
     """Signal over that of CSF without coil or noise, and labels, both on the scan's grid."""
     n, depth, height = grid.shape
     aside = grid.affine[0, 3] + grid.slice_mm * np.arange(n) - person.uniform(-1.5, 1.5)  # mm from the mid-plane
@@ -116,8 +122,16 @@ def _commonest(fine: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.asarray(np.where(first, a, np.where(second, b, c)), dtype=np.uint8)
 
 
-def _acquired(signal: Floats, labels: npt.NDArray[np.uint8], spine: Spine, grid: Grid, *, age_years: float,
-              person: np.random.Generator, noise: np.random.Generator) -> npt.NDArray[np.int16]:
+def _acquired(
+    signal: Floats,
+    labels: npt.NDArray[np.uint8],
+    spine: Spine,
+    grid: Grid,
+    *,
+    age_years: float,
+    person: np.random.Generator,
+    noise: np.random.Generator,
+) -> npt.NDArray[np.int16]:
     """Stored samples: texture, the surface coil's falling sensitivity, the saturated belly, Rician noise."""
     rough = _texture(grid, 0.7, person)
     islands = _texture(grid, 3.0, person)
@@ -127,8 +141,9 @@ def _acquired(signal: Floats, labels: npt.NDArray[np.uint8], spine: Spine, grid:
     signal += signal * np.where(bone, np.float32(uneven), np.float32(0.04)) * islands
     j = grid.affine[1, 3] + grid.pixel_mm * np.arange(grid.shape[1])
     k = grid.affine[2, 3] + grid.pixel_mm * np.arange(grid.shape[2])
-    front = np.interp(k, *np.array([(b.z_mm, b.y_mm + b.depth_mm / 2)
-                                    for b in (*reversed(spine.sacrum[:2]), *spine.bodies)]).T)
+    front = np.interp(
+        k, *np.array([(b.z_mm, b.y_mm + b.depth_mm / 2) for b in (*reversed(spine.sacrum[:2]), *spine.bodies)]).T
+    )
     ahead = j[:, None] - front[None, :]
     strength, band = person.uniform(0.9, 1.5), 22 + 45 * np.clip((-60 - k) / 40, 0, 1)
     coil = 0.75 + strength * np.exp(-(j[:, None] + 95) / 38) - 0.25 * ((k[None, :] - 10) / 150) ** 2

@@ -43,12 +43,19 @@ class Pictures:
         """The part around a point, painted through to this picture, and each sample's offset from the point."""
         rows = slice(*np.searchsorted(self.y_mm, (y - half_y, y + half_y)).tolist())
         columns = slice(*np.searchsorted(self.z_mm, (z - half_z, z + half_z)).tolist())
-        part = Pictures(self.signal[rows, columns], self.labels[rows, columns], self.y_mm[rows], self.z_mm[columns],
-                        self.outside[rows, columns])
+        part = Pictures(
+            self.signal[rows, columns],
+            self.labels[rows, columns],
+            self.y_mm[rows],
+            self.z_mm[columns],
+            self.outside[rows, columns],
+        )
         return part, (part.y_mm - np.float32(y))[:, None], (part.z_mm - np.float32(z))[None, :]
 
 
-def soft_tissue(fine: Pictures, spine: Spine, *, age_years: float, rng: np.random.Generator) -> Callable[[float], Pictures]:
+def soft_tissue(
+    fine: Pictures, spine: Spine, *, age_years: float, rng: np.random.Generator
+) -> Callable[[float], Pictures]:
     """What paints everything but the spine at a distance (mm) from the mid-plane, on a fresh picture."""
     y, z = fine.y_mm[:, None], fine.z_mm[None, :]
     back, front = _sac_back(spine, fine.z_mm)[None, :], _front(spine, fine.z_mm)[None, :]
@@ -166,8 +173,10 @@ def _body_distance(block: Block, u: Floats, w: Floats, x: float) -> Floats:
     du = np.maximum(u - front, -half - u) + waist
     dw = np.maximum(w - edge - lean, -edge - lean - w)
     r = np.float32(1.5)
-    return np.asarray(np.hypot(np.maximum(du + r, 0), np.maximum(dw + r, 0)) - r
-                      + np.minimum(np.maximum(du, dw) + r, 0), dtype=np.float32)
+    return np.asarray(
+        np.hypot(np.maximum(du + r, 0), np.maximum(dw + r, 0)) - r + np.minimum(np.maximum(du, dw) + r, 0),
+        dtype=np.float32,
+    )
 
 
 def _disc(picture: Pictures, disc: Disc, upper: Block, lower: Block, x: float) -> None:
@@ -180,13 +189,14 @@ def _disc(picture: Pictures, disc: Disc, upper: Block, lower: Block, x: float) -
     profile = 1 - np.minimum(across, 1) * 0.08
     inside = (u > -half * profile) & (u < half * (2 * lateral - 1) * profile)
     for block, sign in ((upper, -1), (lower, 1)):
-        bu, bw = _turned(part.y_mm[:, None] - np.float32(block.y_mm), part.z_mm[None, :] - np.float32(block.z_mm),
-                         block.tilt)
+        bu, bw = _turned(
+            part.y_mm[:, None] - np.float32(block.y_mm), part.z_mm[None, :] - np.float32(block.z_mm), block.tilt
+        )
         hollow = np.maximum(0, 1 - _squared(bu * (2 / block.depth_mm)))
         edge = np.float32(block.height_mm / 2) - np.float32(block.concavity_mm) * hollow
         lean = np.float32(np.tan(block.wedge / 2)) * bu
         inside &= sign * bw > edge + lean
-    inside &= (part.labels == 0)
+    inside &= part.labels == 0
     core = np.exp(-_squared(along) - 1.2 * _squared(across))
     cleft = 1 - 0.35 * (disc.grade < 3.2) * np.exp(-_squared(w / 0.8))  # the dark line in the middle of a healthy disc
     np.copyto(part.signal, (0.10 + (disc.nucleus - 0.10) * core * cleft).astype(np.float32), where=inside)

@@ -120,8 +120,16 @@ def lumbar_spine(*, age_years: float, sex: Sex, rng: np.random.Generator) -> Spi
         wedge = math.radians(DISC_WEDGE_DEG[i]) * wedge_factor * height / (DISC_HEIGHT_MM[i] * size)
         depth = BODY_DEPTH_MM[i] * size
         middle = tilt + wedge / 2
-        disc = Disc(name, y - math.sin(middle) * (height / 2 - concavity), z + math.cos(middle) * (height / 2 - concavity),
-                    middle, depth * 1.02, height, grade, float(np.interp(grade, *GRADE_SIGNAL)))
+        disc = Disc(
+            name,
+            y - math.sin(middle) * (height / 2 - concavity),
+            z + math.cos(middle) * (height / 2 - concavity),
+            middle,
+            depth * 1.02,
+            height,
+            grade,
+            float(np.interp(grade, *GRADE_SIGNAL)),
+        )
         rim = height - 2 * concavity  # the endplates hollow the bodies on both sides of the disc
         y, z, tilt = y - math.sin(middle) * rim, z + math.cos(middle) * rim, tilt + wedge
         discs.append(disc)
@@ -131,8 +139,11 @@ def lumbar_spine(*, age_years: float, sex: Sex, rng: np.random.Generator) -> Spi
         step_y, step_z = -math.sin(middle) * tall, math.cos(middle) * tall
         bodies.append(Block(name, y + step_y / 2, z + step_z / 2, middle, depth, tall, body_wedge, concavity, marrow))
         y, z, tilt = y + step_y, z + step_z, tilt + body_wedge
-    return Spine(tuple(bodies), tuple(discs), _sacrum(first, depth_mm=BODY_DEPTH_MM[0] * size * 0.95, marrow=marrow,
-                                                      concavity=concavity))
+    return Spine(
+        tuple(bodies),
+        tuple(discs),
+        _sacrum(first, depth_mm=BODY_DEPTH_MM[0] * size * 0.95, marrow=marrow, concavity=concavity),
+    )
 
 
 def _grade(age_years: float, *, pace: float, noise: float, level: int) -> float:
@@ -149,8 +160,19 @@ def _sacrum(top: tuple[float, float, float], *, depth_mm: float, marrow: float, 
         wedge = math.radians((6, -2, -6, -8)[i])  # S1 tilts further back than its endplate; from S2 on the sacrum curls
         middle = tilt - wedge / 2
         down_y, down_z = math.sin(middle), -math.cos(middle)
-        blocks.append(Block(f"S{i + 1}", y + down_y * height / 2, z + down_z * height / 2, middle, depth_mm * share,
-                            height, wedge, concavity if i == 0 else 0.5, marrow))
+        blocks.append(
+            Block(
+                f"S{i + 1}",
+                y + down_y * height / 2,
+                z + down_z * height / 2,
+                middle,
+                depth_mm * share,
+                height,
+                wedge,
+                concavity if i == 0 else 0.5,
+                marrow,
+            )
+        )
         y, z = y + down_y * (height + DISC_S_MM), z + down_z * (height + DISC_S_MM)
         tilt = middle - wedge / 2
     return tuple(blocks)

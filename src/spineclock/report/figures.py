@@ -1,4 +1,4 @@
-"""Pictures of numbers computed elsewhere: each function takes results and gives a matplotlib figure, no global state."""
+"""Pictures of numbers computed elsewhere: each function takes results and gives a matplotlib figure."""
 
 from __future__ import annotations
 
@@ -66,8 +66,16 @@ def contributions(prediction: AgePrediction, *, names: Mapping[str, str] | None 
         _step(axes, row, step)
     for row, at in ((0, start), (rows - 1, end)):
         axes.plot([at, at], [row - 0.42, row + 0.42], color=ACCENT, lw=3, solid_capstyle="butt")
-        axes.annotate(f"{at:.1f} y", (at, row), (6, 0), textcoords="offset points", va="center", weight="bold",
-                      color=ACCENT, annotation_clip=False)
+        axes.annotate(
+            f"{at:.1f} y",
+            (at, row),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            weight="bold",
+            color=ACCENT,
+            annotation_clip=False,
+        )
     axes.set_yticks(range(rows), ["Mean age in training", *(s.label for s in steps), "Predicted spine age"])
     axes.set_ylim(rows - 0.4, -0.6)
     ends = [v for s in steps for v in (s.start_years, s.end_years)] or [start]
@@ -86,12 +94,22 @@ def _step(axes: Axes, row: int, step: Step) -> None:
     axes.plot([step.end_years, step.end_years], [row, row + 1], color=QUIET, lw=0.7, zorder=1)
     at = max(step.start_years, step.end_years) if step.years >= 0 else min(step.start_years, step.end_years)
     side = 1 if step.years >= 0 else -1
-    axes.annotate(f"{step.years:+.1f}".replace("-", "−"), (at, row), (4 * side, 0), textcoords="offset points",
-                  va="center", ha="left" if side > 0 else "right", color=INK, fontsize=9, annotation_clip=False)
+    axes.annotate(
+        f"{step.years:+.1f}".replace("-", "−"),
+        (at, row),
+        (4 * side, 0),
+        textcoords="offset points",
+        va="center",
+        ha="left" if side > 0 else "right",
+        color=INK,
+        fontsize=9,
+        annotation_clip=False,
+    )
 
 
-def interval(prediction: AgePrediction, *, age_years: float | None = None,
-             training_ages_years: tuple[float, float] | None = None) -> Figure:
+def interval(
+    prediction: AgePrediction, *, age_years: float | None = None, training_ages_years: tuple[float, float] | None = None
+) -> Figure:
     """Predicted and corrected age with the interval, on an axis of age; the chronological age where it is known."""
     figure = _figure(7.2, 1.75)
     axes = figure.subplots()
@@ -100,15 +118,43 @@ def interval(prediction: AgePrediction, *, age_years: float | None = None,
     ages += [age_years] if age_years is not None else []
     if training_ages_years is not None:
         axes.axvspan(*training_ages_years, color="#eef2f5", zorder=0)
-        axes.annotate("training ages", (training_ages_years[0], 0.95), (4, 0), xycoords=("data", "axes fraction"),
-                      textcoords="offset points", va="top", fontsize=8, color=QUIET)
+        axes.annotate(
+            "training ages",
+            (training_ages_years[0], 0.95),
+            (4, 0),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            va="top",
+            fontsize=8,
+            color=QUIET,
+        )
         ages += list(training_ages_years)
-    axes.plot([low, high], [0, 0], color="#9db8cd", lw=9, solid_capstyle="butt",
-              label=f"{prediction.interval.coverage:.0%} interval {low:.0f}–{high:.0f}")
-    axes.plot(prediction.predicted_age_years, 0, "o", ms=11, color=ACCENT,
-              label=f"predicted {prediction.predicted_age_years:.1f}")
-    axes.plot(prediction.corrected_age_years, 0, "D", ms=8, mfc="white", mec=ACCENT, mew=1.8,
-              label=f"corrected {prediction.corrected_age_years:.1f}")
+    axes.plot(
+        [low, high],
+        [0, 0],
+        color="#9db8cd",
+        lw=9,
+        solid_capstyle="butt",
+        label=f"{prediction.interval.coverage:.0%} interval {low:.0f}–{high:.0f}",
+    )
+    axes.plot(
+        prediction.predicted_age_years,
+        0,
+        "o",
+        ms=11,
+        color=ACCENT,
+        label=f"predicted {prediction.predicted_age_years:.1f}",
+    )
+    axes.plot(
+        prediction.corrected_age_years,
+        0,
+        "D",
+        ms=8,
+        mfc="white",
+        mec=ACCENT,
+        mew=1.8,
+        label=f"corrected {prediction.corrected_age_years:.1f}",
+    )
     if age_years is not None:
         axes.plot([age_years, age_years], [-0.55, 0.55], color=OLDER, lw=2.5, label=f"chronological {age_years:.1f}")
     axes.set_xlim(math.floor((min(ages) - 5) / 10) * 10, math.ceil((max(ages) + 5) / 10) * 10)
@@ -117,8 +163,17 @@ def interval(prediction: AgePrediction, *, age_years: float | None = None,
     axes.set_xlabel("age, years")
     _plain(axes, grid="x")
     axes.spines["left"].set_visible(False)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=4, frameon=False, fontsize=9, borderaxespad=0,
-                handletextpad=0.6, columnspacing=1.6, handlelength=1.4)
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.02),
+        ncols=4,
+        frameon=False,
+        fontsize=9,
+        borderaxespad=0,
+        handletextpad=0.6,
+        columnspacing=1.6,
+        handlelength=1.4,
+    )
     return figure
 
 
@@ -136,8 +191,16 @@ def heat(picture: npt.ArrayLike, weights: npt.ArrayLike, *, spacing_mm: tuple[fl
     axes.imshow(back[::-1].T, origin="lower", cmap="gray", vmin=low, vmax=max(high, low + 1e-9), extent=extent)
     top = float(over.max())
     share = np.clip(over / top, 0, 1) if top > 0 else np.zeros_like(over)
-    shown = axes.imshow(share[::-1].T, origin="lower", cmap="inferno", vmin=0, vmax=1, alpha=0.65 * share[::-1].T,
-                        extent=extent, interpolation="bilinear")
+    shown = axes.imshow(
+        share[::-1].T,
+        origin="lower",
+        cmap="inferno",
+        vmin=0,
+        vmax=1,
+        alpha=0.65 * share[::-1].T,
+        extent=extent,
+        interpolation="bilinear",
+    )
     axes.set_axis_off()
     axes.set_title(title, loc="left", fontsize=10, color=INK)
     bar = figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02)
@@ -145,8 +208,7 @@ def heat(picture: npt.ArrayLike, weights: npt.ArrayLike, *, spacing_mm: tuple[fl
     return figure
 
 
-def scatter(age_years: Sequence[float], predicted_years: Sequence[float], *, title: str = "",
-            note: str = "") -> Figure:
+def scatter(age_years: Sequence[float], predicted_years: Sequence[float], *, title: str = "", note: str = "") -> Figure:
     """Predicted against chronological age with the line of identity; ``note`` is written into the corner."""
     age, predicted = np.asarray(age_years, float), np.asarray(predicted_years, float)
     figure = _figure(5.2, 5.2)
@@ -166,8 +228,15 @@ def scatter(age_years: Sequence[float], predicted_years: Sequence[float], *, tit
     return figure
 
 
-def bland_altman(first: Sequence[float], second: Sequence[float], *, bias: float, limits: tuple[float, float],
-                 of: str = "predicted − chronological age, years", title: str = "") -> Figure:
+def bland_altman(
+    first: Sequence[float],
+    second: Sequence[float],
+    *,
+    bias: float,
+    limits: tuple[float, float],
+    of: str = "predicted − chronological age, years",
+    title: str = "",
+) -> Figure:
     """Differences (first − second) against means, with the bias and limits of agreement given."""
     a, b = np.asarray(first, float), np.asarray(second, float)
     figure = _figure(6.4, 4.2)
@@ -176,8 +245,15 @@ def bland_altman(first: Sequence[float], second: Sequence[float], *, bias: float
     axes.plot((a + b) / 2, a - b, "o", ms=6, color=YOUNGER, mec="white", mew=0.7)
     for y, name, style in ((bias, "bias", "-"), (limits[0], "lower limit", "--"), (limits[1], "upper limit", "--")):
         axes.axhline(y, color=OLDER, lw=1.3, ls=style)
-        axes.annotate(f"{name} {y:+.1f}".replace("-", "−"), (1.01, y), xycoords=("axes fraction", "data"), va="center",
-                      fontsize=8, color=OLDER, annotation_clip=False)
+        axes.annotate(
+            f"{name} {y:+.1f}".replace("-", "−"),
+            (1.01, y),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=8,
+            color=OLDER,
+            annotation_clip=False,
+        )
     axes.set_xlabel("mean of the two, years")
     axes.set_ylabel(of)
     axes.set_title(title, loc="left", fontsize=10, color=INK)

@@ -29,9 +29,9 @@ OPEN_UP_TO = 12
 """Runs of more scans than this show each section folded."""
 
 ADVICE = (
-    "No age was computed for this scan. Check that the file is a sagittal T2-weighted MRI of the lumbar spine, complete "
-    "and not a screenshot; export that series again if it is not, and run the program on it. If the scan is right and "
-    "is still refused, look at the picture of what was found, where there is one."
+    "No age was computed for this scan. Check that the file is a sagittal T2-weighted MRI of the lumbar spine, "
+    "complete and not a screenshot; export that series again if it is not, and run the program on it. "
+    "If the scan is right and is still refused, look at the picture of what was found, where there is one."
 )
 
 
@@ -66,28 +66,46 @@ class RunInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def html(entries: Sequence[ReportEntry], failures: Sequence[Failure] = (), *, run: RunInfo,
-         title: str = "Spine age report") -> str:
+def html(
+    entries: Sequence[ReportEntry], failures: Sequence[Failure] = (), *, run: RunInfo, title: str = "Spine age report"
+) -> str:
     """The page as text, pictures within it; nothing it shows is fetched from anywhere.
 
     Scans keep their order. A picture takes at most 150 kB and all of them 30 MB: in large runs they are made smaller,
     the full ones staying in the scans' folders. Everything that comes from files is escaped.
     """
-    environment = jinja2.Environment(loader=jinja2.FunctionLoader(_template), autoescape=True, trim_blocks=True,
-                                     lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_template),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
     environment.filters.update(years=_years, signed=_signed)
     budget = picture_budget(entries)
     models = {e.model.name: e.model for e in entries}
     return environment.get_template("report.html.jinja").render(
-        title=title, run=run, failures=failures, models=list(models.values()), advice=ADVICE,
+        title=title,
+        run=run,
+        failures=failures,
+        models=list(models.values()),
+        advice=ADVICE,
         statements=list(dict.fromkeys(e.model.statement for e in entries if e.model.statement)),
         sections=[_section(e, n, budget) for n, e in enumerate(entries, start=1)],
-        counts=_counts(entries, failures), fold=len(entries) > OPEN_UP_TO, reduced=budget < PICTURE_LIMIT_BYTES,
+        counts=_counts(entries, failures),
+        fold=len(entries) > OPEN_UP_TO,
+        reduced=budget < PICTURE_LIMIT_BYTES,
     )
 
 
-def write_html(path: Path, entries: Sequence[ReportEntry], failures: Sequence[Failure] = (), *, run: RunInfo,
-               title: str = "Spine age report") -> Path:
+def write_html(
+    path: Path,
+    entries: Sequence[ReportEntry],
+    failures: Sequence[Failure] = (),
+    *,
+    run: RunInfo,
+    title: str = "Spine age report",
+) -> Path:
     """Writes the page, whole or not at all, and returns where it is."""
     partial = path.with_suffix(".partial")
     partial.write_text(html(entries, failures, run=run, title=title), encoding="utf-8")
@@ -119,22 +137,33 @@ class _Section:
 
 def _section(entry: ReportEntry, number: int, budget: int) -> _Section:
     steps = waterfall(entry.prediction) if entry.prediction else ()
-    seen = f"Mid-sagittal slice of {entry.scan_id}: plain, and with outlines of vertebrae, discs and canal and level names"
+    seen = (
+        f"Mid-sagittal slice of {entry.scan_id}: plain, and with outlines of vertebrae, discs and canal and level names"
+    )
     bars = ""
     if entry.prediction and steps:
         largest = ", ".join(f"{s.label} {_signed(s.years)} years" for s in steps[:3])
-        bars = (f"Bars from the training mean of {steps[0].start_years:.1f} to the predicted "
-                f"{entry.prediction.predicted_age_years:.1f} years; largest: {largest}")
+        bars = (
+            f"Bars from the training mean of {steps[0].start_years:.1f} to the predicted "
+            f"{entry.prediction.predicted_age_years:.1f} years; largest: {largest}"
+        )
     axis = ""
     if entry.prediction:
         i = entry.prediction.interval
-        axis = (f"Age axis: predicted {entry.prediction.predicted_age_years:.1f}, {i.coverage:.0%} interval "
-                f"{i.low_years:.0f} to {i.high_years:.0f}, corrected {entry.prediction.corrected_age_years:.1f} years")
+        axis = (
+            f"Age axis: predicted {entry.prediction.predicted_age_years:.1f}, {i.coverage:.0%} interval "
+            f"{i.low_years:.0f} to {i.high_years:.0f}, corrected {entry.prediction.corrected_age_years:.1f} years"
+        )
     charts = budget if budget >= SMALLEST_PICTURE_BYTES else 0
     overlay = budget if charts else min(PICTURE_LIMIT_BYTES, 3 * budget)
     return _Section(
-        f"scan-{number}", entry, _picture(entry.overlay, seen, overlay), _picture(entry.contributions, bars, charts),
-        _picture(entry.interval, axis, charts), steps, tables(entry.measurements),
+        f"scan-{number}",
+        entry,
+        _picture(entry.overlay, seen, overlay),
+        _picture(entry.contributions, bars, charts),
+        _picture(entry.interval, axis, charts),
+        steps,
+        tables(entry.measurements),
     )
 
 

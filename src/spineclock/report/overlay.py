@@ -60,7 +60,7 @@ def mid_sagittal(labels: Mask) -> int:
         held = np.flatnonzero((array > 0).any(axis=(1, 2)))
         return int(held[len(held) // 2]) if len(held) else array.shape[0] // 2
     smooth = ndimage.uniform_filter1d(np.asarray(score, float), 3, mode="nearest")
-    best = np.flatnonzero(smooth >= smooth.max() - 1e-9)
+    best = np.flatnonzero(np.atleast_1d(smooth >= smooth.max() - 1e-9))
     return int(best[len(best) // 2])
 
 
@@ -79,19 +79,26 @@ def slice_picture(scan_volume: Volume, labels: Mask, *, index: int | None = None
         raise GeometryError(f"slice {chosen} asked for", wanted=f"0–{volume.shape[0] - 1}")
     samples = volume.array[chosen, ::-1, ::-1].T
     drawn = mask.array[chosen, ::-1, ::-1].T
-    columns = np.flatnonzero((mask.array > 0).any(axis=(0, 2))[::-1])
+    columns = np.flatnonzero(np.atleast_1d((mask.array > 0).any(axis=(0, 2)))[::-1])
     if len(columns):
         margin = int(np.ceil(MARGIN_MM / volume.spacing_mm[1]))
         kept = slice(max(0, int(columns[0]) - margin), int(columns[-1]) + 1 + margin)
         samples, drawn = samples[:, kept], drawn[:, kept]
     shown = samples[drawn > 0] if (drawn > 0).any() else samples
     low, high = float(np.percentile(samples, 1)), float(np.percentile(shown, 99.5))
-    return SlicePicture(samples, drawn, (volume.spacing_mm[2], volume.spacing_mm[1]), chosen, volume.shape[0],
-                        (low, max(high, low + 1e-6)))
+    return SlicePicture(
+        samples,
+        drawn,
+        (volume.spacing_mm[2], volume.spacing_mm[1]),
+        chosen,
+        volume.shape[0],
+        (low, max(high, low + 1e-6)),
+    )
 
 
-def overlay(scan_volume: Volume, labels: Mask, *, names: Mapping[int, str] | None = None,
-            index: int | None = None) -> Figure:
+def overlay(
+    scan_volume: Volume, labels: Mask, *, names: Mapping[int, str] | None = None, index: int | None = None
+) -> Figure:
     """The mid-sagittal slice, plain at the left, with outlines and level names at the right; anterior to the left.
 
     ``names`` gives what is written on each vertebra's label (its level's name by default); an empty one hides it.
@@ -111,8 +118,14 @@ def overlay(scan_volume: Volume, labels: Mask, *, names: Mapping[int, str] | Non
     share = tall / (tall + 0.42)
     for n, side in enumerate((0.005, 0.505)):
         axes = figure.add_axes((side, 1 - share, 0.49, share), label=("plain", "labelled")[n])
-        axes.imshow(picture.samples, cmap="gray", vmin=picture.window[0], vmax=picture.window[1],
-                    extent=picture.extent_mm, interpolation="bilinear")
+        axes.imshow(
+            picture.samples,
+            cmap="gray",
+            vmin=picture.window[0],
+            vmax=picture.window[1],
+            extent=picture.extent_mm,
+            interpolation="bilinear",
+        )
         axes.set_axis_off()
         _letters(axes)
     _scale_bar(figure.axes[0], picture)
@@ -120,22 +133,30 @@ def overlay(scan_volume: Volume, labels: Mask, *, names: Mapping[int, str] | Non
     _names(figure.axes[1], picture, LEVEL_NAMES if names is None else names)
     figure.text(0.01, 0.012, f"slice {picture.index + 1} of {picture.count} from the left", color="#c3ccd4", fontsize=9)
     keys = [Line2D([], [], color=colour, lw=2.2, label=kind) for kind, colour in COLOURS.items()]
-    figure.legend(handles=keys, loc="lower right", ncols=3, frameon=False, labelcolor="#e8edf1", fontsize=9,
-                  bbox_to_anchor=(0.995, -0.004), handlelength=1.4)
+    figure.legend(
+        handles=keys,
+        loc="lower right",
+        ncols=3,
+        frameon=False,
+        labelcolor="#e8edf1",
+        fontsize=9,
+        bbox_to_anchor=(0.995, -0.004),
+        handlelength=1.4,
+    )
     return figure
 
 
 def body_centres(labels: npt.NDArray[np.integer]) -> dict[int, tuple[float, float]]:
     """Row and column of the middle of each vertebra's foremost part in a slice, crumbs apart: its body, as a rule."""
-    centres = {}
+    centres: dict[int, tuple[float, float]] = {}
     for number in (int(n) for n in np.unique(labels) if int(n) in LEVEL_NAMES):
         parts, _ = ndimage.label(labels == number)
         sizes = np.bincount(parts.ravel())[1:]
         large = 1 + np.flatnonzero(sizes >= 0.15 * sizes.sum())
         if len(large):
-            middles = ndimage.center_of_mass(parts > 0, parts, large)
-            row, column = min(middles, key=lambda middle: middle[1])
-            centres[number] = (float(row), float(column))
+            middles = np.asarray(ndimage.center_of_mass(parts > 0, parts, large), dtype=np.float64)
+            row, column = middles[middles[:, 1].argmin()].tolist()
+            centres[number] = (row, column)
     return centres
 
 
@@ -163,15 +184,34 @@ def _kind(number: int) -> str:
 def _names(axes: Axes, picture: SlicePicture, names: Mapping[int, str]) -> None:
     for number, (row, column) in body_centres(picture.labels).items():
         if text := names.get(number, ""):
-            axes.text((column + 0.5) * picture.spacing_mm[1], (row + 0.5) * picture.spacing_mm[0], text, color="white",
-                      ha="center", va="center", fontsize=10.5, weight="bold", path_effects=HALO, clip_on=True)
+            axes.text(
+                (column + 0.5) * picture.spacing_mm[1],
+                (row + 0.5) * picture.spacing_mm[0],
+                text,
+                color="white",
+                ha="center",
+                va="center",
+                fontsize=10.5,
+                weight="bold",
+                path_effects=HALO,
+                clip_on=True,
+            )
 
 
 def _letters(axes: Axes) -> None:
     for x, y, letter in ((0.02, 0.5, "A"), (0.98, 0.5, "P"), (0.5, 0.985, "S"), (0.5, 0.015, "I")):
-        axes.text(x, y, letter, transform=axes.transAxes, color="#ffe08a", fontsize=11, weight="bold",
-                  ha="left" if x < 0.1 else "right" if x > 0.9 else "center",
-                  va="top" if y > 0.9 else "bottom" if y < 0.1 else "center", path_effects=HALO)
+        axes.text(
+            x,
+            y,
+            letter,
+            transform=axes.transAxes,
+            color="#ffe08a",
+            fontsize=11,
+            weight="bold",
+            ha="left" if x < 0.1 else "right" if x > 0.9 else "center",
+            va="top" if y > 0.9 else "bottom" if y < 0.1 else "center",
+            path_effects=HALO,
+        )
 
 
 def _scale_bar(axes: Axes, picture: SlicePicture) -> None:

@@ -87,4 +87,3 @@ def _cell(value: object) -> str:
     if isinstance(value, float | np.floating):
         return figure_text(float(value))
     return "—" if value is None or value is pd.NA else str(value)
-
