@@ -35,7 +35,8 @@ def by_hand(pool: str = "average") -> AgeNet:
 def blob(shape, centre, radius=6.0) -> np.ndarray:
     index = np.indices(shape)
     away = sum((index[a] - centre[a]) ** 2 * (4.0 if a == 0 else 1.0) ** 2 for a in range(3))
-    return np.exp(-away / (2 * radius**2)).astype(np.float32)
+    value = np.exp(-away / (2 * radius**2))
+    return np.where(value > 1e-6, value, 0).astype(np.float32)  # denormal numbers would slow the network tenfold
 
 
 def millimetres(volume: Volume, index) -> np.ndarray:
@@ -49,28 +50,31 @@ def peak_to(volume: Volume, point_mm) -> np.ndarray:
     return away[away[:, 1:].max(axis=1).argmin()]
 
 
-@pytest.mark.parametrize("row", [40, 111, 143, 230])
+@pytest.mark.parametrize("row", [40, 111, 150])
 def test_the_peak_is_where_the_bright_blob_is_to_the_blocks_resolution(row):
-    prepared = Volume(blob((32, 256, 128), (16, row, 80)), AFFINE)
+    prepared = Volume(blob((16, 160, 96), (8, row, 80)), AFFINE)
     a = attention(by_hand(), prepared, prepared)
-    true_mm = millimetres(prepared, (16, row, 80))
+    true_mm = millimetres(prepared, (8, row, 80))
     for name, volume in (("cells", a.cells), ("on scan", a.on_scan)):
         away = peak_to(volume, true_mm)
         assert (away[1:] <= 16).all(), (name, away)  # half a cell of 32 mm, up and down and front to back
-    middle = np.linalg.inv(prepared.affine) @ [*millimetres(a.cells, np.unravel_index(a.cells.array.argmax(), a.cells.shape)), 1]
+    middle = np.linalg.inv(prepared.affine) @ [
+        *millimetres(a.cells, np.unravel_index(a.cells.array.argmax(), a.cells.shape)),
+        1,
+    ]
     i, j, k = np.floor(middle[:3]).astype(int)
     assert a.on_scan.array[i, j, k] == pytest.approx(a.cells.array.max(), rel=0.05)
 
 
 def test_the_value_is_the_weight_times_the_feature():
-    # one channel of weight 1 with an average over 8 × 4 cells: the gradient is 1/32 everywhere, and the feature is the
+    # one channel of weight 1 with an average over 5 × 3 cells: the gradient is 1/15 everywhere, and the feature is the
     # brightest voxel of the cell (over √(1 + 1e-5) for each of six batch norms)
-    array = np.zeros((32, 256, 128), np.float32)
+    array = np.zeros((16, 160, 96), np.float32)
     array[9, 100, 70] = 3.0
     a = attention(by_hand(), Volume(array, AFFINE), Volume(array, AFFINE))
-    assert a.cells.shape == (1, 8, 4)
-    expected = np.zeros((1, 8, 4))
-    expected[0, 100 // 32, 70 // 32] = 3.0 / 32
+    assert a.cells.shape == (1, 5, 3)
+    expected = np.zeros((1, 5, 3))
+    expected[0, 100 // 32, 70 // 32] = 3.0 / 15
     assert np.allclose(a.cells.array, expected, rtol=1e-3)
 
 
@@ -107,7 +111,9 @@ def test_an_untrained_network_gives_a_finite_map_on_the_scans_grid(pool):
 
 def test_a_scan_stored_otherwise_gets_the_same_map_at_the_same_millimetre():
     prepared = Volume(blob((16, 128, 64), (8, 70, 30)), AFFINE)
-    scan = Volume(np.zeros((40, 150, 90)), np.diag([3.0, 1.0, 2.0, 1.0]) + np.array([[0] * 3 + [v] for v in (-70, 0, 90, 0)]))
+    scan = Volume(
+        np.zeros((40, 150, 90)), np.diag([3.0, 1.0, 2.0, 1.0]) + np.array([[0] * 3 + [v] for v in (-70, 0, 90, 0)])
+    )
     flipped = np.array(scan.affine)
     flipped[:3, 3] += flipped[:3, 2] * 89
     flipped[:3, 2] *= -1
@@ -125,7 +131,9 @@ def test_beyond_the_networks_input_there_is_no_attention():
     affine[1:3, 3] = -30
     on_scan = attention(by_hand(), prepared, Volume(np.zeros((16, 124, 124)), affine)).on_scan.array
     assert (on_scan[2:-2, 31:93, 31:93] > 0).all()
-    assert not on_scan[:, :29].any() and not on_scan[:, 95:].any() and not on_scan[:, :, :29].any()
+    assert not on_scan[:, :29].any()
+    assert not on_scan[:, 95:].any()
+    assert not on_scan[:, :, :29].any()
 
 
 def test_share_off_spine_counts_attention_not_voxels():
@@ -138,11 +146,11 @@ def test_share_off_spine_counts_attention_not_voxels():
 
 
 def test_a_network_that_looks_at_a_corner_is_told_from_one_that_looks_at_the_spine():
-    spine = np.zeros((16, 192, 128), np.uint8)
-    spine[4:12, 16:176, 32:96] = 1
+    spine = np.zeros((16, 160, 96), np.uint8)
+    spine[4:12, 16:144, 32:96] = 1
     mask, net = Mask(spine, AFFINE), by_hand()
     shares = {}
-    for name, centre in (("spine", (8, 80, 80)), ("corner", (8, 20, 120))):
+    for name, centre in (("spine", (8, 80, 80)), ("corner", (8, 20, 12))):
         prepared = Volume(blob(spine.shape, centre), AFFINE)
         shares[name] = share_off_spine(attention(net, prepared, prepared).on_scan, mask)
     assert shares["spine"] < 0.7 < 0.9 < shares["corner"]

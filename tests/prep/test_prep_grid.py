@@ -68,7 +68,7 @@ def test_a_box_keeps_its_millimetres_when_it_is_resampled():
     out = on_grid(mask, spacing_mm=(4.0, 1.0, 1.0), shape=(16, 64, 64))
     assert set(np.unique(out.array)) == {0, 1}
     held = patient_mm(out)[out.array == 1]
-    assert np.ptp(held, axis=0) + (4, 1, 1) == pytest.approx((20, 10, 30))
+    assert np.ptp(held, axis=0) + np.array([4, 1, 1]) == pytest.approx((20, 10, 30))
     assert held.mean(axis=0) == pytest.approx(patient_mm(mask)[labels == 1].mean(axis=0), abs=0.51)
 
 

@@ -99,8 +99,9 @@ def share_off_spine(on_scan: Volume, spine: Mask) -> float:
         Not 0 where the network was meant to look; the same grid.
     """
     if on_scan.shape != spine.shape:
-        raise GeometryError(f"an attention map of shape {on_scan.shape} and a mask of {spine.shape}",
-                            wanted="one grid for both")
+        raise GeometryError(
+            f"an attention map of shape {on_scan.shape} and a mask of {spine.shape}", wanted="one grid for both"
+        )
     total = float(on_scan.array.sum(dtype=np.float64))
     outside = float(on_scan.array[spine.array == 0].sum(dtype=np.float64))
     return outside / total if total > 0 else float("nan")

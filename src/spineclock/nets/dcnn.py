@@ -8,6 +8,7 @@ the last pool takes the maximum or the mean over whatever is left (SFCN and pyme
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal
 
 from torch import Tensor, nn
@@ -60,7 +61,7 @@ class AgeNet(nn.Module):
     def __init__(self, pool: Pool = "max") -> None:
         super().__init__()
         widths = (1, *CHANNELS)
-        self.blocks = nn.Sequential(*(Block(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)))
+        self.blocks = nn.Sequential(*(Block(a, b) for a, b in itertools.pairwise(widths)))
         self.top = nn.Conv3d(CHANNELS[-1], TOP_CHANNELS, kernel_size=1)
         self.top_norm = nn.BatchNorm3d(TOP_CHANNELS)
         self.pool = nn.AdaptiveMaxPool3d(1) if pool == "max" else nn.AdaptiveAvgPool3d(1)

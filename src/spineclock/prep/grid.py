@@ -39,11 +39,17 @@ def crop_or_pad(volume: V, shape: tuple[int, int, int]) -> V:
     >>> crop_or_pad(v, (2, 1, 1)).array.ravel().tolist(), crop_or_pad(v, (8, 1, 1)).array.ravel().tolist()
     ([2, 3], [0, 1, 2, 3, 4, 5, 0, 0])
     """
-    start = np.array([(have - want) // 2 if have >= want else -((want - have) // 2)
-                      for have, want in zip(volume.shape, shape, strict=True)])
+    start = np.array(
+        [
+            (have - want) // 2 if have >= want else -((want - have) // 2)
+            for have, want in zip(volume.shape, shape, strict=True)
+        ]
+    )
     array = np.zeros(shape, dtype=volume.array.dtype)
-    into = tuple(slice(max(0, -a), max(0, -a) + min(n - max(0, a), w - max(0, -a)))
-                 for a, n, w in zip(start, volume.shape, shape, strict=True))
+    into = tuple(
+        slice(max(0, -a), max(0, -a) + min(n - max(0, a), w - max(0, -a)))
+        for a, n, w in zip(start, volume.shape, shape, strict=True)
+    )
     source = tuple(slice(s.start + a, s.stop + a) for s, a in zip(into, start, strict=True))
     array[into] = volume.array[source]
     affine = np.array(volume.affine)

@@ -15,7 +15,7 @@ from spineclock.prep.masking import Part, dilated, union
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a scan is prepared. The steps are the paper's; it does not state one of these numbers, they are our choice."""
+    """How a scan is prepared: the paper's steps, with numbers it does not state and that are our choice."""
 
     part: Part = "whole"
     """Which vertebrae are kept: the whole spine with all that belongs to it, or those of one region."""

@@ -34,11 +34,16 @@ def paired(predicted: npt.ArrayLike, age: npt.ArrayLike, *, at_least: int = 1) -
     """
     p, y = np.asarray(predicted, dtype=np.float64), np.asarray(age, dtype=np.float64)
     if p.shape != y.shape or p.ndim == 0:
-        raise UsageError(f"predicted ages of shape {p.shape} and ages of shape {y.shape}", wanted="one age a prediction")
+        raise UsageError(
+            f"predicted ages of shape {p.shape} and ages of shape {y.shape}", wanted="one age a prediction"
+        )
     if p.shape[-1] < at_least:
         raise TableError(f"{p.shape[-1]} scan(s) with an age", wanted=f"at least {at_least}")
     missing = int((~np.isfinite(p) | ~np.isfinite(y)).sum())
     if missing:
-        raise TableError(f"{missing} of {p.size} scans without a finite age or prediction",
-                         wanted="a number in each row", remedy="drop those rows, and say how many there were")
+        raise TableError(
+            f"{missing} of {p.size} scans without a finite age or prediction",
+            wanted="a number in each row",
+            remedy="drop those rows, and say how many there were",
+        )
     return Pairs(p, y)

@@ -1,8 +1,7 @@
 """Taking out what regression to the mean puts in: the young are read too old, the old too young.
 
 Each correction is fitted on a validation set that neither trained the model nor is being evaluated. Written with
-y the chronological and ŷ the predicted age; the gap is what remains of ŷ − y after correction.
-Only Cole's needs no test age, so only Cole's may stand behind a headline figure.
+y the chronological and ŷ the predicted age. Only Cole's needs no test age: only it may stand behind a headline figure.
 """
 
 from __future__ import annotations
@@ -64,7 +63,9 @@ def line(x: npt.ArrayLike, y: npt.ArrayLike) -> Line:
     a_mean, b_mean = a.mean(), b.mean()
     spread = float(np.square(a - a_mean).sum())
     if spread < 1e-9:
-        raise TableError(f"{len(a)} people all of age {a_mean:g}", wanted="people of different ages to fit a correction")
+        raise TableError(
+            f"{len(a)} people all of age {a_mean:g}", wanted="people of different ages to fit a correction"
+        )
     slope = float(((a - a_mean) * (b - b_mean)).sum()) / spread
     return Line(slope, float(b_mean - slope * a_mean))
 
@@ -241,7 +242,7 @@ class AgeLevel:
     def fit(cls, predicted: npt.ArrayLike, age: npt.ArrayLike, *, min_people: int = 20) -> Self:
         """Mean and spread of the gap for each whole year from the youngest to the oldest.
 
-        Where a year has fewer than ``min_people``, years to both sides are taken in until it has them (or all there are).
+        Where a year has fewer than ``min_people``, years to both sides are taken in until it has them.
 
         >>> rng = np.random.default_rng(0)
         >>> age = np.repeat([50.5, 51.5], 100)
@@ -263,7 +264,9 @@ class AgeLevel:
         means = np.array([gap[t].mean() for t in taken])
         sds = np.array([gap[t].std(ddof=1) for t in taken])
         if (sds < 1e-9).any():
-            raise TableError(f"no spread of the gap round age {years[sds.argmin()]}", wanted="people with different gaps")
+            raise TableError(
+                f"no spread of the gap round age {years[sds.argmin()]}", wanted="people with different gaps"
+            )
         return cls(int(years[0]), means, sds, taken.sum(axis=1))
 
     def corrected(self, predicted: npt.ArrayLike, age: npt.ArrayLike | None = None) -> Floats:
@@ -289,6 +292,9 @@ class AgeLevel:
 
 def _needed(age: npt.ArrayLike | None, whose: str) -> npt.ArrayLike:
     if age is None:
-        raise UsageError(f"{whose} correction without ages", wanted="the chronological age of each person",
-                         remedy="give the ages, or use Cole's correction, which needs none")
+        raise UsageError(
+            f"{whose} correction without ages",
+            wanted="the chronological age of each person",
+            remedy="give the ages, or use Cole's correction, which needs none",
+        )
     return age

@@ -6,6 +6,7 @@ because two scans of a person are not two observations.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -86,7 +87,9 @@ def bootstrap(
     rows = [np.asarray(c) for c in columns]
     who = np.arange(len(rows[0])) if people is None else np.unique(np.asarray(people), return_inverse=True)[1].ravel()
     if any(r.shape != who.shape for r in rows):
-        raise UsageError(f"columns of shapes {[r.shape for r in rows]} for {len(who)} rows", wanted="columns of one length")
+        raise UsageError(
+            f"columns of shapes {[r.shape for r in rows]} for {len(who)} rows", wanted="columns of one length"
+        )
     count = int(who.max()) + 1 if len(who) else 0
     if count < 3:
         raise TableError(f"{count} people to resample", wanted="at least 3")
@@ -94,7 +97,7 @@ def bootstrap(
     order = np.argsort(who, kind="stable")
     one_each = len(who) == count
     starts = np.searchsorted(who[order], np.arange(count + 1))
-    scans_of = [order[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    scans_of = [order[a:b] for a, b in itertools.pairwise(starts)]
 
     def of_people(drawn: npt.NDArray[np.int64], axis: int = -1) -> Any:
         if one_each:
@@ -103,8 +106,14 @@ def bootstrap(
         return statistic(*(r[picked] for r in rows))
 
     found = stats.bootstrap(
-        (np.arange(count),), of_people, vectorized=one_each, n_resamples=resamples, rng=rng,
-        confidence_level=coverage, batch=max(1, _CELLS // count), method="BCa" if method == "bca" else "percentile",
+        (np.arange(count),),
+        of_people,
+        vectorized=one_each,
+        n_resamples=resamples,
+        rng=rng,
+        confidence_level=coverage,
+        batch=max(1, _CELLS // count),
+        method="BCa" if method == "bca" else "percentile",
     )
     low, high = found.confidence_interval
     return Estimate(value, float(low), float(high), coverage, method, count, resamples)
@@ -132,6 +141,7 @@ def paired_difference(
     >>> paired_difference(sharp, blunt, age, rng=rng).high < 0
     True
     """
+
     def difference(a: Any, b: Any, age: Any) -> Any:
         return statistic(a, age) - statistic(b, age)
 

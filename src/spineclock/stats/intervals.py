@@ -93,7 +93,9 @@ class CrossConformal:
     coverage: float
 
     @classmethod
-    def fit(cls, residuals: npt.ArrayLike, fold: npt.ArrayLike | None = None, *, coverage: float = 0.9) -> CrossConformal:
+    def fit(
+        cls, residuals: npt.ArrayLike, fold: npt.ArrayLike | None = None, *, coverage: float = 0.9
+    ) -> CrossConformal:
         """From out-of-fold residuals (either sign), one a person, and the number 0 … K − 1 of each person's fold.
 
         Without ``fold`` each person was left out alone (jackknife+).
@@ -108,8 +110,10 @@ class CrossConformal:
         sizes = np.abs(_finite(residuals))
         folds = np.arange(len(sizes)) if fold is None else np.asarray(fold)
         if folds.shape != sizes.shape or not np.issubdtype(folds.dtype, np.integer) or folds.min() < 0:
-            raise UsageError(f"folds of shape {folds.shape} and type {folds.dtype} for {len(sizes)} residuals",
-                             wanted="one whole number from 0 a residual")
+            raise UsageError(
+                f"folds of shape {folds.shape} and type {folds.dtype} for {len(sizes)} residuals",
+                wanted="one whole number from 0 a residual",
+            )
         _rank(len(sizes), coverage)
         return cls(sizes, folds.astype(np.int64), coverage)
 
@@ -143,14 +147,19 @@ def _rank(n: int, coverage: float) -> int:
     rank = int(np.ceil((n + 1) * coverage - 1e-9))
     if rank > n:
         enough = int(np.ceil(coverage / (1 - coverage) - 1e-9))
-        raise TableError(f"{n} residual(s), too few for an interval of {coverage:.0%}", wanted=f"at least {enough}",
-                         remedy="ask for less coverage, or calibrate on more people")
+        raise TableError(
+            f"{n} residual(s), too few for an interval of {coverage:.0%}",
+            wanted=f"at least {enough}",
+            remedy="ask for less coverage, or calibrate on more people",
+        )
     return rank
 
 
 def _finite(residuals: npt.ArrayLike) -> Floats:
     values = np.asarray(residuals, dtype=np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
-        raise TableError(f"residuals of shape {values.shape}, {int((~np.isfinite(values)).sum())} not finite",
-                         wanted="one finite number a person")
+        raise TableError(
+            f"residuals of shape {values.shape}, {int((~np.isfinite(values)).sum())} not finite",
+            wanted="one finite number a person",
+        )
     return values

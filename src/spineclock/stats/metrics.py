@@ -126,10 +126,19 @@ def accuracy(predicted: npt.ArrayLike, age: npt.ArrayLike) -> Accuracy:
     """
     p, y = paired(predicted, age, at_least=2)
     error, name = np.abs(p - y), bracket(y)
-    each = tuple(Bracket(b, int((name == b).sum()), float(_ratio(error[name == b].sum(), (name == b).sum())))
-                 for b in BRACKETS)
-    return Accuracy(len(y), float(mae(p, y)), float(rmse(p, y)), float(wmae(p, y)), float(r2(p, y)),
-                    float(pearson_r(p, y)), float((p - y).mean()), each)
+    each = tuple(
+        Bracket(b, int((name == b).sum()), float(_ratio(error[name == b].sum(), (name == b).sum()))) for b in BRACKETS
+    )
+    return Accuracy(
+        len(y),
+        float(mae(p, y)),
+        float(rmse(p, y)),
+        float(wmae(p, y)),
+        float(r2(p, y)),
+        float(pearson_r(p, y)),
+        float((p - y).mean()),
+        each,
+    )
 
 
 def _ratio(above: Result, below: Result) -> Result:
