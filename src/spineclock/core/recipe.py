@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from spineclock.core.geometry import Plane
+from spineclock.core.records import ModelInfo, Reading, Scan
 
 LARGEST_BYTES = 16 * 10**9
 """Bytes a scan may need in memory unless a recipe says otherwise: 16 GB."""
@@ -56,3 +59,53 @@ class Accepts:
             f"at least {self.min_slices} of them",
         ]
         return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Age:
+    """The outcome is an age in years."""
+
+
+class Reader(Protocol):
+    """A recipe with its weights in memory, ready for one scan after another."""
+
+    model: ModelInfo
+    ages_years: tuple[float, float]
+    """Youngest and oldest age it learned from."""
+
+    def read(self, scan: Scan, *, lowest_vertebra: str | None = None) -> Reading:
+        """What the recipe makes of one scan; what cannot be read comes back refused, with reasons."""
+        ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a recipe's models are to run: engine, threads, device, and the coverage of intervals."""
+
+    engine: str = "auto"
+    threads: int | None = None
+    device: str = "cpu"
+    coverage: float = 0.9
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One question asked of one kind of scan, as plain data.
+
+    Parameters
+    ----------
+    name, title : str
+        For the command line, and for people.
+    accepts : Accepts
+        Which series it can read.
+    outcome : Age
+        What it answers.
+    load : function
+        (name of packaged weights or a run's folder, options) → :class:`Reader`.
+    """
+
+    name: str
+    title: str
+    accepts: Accepts
+    outcome: Age
+    load: Callable[[str, Options], Reader]

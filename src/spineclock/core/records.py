@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from spineclock.core.volume import Mask, Volume
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Verdict = Literal["ok", "check", "refused"]
 
@@ -113,3 +116,26 @@ class ModelInfo:
     name: str
     weights_sha256: dict[str, str] = field(default_factory=dict)
     statement: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a recipe makes of one scan.
+
+    ``scan.mask`` is the label map in the spineclock numbering, where one was found. ``measurements`` has one row a
+    measurement (``spineclock.measure``). ``found`` says in plain data what was outlined (levels, confidence, notes).
+    ``heat`` is the network's attention on the scan's grid. A refused scan has no prediction.
+    """
+
+    scan: Scan
+    quality: Quality
+    model: ModelInfo
+    prediction: AgePrediction | None = None
+    measurements: pd.DataFrame | None = None
+    found: dict[str, Any] = field(default_factory=dict)
+    heat: Volume | None = None
+
+    @property
+    def predicted_age_years(self) -> float | None:
+        """The predicted age, or None where the scan was refused."""
+        return self.prediction.predicted_age_years if self.prediction else None

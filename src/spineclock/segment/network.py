@@ -44,15 +44,21 @@ def class_probabilities(volume: Volume, scorer: Scorer, *, views_mm: tuple[tuple
 
 def label_map(probabilities: Floats, grid: Volume, target: Volume) -> Mask:
     """The likeliest class at each voxel of ``target``, from probabilities on the working grid."""
-    if target.shape == grid.shape and np.allclose(target.affine, grid.affine):
-        return Mask(probabilities.argmax(0).astype(np.uint8), target.affine)
+    return certain_label_map(probabilities, grid, target)[0]
+
+
+def certain_label_map(probabilities: Floats, grid: Volume, target: Volume) -> tuple[Mask, Floats]:
+    """The likeliest class at each voxel of ``target`` and its probability, from probabilities on the working grid."""
     best = np.zeros(target.shape, np.uint8)
     highest = np.full(target.shape, -1.0, np.float32)
+    same = target.shape == grid.shape and np.allclose(target.affine, grid.affine)
     for c in range(len(CLASSES)):
-        p = resample_like(Volume(probabilities[c], grid.affine), target.shape, target.affine).array
+        p = probabilities[c]
+        if not same:
+            p = resample_like(Volume(p, grid.affine), target.shape, target.affine).array
         best[p > highest] = c
         np.maximum(highest, p, out=highest)
-    return Mask(best, target.affine)
+    return Mask(best, target.affine), highest
 
 
 def _softmax(scores: Floats) -> Floats:

@@ -1,0 +1,62 @@
+"""The age network of a training run: ``network.json`` beside ``weights.safetensors``.
+
+``network.json`` holds ``schema``, ``name``, ``statement``, ``pool``, ``age_mean_years``, ``age_sd_years`` (the target's
+standardisation), ``preparation`` (of the input), ``ages_years`` (youngest, oldest) and ``validation``
+(predicted and chronological age of each validation scan, for bias correction and interval).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from spineclock.core.errors import InputError
+from spineclock.core.volume import Array
+from spineclock.nets.dcnn import AgeNet
+from spineclock.nets.weights import load_into
+
+SCHEMA = "spineclock.age-network/1"
+KEYS = {"schema", "name", "statement", "pool", "age_mean_years", "age_sd_years", "preparation", "ages_years", "validation"}
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """A trained age network with its description and the hash of its weights."""
+
+    net: AgeNet
+    about: dict[str, Any]
+    sha256: str
+
+    def age_years(self, prepared: Array) -> float:
+        """The predicted age of one prepared volume, shape (D, H, W)."""
+        x = torch.from_numpy(np.array(prepared, dtype=np.float32))[None, None]
+        with torch.inference_mode():
+            standardised = float(self.net(x.to(next(self.net.parameters()).device)))
+        return float(self.about["age_mean_years"]) + float(self.about["age_sd_years"]) * standardised
+
+
+def read_network(folder: Path, *, device: str = "cpu") -> TrainedNetwork:
+    """The network of a run's folder, ready to predict.
+
+    Raises
+    ------
+    InputError
+        If the folder does not describe one.
+    """
+    described = folder / "network.json"
+    try:
+        about = json.loads(described.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} is no run of an age network ({error})", wanted="network.json and weights.safetensors",
+                         remedy="give the folder that training wrote, or 'default'") from error  # fmt: skip
+    lacking = sorted(KEYS - set(about)) if isinstance(about, dict) else sorted(KEYS)
+    if lacking or about["schema"] != SCHEMA:
+        raise InputError(f"{described} lacks {', '.join(lacking) or 'the right schema'}", wanted=SCHEMA)
+    net = AgeNet(pool=about["pool"])
+    digest = load_into(net, folder / "weights.safetensors")
+    return TrainedNetwork(net.to(device).eval(), about, digest)

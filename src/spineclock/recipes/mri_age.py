@@ -1,0 +1,193 @@
+"""Spine age from a sagittal T2-weighted MRI (METHODS A): outline the spine, measure it, age it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spineclock.core.recipe import Accepts, Age, Options, Reader, Recipe
+from spineclock.core.records import AgePrediction, ModelInfo, Quality, Reading, Scan
+
+if TYPE_CHECKING:
+    from spineclock.core.volume import Mask
+    from spineclock.nets.run_folder import TrainedNetwork
+    from spineclock.segment.instances import Instances
+    from spineclock.segment.network import Scorer
+    from spineclock.stats.measured_age import MeasuredAge
+
+FEATURES = (
+    "vertebra.mean.signal_to_discs", "vertebra.min.signal_to_discs", "vertebra.max.signal_to_discs",
+    "vertebra.mean.signal_sd", "vertebra.mean.lipping", "vertebra.max.lipping",
+    "vertebra.mean.height_to_width", "vertebra.mean.width_mm",
+    "disc.mean.height_mm", "disc.min.height_mm", "disc.mean.height_to_width", "disc.min.height_to_width",
+    "disc.mean.nucleus_contrast", "disc.mean.bulge_mm",
+    "canal.mean.depth_mm", "canal.min.depth_mm",
+    "sex.male",
+)  # fmt: skip
+"""What the interpretable age reads: degeneration of discs, marrow, bone edges and canal, as known from the literature."""
+
+STATEMENT = (
+    "Research demonstration: trained on the lumbar scans of 28 people, ages 14 to 84, at one hospital. "
+    "Not a medical device; not for decisions about a patient."
+)
+SEGMENTER, AGE_MODEL = "segmenter.safetensors", "mri_age.json"
+
+
+def load(model: str, options: Options) -> Reader:
+    """The recipe with its weights in memory: packaged ones (``default``), or with the network of a run's folder.
+
+    Raises
+    ------
+    InputError
+        If the weights cannot be read.
+    """
+    from spineclock.nets.weights import packaged, sha256
+    from spineclock.segment.engine import scorer
+    from spineclock.stats.measured_age import MeasuredAge
+
+    segmenter, age_model = packaged(SEGMENTER), packaged(AGE_MODEL)
+    hashes = {SEGMENTER: sha256(segmenter), AGE_MODEL: sha256(age_model)}
+    info = ModelInfo("mri-age-lumbar-1", hashes, STATEMENT)
+    network = None
+    if model != "default":
+        from spineclock.nets.run_folder import read_network
+
+        network = read_network(Path(model), device=options.device)
+        info = ModelInfo(network.about["name"], {**hashes, "network": network.sha256}, network.about["statement"])
+    clock = MeasuredAge.from_dict(json.loads(age_model.read_text(encoding="utf-8")))
+    return MriAge(info, scorer(segmenter, engine=options.engine, threads=options.threads), clock, network, options.coverage)
+
+
+@dataclass(frozen=True, eq=False)
+class MriAge:
+    """The recipe's models in memory."""
+
+    model: ModelInfo
+    scorer: Scorer
+    clock: MeasuredAge
+    network: TrainedNetwork | None = None
+    coverage: float = 0.9
+
+    @property
+    def ages_years(self) -> tuple[float, float]:
+        """Youngest and oldest age it learned from."""
+        low, high = self.network.about["ages_years"] if self.network else self.clock.ages_years
+        return float(low), float(high)
+
+    def read(self, scan: Scan, *, lowest_vertebra: str | None = None) -> Reading:
+        """Outlines, measures and ages one scan; a scan that cannot be read comes back refused, with reasons."""
+        from spineclock.segment.legible import header_quality, spine_quality
+
+        quality = header_quality(scan)
+        if quality.verdict == "refused":
+            return Reading(scan, quality, self.model)
+        instances = outline(scan, self.scorer, lowest_vertebra=lowest_vertebra)
+        quality = spine_quality(instances, scan, quality)
+        outlined = Reading(scan.with_mask(instances.labels), quality, self.model, found=described(instances))
+        if quality.verdict == "refused":
+            return outlined
+        return self._aged(outlined, instances)
+
+    def _aged(self, outlined: Reading, instances: Instances) -> Reading:
+        from spineclock import measure
+        from spineclock.segment.instances import bodies
+
+        scan = outlined.scan
+        measurements = measure.spine(scan.volume, instances.labels, bodies(instances))
+        measured = {**measurements.wide(), "sex.male": {"M": 1.0, "F": 0.0}.get(scan.sex, np.nan)}
+        quality = self._judged(measured, scan, outlined.quality)
+        reading = replace(outlined, quality=quality, measurements=measurements.table)
+        if quality.verdict == "refused":
+            return reading
+        prediction = self.clock.predict(measured, age_years=scan.age_years, coverage=self.coverage)
+        if self.network is None:
+            return replace(reading, prediction=prediction)
+        return self._by_network(replace(reading, prediction=prediction), self.network)
+
+    def _judged(self, measured: dict[str, float], scan: Scan, quality: Quality) -> Quality:
+        """The quality with what the measurements and the person's age say."""
+        missing, far = self.clock.missing(measured), self.clock.outside(measured)
+        if len(missing) > len(self.clock.features) / 2:
+            return quality.with_reason("refused", f"{len(missing)} of the measurements could not be taken")
+        if missing:
+            quality = quality.with_reason("check", f"not measured, taken as average: {', '.join(missing)}")
+        if far:
+            quality = quality.with_reason("check", f"far outside the training people's range: {', '.join(far)}")
+        low, high = self.ages_years
+        if scan.age_years is not None and not low <= scan.age_years <= high:
+            quality = quality.with_reason(
+                "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
+            )
+        if not scan.sequence:
+            quality = quality.with_reason("check", "the header does not tell the weighting; taken for T2")
+        return quality
+
+    def _by_network(self, reading: Reading, network: TrainedNetwork) -> Reading:
+        """The reading with the run's network as the age it stands for, and where the network looked."""
+        from spineclock.explain.gradcam import attention
+        from spineclock.prep.prepared import Preparation, prepare
+        from spineclock.stats.bias import Cole
+        from spineclock.stats.intervals import SplitConformal
+
+        scan, mask = reading.scan, _mask_of(reading)
+        how = {k: tuple(v) if isinstance(v, list) else v for k, v in network.about["preparation"].items()}
+        prepared = prepare(scan.volume, mask, Preparation(**how))
+        predicted = network.age_years(prepared.array)
+        past, ages = np.array(network.about["validation"], dtype=float).T
+        corrected = float(Cole.fit(past, ages).corrected([predicted])[0])
+        measured = reading.prediction
+        prediction = AgePrediction(
+            predicted, corrected, SplitConformal.fit(past - ages, coverage=self.coverage).around(predicted)[0],
+            None if scan.age_years is None else corrected - scan.age_years,
+            {"network": predicted, **(measured.components if measured else {})},
+            measured.contributions if measured else (),
+        )  # fmt: skip
+        heat = attention(network.net, prepared.volume, scan.volume).on_scan
+        return replace(reading, prediction=prediction, heat=heat)
+
+
+def outline(scan: Scan, scorer: Scorer, *, lowest_vertebra: str | None = None) -> Instances:
+    """The vertebrae and discs of a scan: from the label map it came with, or else from the network."""
+    from spineclock.core.anatomy import LEVEL_NAMES, LEVEL_NUMBERS
+    from spineclock.segment.instances import find, semantic
+    from spineclock.segment.network import certain_label_map, class_probabilities
+
+    if scan.mask is not None:
+        order = list(LEVEL_NUMBERS.values())
+        levels = [n for n in np.unique(scan.mask.array).tolist() if n in LEVEL_NAMES and LEVEL_NAMES[n] != "S1"]
+        lowest = LEVEL_NAMES[max(levels, key=order.index)] if levels else None
+        return find(semantic(scan.mask), lowest_vertebra=lowest_vertebra or lowest)
+    mask, certainty = certain_label_map(*class_probabilities(scan.volume, scorer), scan.volume)
+    return find(mask, certainty=certainty, lowest_vertebra=lowest_vertebra)
+
+
+def described(instances: Instances) -> dict[str, Any]:
+    """What was outlined, as plain data for prediction.json."""
+    return {
+        "confidence": round(instances.confidence, 3),
+        "vertebrae": [v.level for v in instances.vertebrae],
+        "discs": [d.level for d in instances.discs],
+        "incomplete": [i.level for i in (*instances.vertebrae, *instances.discs) if not i.complete],
+        "notes": list(instances.notes),
+    }
+
+
+def _mask_of(reading: Reading) -> Mask:
+    assert reading.scan.mask is not None, "a reading that was not refused has a label map"
+    return reading.scan.mask
+
+
+RECIPE = Recipe(
+    name="mri-age",
+    title="Spine age from sagittal T2-weighted MRI",
+    accepts=Accepts(
+        modalities=frozenset({"MR"}), plane="sagittal", sequences=("T2w",), max_slice_spacing_mm=8.0, min_slices=5,
+        prefer_words=("lumbar", "lspine", "l spine", "lws"),
+    ),
+    outcome=Age(),
+    load=load,
+)  # fmt: skip
