@@ -75,7 +75,9 @@ def lps_slices(volume: Volume) -> tuple[list[tuple[np.ndarray, np.ndarray]], lis
     backwards, downwards = -a[:3, 1] * ras_to_lps, -a[:3, 2] * ras_to_lps
     made = []
     for i in range(i_n):
-        corner = (a @ np.array([i, j_n - 1, k_n - 1, 1.0]))[:3] * ras_to_lps  # front and top: row 0, column 0 is the end
+        corner = (a @ np.array([i, j_n - 1, k_n - 1, 1.0]))[
+            :3
+        ] * ras_to_lps  # front and top: row 0, column 0 is the end
         made.append((volume.array[i, ::-1, ::-1].T, corner))
     dy, dz = np.linalg.norm(backwards), np.linalg.norm(downwards)
     return made, [*(backwards / dy), *(downwards / dz)], [float(dz), float(dy)]
@@ -141,7 +143,10 @@ def write_enhanced(tmp_path: Path) -> Callable[..., Path]:
     """Writes a volume as one enhanced multi-frame file, frames in shuffled order; ``edit(ds, order)`` may change it."""
 
     def write(
-        volume: Volume, name: str = "enhanced/one", *, edit: Callable[[Dataset, np.ndarray], object] = lambda ds, o: None
+        volume: Volume,
+        name: str = "enhanced/one",
+        *,
+        edit: Callable[[Dataset, np.ndarray], object] = lambda ds, o: None,
     ) -> Path:
         slices, orientation, spacing = lps_slices(volume)
         order = np.random.default_rng(2).permutation(len(slices))

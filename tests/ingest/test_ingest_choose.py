@@ -117,6 +117,20 @@ def test_names_and_sidecars_of_files_decide(write_nifti, slab, t2, tmp_path):
     assert "a_T1w.nii.gz: it is weighted T1w" in named.failures[0].reason
 
 
+def test_a_sidecar_tells_the_weighting_where_the_name_does_not(write_nifti, slab, t2, tmp_path):
+    path = write_nifti(slab, "p/scan.nii.gz")
+    path.with_name("scan.json").write_text('{"EchoTime": 0.011, "RepetitionTime": 0.6}')
+    assert "it is weighted T1w; wanted: T2w" in read_scans(path, accepts=t2).failures[0].reason
+    path.with_name("scan.json").write_text("{broken")
+    scan = read_scans(path, accepts=t2).scans[0]
+    assert any("the JSON sidecar is damaged" in note for note in scan.notes)
+
+
+def test_a_label_map_named_by_the_user_is_noted(write_nifti, slab, t2):
+    scan = read_scans(write_nifti(slab, "a_mask.nii.gz"), accepts=t2).scans[0]
+    assert "its name says that it is a label map, not a scan" in scan.notes
+
+
 def test_a_whole_dicom_study(write_series, sagittal_slab, t2):
     slab = sagittal_slab()
     write_series(slab, "study/t2")

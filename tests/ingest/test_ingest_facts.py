@@ -8,6 +8,8 @@ import pytest
 
 from spineclock.ingest.facts import age_years, facts
 
+pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR")
+
 
 @pytest.mark.parametrize(
     ("stated", "born", "studied", "age", "notes"),

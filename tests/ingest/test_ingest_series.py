@@ -159,6 +159,7 @@ def test_ids_hold_no_patient_and_are_unique_under_equal_names(write_series, writ
     assert len(list_series(a, a, a.parent).refs) == 1
 
 
+@pytest.mark.slow
 def test_real_ct_series_lies_where_its_segmentation_says(real_data):
     folder = real_data / "ct" / "totalsegmentator"
     scan = one(folder / "example_ct_dicom")

@@ -170,5 +170,7 @@ def _failure(members: Sequence[SeriesRef], reasons: Sequence[str], accepts: Acce
         listed = "; ".join(f"{ref.label}: {why.rstrip('.')}" for ref, why in zip(members, reasons, strict=True))
         found = f"none of {len(members)} series fits ({listed})"
         place = first.source if len({m.source for m in members}) == 1 else first.source.parent
-    error = InputError(found, wanted=accepts.wanted, remedy="give the series that fits, or another recipe")
+    lone = len(members) == 1 and first.kind == "dicom" and first.named and first.slices == 1
+    remedy = "give the folder of the series, not one slice" if lone else "give a series that fits, or another recipe"
+    error = InputError(found, wanted=accepts.wanted, remedy=remedy)
     return Failure(str(place), "select", str(error))

@@ -19,10 +19,10 @@ def frames(header: Dataset, base: Frame) -> list[Frame]:
     """The frames of an enhanced data set, each ``base`` with its own place, times and image type."""
     count = int(number(header, "NumberOfFrames") or 1)
     per_frame = list(header.get("PerFrameFunctionalGroupsSequence") or ())
-    if len(per_frame) not in (0, count):
+    if len(per_frame) != count and not (count == 1 and not per_frame):  # a damaged count may be billions
         problem = f"{count} frames declared and {len(per_frame)} described; wanted: one description a frame"
         return [replace(base, problem=problem + "; remedy: export the scan again.")]
-    return [_frame(header, base, index, item) for index, item in enumerate(per_frame or [Dataset()] * count)]
+    return [_frame(header, base, index, item) for index, item in enumerate(per_frame or [Dataset()])]
 
 
 def functional_group(header: Dataset, index: int, name: str) -> Dataset:

@@ -10,6 +10,8 @@ from typing import Any, cast
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import LoggingOutputSuppressor
+from nibabel.openers import Opener
 from nibabel.spatialimages import HeaderDataError
 
 from spineclock.core.errors import InputError
@@ -19,6 +21,7 @@ from spineclock.ingest import checks
 from spineclock.ingest.find import Input
 from spineclock.ingest.names import bids_person, stem, weighting_from_name
 from spineclock.ingest.refs import Facts, SeriesRef, Sex
+from spineclock.ingest.weighting import weighting
 
 _BROKEN = (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError, OverflowError)
 _NOT_SCANS = {
@@ -37,7 +40,7 @@ def reference(found: Input) -> SeriesRef:
     """
     image = _opened(found.path)
     shape = _shape(image)
-    notes = [*_orientation_notes(image)]
+    notes = _orientation_notes(image, stored_mm=_stored_pixdim(found.path, image))
     checks.require_real(image.get_data_dtype())
     volume = canonical(Volume(np.broadcast_to(np.int16(0), shape), image.affine))
     checks.require_spacing(volume.spacing_mm)
@@ -91,7 +94,8 @@ def read_mask(path: Path, *, max_bytes: int = 16 * 10**9) -> Mask:
 
 def _opened(path: Path) -> nib.Nifti1Image:
     try:
-        image = nib.load(path, mmap=False)
+        with LoggingOutputSuppressor():  # what nibabel mends is judged here, in our words
+            image = nib.load(path, mmap=False)
     except _BROKEN as error:
         if isinstance(error, PermissionError):
             raise
@@ -132,19 +136,25 @@ def _shape(image: nib.Nifti1Image) -> tuple[int, int, int]:
     return i, j, k
 
 
-def _orientation_notes(image: nib.Nifti1Image) -> list[str]:
+def _stored_pixdim(path: Path, image: nib.Nifti1Image) -> Array:
+    """The voxel sizes as they stand in the file: nibabel mends bad ones without a word in the header it returns."""
+    with Opener(path) as file:
+        header = type(image.header).from_fileobj(file, check=False)
+    return np.asarray(header["pixdim"][1 : 1 + min(3, int(image.header["dim"][0]))], dtype=float)
+
+
+def _orientation_notes(image: nib.Nifti1Image, *, stored_mm: Array) -> list[str]:
     header = image.header
     sform, qform = int(header["sform_code"]), int(header["qform_code"])
-    zooms = np.asarray(header["pixdim"][1 : 1 + min(3, int(header["dim"][0]))], dtype=float)
     notes = []
-    if not (np.isfinite(zooms).all() and (zooms > 0).all()):
+    if not (np.isfinite(stored_mm).all() and (stored_mm > 0).all()):
         if sform == 0:
             raise InputError(
-                f"voxel sizes (pixdim) of {zooms.tolist()}",
+                f"voxel sizes (pixdim) of {stored_mm.round(4).tolist()}",
                 wanted="positive millimetres",
                 remedy="repair the header, or convert the scan from DICOM again",
             )
-        notes.append(f"voxel sizes (pixdim) of {zooms.tolist()} were passed over in favour of the sform")
+        notes.append(f"voxel sizes (pixdim) of {stored_mm.round(4).tolist()} were passed over in favour of the sform")
     if sform == 0 and qform == 0:
         notes.append("no orientation in the header (sform and qform are 0): taken as right, anterior, superior")
     elif sform > 0 and qform > 0 and not notes:
@@ -178,14 +188,19 @@ def _facts(path: Path) -> Facts:
     maker = [str(sidecar.get(k, "")) for k in ("Manufacturer", "ManufacturersModelName")]
     field = sidecar.get("MagneticFieldStrength", "")
     sex = str(sidecar.get("PatientSex", sidecar.get("Sex", "")))[:1].upper()
+    echo, repetition, inversion = (_milliseconds(sidecar, f"{k}Time") for k in ("Echo", "Repetition", "Inversion"))
+    description = str(sidecar.get("SeriesDescription", ""))
+    if not sequence and echo is not None and modality in ("", "MR"):
+        sequence = weighting(description, echo_ms=echo, repetition_ms=repetition, inversion_ms=inversion).sequence
+        modality = "MR"
     return Facts(
         modality=str(sidecar.get("Modality", modality)).upper(),
         sequence=sequence,
-        description=str(sidecar.get("SeriesDescription", "")),
+        description=description,
         body_part=str(sidecar.get("BodyPartExamined", "")),
-        echo_time_ms=_milliseconds(sidecar, "EchoTime"),
-        repetition_time_ms=_milliseconds(sidecar, "RepetitionTime"),
-        inversion_time_ms=_milliseconds(sidecar, "InversionTime"),
+        echo_time_ms=echo,
+        repetition_time_ms=repetition,
+        inversion_time_ms=inversion,
         scanner=" ".join(p for p in (*maker, f"{field} T" if field else "") if p),
         person_id=bids_person(path.name),
         sex=cast(Sex, sex) if sex in ("F", "M") else "",

@@ -19,7 +19,7 @@ from spineclock.core.records import Failure, Scan
 from spineclock.core.volume import Volume
 from spineclock.ingest import checks, find, metaimage, nifti
 from spineclock.ingest.choose import Refusal, choose
-from spineclock.ingest.names import unique_ids
+from spineclock.ingest.names import is_mask, unique_ids
 from spineclock.ingest.refs import SeriesRef
 
 
@@ -56,7 +56,9 @@ def list_series(*paths: Path, scratch: Path | None = None, keep_patient_id: bool
     for item in found.inputs:
         if item.kind != "dicom":
             try:
-                refs.append((nifti if item.kind == "nifti" else metaimage).reference(item))
+                ref = (nifti if item.kind == "nifti" else metaimage).reference(item)
+                labels = ("its name says that it is a label map, not a scan",) if is_mask(item.path.name) else ()
+                refs.append(replace(ref, notes=(*ref.notes, *labels)))
             except (SpineclockError, OSError) as error:
                 failures.append(Failure(str(item.shown), "ingest", find.reason(error)))
     slices = [item for item in found.inputs if item.kind == "dicom"]

@@ -134,6 +134,7 @@ def _sorted_along_normal(group: Sequence[Frame]) -> tuple[Array, list[Frame]]:
 def _stack(group: list[Frame]) -> Stack:
     """The frames in order with their grid, or with the reason why they have none."""
     try:
+        _require_one_kind(group)
         _require_placed(group)
         along, ordered = _sorted_along_normal(group)
         first = ordered[0]
@@ -151,7 +152,23 @@ def _stack(group: list[Frame]) -> Stack:
         broken = next((f.problem for f in ordered if f.problem), "")
         return Stack(tuple(ordered), affine, broken, notes)
     except InputError as error:
-        return Stack(tuple(group), None, str(error))
+        return Stack(tuple(group), None, next((f.problem for f in group if f.problem), str(error)))
+
+
+def _require_one_kind(group: Sequence[Frame]) -> None:
+    """Raise :class:`InputError` where slices of one series are of several people, weightings or echo times."""
+    people = {f.facts.person_id for f in group}
+    kinds = {f.facts.sequence for f in group}
+    echoes = [f.facts.echo_time_ms for f in group if f.facts.echo_time_ms is not None]
+    found = ""
+    if len(people) > 1:
+        found = f"slices of {len(people)} people under one series number"
+    elif len(kinds) > 1:
+        found = f"slices weighted {', '.join(sorted(k or 'unknown' for k in kinds))} under one series number"
+    elif echoes and max(echoes) > 1.1 * min(echoes):
+        found = f"slices of echo times from {min(echoes):g} to {max(echoes):g} ms under one series number"
+    if found:
+        raise InputError(found, wanted="one image of one person", remedy="export each series with its own UID")
 
 
 def _require_placed(group: Sequence[Frame]) -> None:
