@@ -290,6 +290,14 @@ def test_label_maps_are_read_as_whole_numbers(write_nifti, slab):
         nifti.read_mask(write_nifti(Volume(labels + 0.5, slab.affine), "half.nii.gz"))
 
 
+def test_a_label_map_of_any_name_is_noted(write_nifti, slab):
+    labels = np.repeat(np.repeat(slab.array % 9, 10, 1), 10, 2)
+    notes = load(list_series(write_nifti(Volume(labels, slab.affine))).refs[0]).notes
+    assert notes == ("only 9 different values: this may be a label map, not a scan",)
+    fine = np.repeat(np.repeat(slab.array, 10, 1), 10, 2)
+    assert load(list_series(write_nifti(Volume(fine, slab.affine))).refs[0]).notes == ()
+
+
 def test_hounsfield_units_in_an_unnamed_file_are_noted(write_nifti, slab):
     array = np.where(slab.array % 3 == 0, -1000, slab.array).astype(np.int16)
     notes = load(list_series(write_nifti(Volume(array, slab.affine))).refs[0]).notes

@@ -89,7 +89,7 @@ def load(ref: SeriesRef, *, max_bytes: int = LARGEST_BYTES) -> Scan:
     return Scan(
         ref.scan_id, volume, ref.source, told.modality, told.sequence, told.description, told.echo_time_ms,
         told.repetition_time_ms, told.scanner, told.person_id, told.age_years, told.sex,
-        notes=(*told.notes, *ref.notes, *_looks_like_ct(ref, volume)),
+        notes=(*told.notes, *ref.notes, *_looks_like_ct(ref, volume), *_looks_like_labels(volume)),
     )  # fmt: skip
 
 
@@ -109,6 +109,14 @@ def _looks_like_ct(ref: SeriesRef, volume: Volume) -> tuple[str, ...]:
         return ()
     air = float(np.mean((volume.array <= -900) & (volume.array >= -1100)))
     return ("the values look like Hounsfield units: this may be CT",) if air > 0.02 else ()
+
+
+def _looks_like_labels(volume: Volume) -> tuple[str, ...]:
+    """A note where a large whole-number image holds only a handful of values, as label maps do."""
+    if volume.array.dtype.kind == "f" or volume.array.size < 10**5:
+        return ()
+    values = np.unique(volume.array[:, ::3, ::3]).size
+    return (f"only {values} different values: this may be a label map, not a scan",) if values < 40 else ()
 
 
 def read_scans(path: Path | Sequence[Path], *, accepts: Accepts, keep_patient_id: bool = False) -> ReadResult:
