@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from captum.attr import LayerGradCam
 from torch import nn
 
 from spineclock.core.errors import GeometryError, UsageError
@@ -78,19 +79,25 @@ def test_the_value_is_the_weight_times_the_feature():
     assert np.allclose(a.cells.array, expected, rtol=1e-3)
 
 
-def test_it_agrees_with_grad_cam_written_out():
+@pytest.mark.parametrize("pool", ["max", "average"])
+def test_it_agrees_with_captum(pool):
     torch.manual_seed(1)
-    net = AgeNet(pool="average").eval()
-    for p in net.linear.parameters():
-        nn.init.normal_(p)
+    net = AgeNet(pool=pool).eval()
+    nn.init.normal_(net.linear.weight)
     array = np.random.default_rng(0).normal(size=(16, 96, 64)).astype(np.float32)
-    features = net.blocks(torch.from_numpy(array)[None, None]).detach().requires_grad_()
-    age = net.linear(nn.functional.relu(net.top_norm(net.top(features))).mean((2, 3, 4)))
-    (gradient,) = torch.autograd.grad(age.sum(), features)
-    expected = (gradient.mean((2, 3, 4), keepdim=True) * features).sum(1).relu()[0].detach().numpy()
+    x = torch.from_numpy(array)[None, None].requires_grad_()
+    expected = LayerGradCam(net, net.blocks[-1]).attribute(x, relu_attributions=True)[0, 0].detach().numpy()
     got = attention(net, Volume(array, AFFINE), Volume(array, AFFINE)).cells.array
     assert expected.max() > 0
-    assert np.allclose(got, expected, atol=1e-6)
+    assert np.allclose(got, expected, rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("switched_off", [torch.no_grad, torch.inference_mode])
+def test_it_works_where_gradients_are_switched_off(switched_off):
+    volume = Volume(blob((16, 64, 64), (8, 30, 30)), AFFINE)
+    net = by_hand()
+    with switched_off():
+        assert attention(net, volume, volume).cells.array.max() > 0
 
 
 @pytest.mark.parametrize("pool", ["max", "average"])

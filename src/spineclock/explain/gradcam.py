@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from captum.attr import LayerGradCam
 
 from spineclock.core.errors import GeometryError, UsageError
 from spineclock.core.geometry import resample_like
@@ -63,10 +62,16 @@ def attention(net: AgeNet, prepared: Volume, scan: Volume) -> Attention:
     """
     if net.training:
         raise UsageError("a network in training mode", wanted="evaluation mode", remedy="call net.eval() first")
-    x = torch.from_numpy(np.array(prepared.array, dtype=np.float32))[None, None]
-    with torch.enable_grad():
-        cam = LayerGradCam(net, net.blocks[-1]).attribute(x.requires_grad_(), relu_attributions=True)
-    cells = _cells(cam[0, 0].detach().numpy(), prepared)
+    # gradients are needed from block 5 on only, which saves the memory of everything before it
+    with torch.inference_mode(False), torch.no_grad():
+        x = torch.from_numpy(np.array(prepared.array, dtype=np.float32))[None, None]
+        features = net.blocks(x)  # 1 256 D/32 H/32 W/32
+    with torch.inference_mode(False), torch.enable_grad():
+        features.requires_grad_()
+        (gradient,) = torch.autograd.grad(net.head(features).sum(), features)
+        weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
+        cam = torch.relu((weights * features).sum(dim=1))[0]
+    cells = _cells(cam.detach().numpy(), prepared)
     fine = resample_like(_bordered(cells, mode="edge"), prepared.shape, prepared.affine)
     # a rim of 0 ends the map where the network's input ends
     on_scan = resample_like(_bordered(fine, mode="constant"), scan.shape, scan.affine)

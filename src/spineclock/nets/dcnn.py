@@ -70,7 +70,10 @@ class AgeNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Standardised ages, shape (N,), from volumes, shape (N, 1, D, H, W)."""
         # N 1 32 640 256 → N 32 16 320 128 → N 64 8 160 64 → N 128 4 80 32 → N 256 2 40 16 → N 256 1 20 8
-        x = self.blocks(x)
+        return self.head(self.blocks(x))
+
+    def head(self, x: Tensor) -> Tensor:
+        """Standardised ages, shape (N,), from block 5's features; where Grad-CAM cuts the network."""
         x = nn.functional.relu(self.top_norm(self.top(x)))  # N 64 1 20 8
         x = self.pool(x).flatten(1)  # N 64
         age: Tensor = self.linear(x)  # N 1
