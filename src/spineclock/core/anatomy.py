@@ -89,11 +89,11 @@ def levels_upwards(lowest: str, count: int) -> tuple[str, ...]:
     vertebrae: Sequence[str] = USUAL_LEVELS[:-1]
     if lowest in ("L6", "L7"):
         extra = ("L7", "L6") if lowest == "L7" else ("L6",)
-        return (extra + tuple(reversed(vertebrae)))[:count]
+        return (*extra, *reversed(vertebrae))[:count]
     if lowest == "T13":
-        return (("T13",) + tuple(reversed(vertebrae[: vertebrae.index("T12") + 1])))[:count]
+        return ("T13", *reversed(vertebrae[: vertebrae.index("T12") + 1]))[:count]
     if lowest == "S1":
-        return (("S1",) + tuple(reversed(vertebrae)))[:count]
+        return ("S1", *reversed(vertebrae))[:count]
     return tuple(reversed(vertebrae[: vertebrae.index(lowest) + 1]))[:count]
 
 

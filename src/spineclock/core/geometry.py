@@ -100,8 +100,7 @@ def resample(volume: V, spacing_mm: tuple[float, float, float]) -> V:
     left alone. Both grids share their centre.
     """
     new_mm = tuple(
-        old if abs(old - new) < 1e-3 * new else new
-        for old, new in zip(volume.spacing_mm, spacing_mm, strict=True)
+        old if abs(old - new) < 1e-3 * new else new for old, new in zip(volume.spacing_mm, spacing_mm, strict=True)
     )
     if new_mm == volume.spacing_mm:
         return volume
@@ -131,8 +130,11 @@ def _antialiased(volume: V, affine: Array) -> V:
         for axis, factor in enumerate(shrink):
             if factor > 1.05:  # sigma that leaves half the amplitude at the new Nyquist frequency
                 sigma = float(np.sqrt(factor**2 - 1) / 2.3548) * volume.spacing_mm[axis]
-                image = sitk.RecursiveGaussian(image, sigma, False, sitk.RecursiveGaussianImageFilter.ZeroOrder, axis) \
-                    if volume.shape[axis] >= 4 else image
+                image = (
+                    sitk.RecursiveGaussian(image, sigma, False, sitk.RecursiveGaussianImageFilter.ZeroOrder, axis)
+                    if volume.shape[axis] >= 4
+                    else image
+                )
         return volume.with_array(sitk.GetArrayFromImage(image).transpose(2, 1, 0))
     return volume
 
@@ -145,10 +147,16 @@ def _sample(volume: Volume, shape: tuple[int, ...], affine: Array, *, nearest: b
     transform.SetTranslation(target_to_source[:3, 3].tolist())
     source = sitk.GetImageFromArray(_sitk_array(volume.array))
     out = sitk.Resample(
-        source, [int(n) for n in shape], transform,
+        source,
+        [int(n) for n in shape],
+        transform,
         sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear,
-        (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (1, 0, 0, 0, 1, 0, 0, 0, 1), 0.0,
-        source.GetPixelID(), True,
+        (0.0, 0.0, 0.0),
+        (1.0, 1.0, 1.0),
+        (1, 0, 0, 0, 1, 0, 0, 0, 1),
+        0.0,
+        source.GetPixelID(),
+        True,
     )
     return sitk.GetArrayFromImage(out).transpose(2, 1, 0)
 
@@ -177,11 +185,19 @@ def same_orientation(a: Array, b: Array, *, tolerance: float = 1e-3) -> bool:
 def require_same_grid(a: Volume, b: Volume, *, what: str, tolerance_mm: float = 0.1) -> None:
     """Raise :class:`GeometryError` unless both volumes sample the same points of the patient."""
     if a.shape != b.shape:
-        raise GeometryError(f"{what}: shapes {a.shape} and {b.shape}", wanted="one grid for both",
-                            remedy="resample the mask onto the scan's grid")
-    corners = np.array([[i, j, k, 1] for i in (0, a.shape[0] - 1) for j in (0, a.shape[1] - 1)
-                        for k in (0, a.shape[2] - 1)], dtype=float).T
+        raise GeometryError(
+            f"{what}: shapes {a.shape} and {b.shape}",
+            wanted="one grid for both",
+            remedy="resample the mask onto the scan's grid",
+        )
+    corners = np.array(
+        [[i, j, k, 1] for i in (0, a.shape[0] - 1) for j in (0, a.shape[1] - 1) for k in (0, a.shape[2] - 1)],
+        dtype=float,
+    ).T
     away = float(np.abs((a.affine - b.affine) @ corners).max())
     if away > tolerance_mm:
-        raise GeometryError(f"{what}: the grids lie up to {away:.1f} mm apart", wanted="one grid for both",
-                            remedy="resample the mask onto the scan's grid")
+        raise GeometryError(
+            f"{what}: the grids lie up to {away:.1f} mm apart",
+            wanted="one grid for both",
+            remedy="resample the mask onto the scan's grid",
+        )

@@ -44,9 +44,7 @@ class Volume:
         array = np.asarray(self.array)
         affine = np.asarray(self.affine, dtype=np.float64)
         if array.ndim != 3:
-            raise GeometryError(
-                f"an array of {array.ndim} axes, shape {array.shape}", wanted="three axes"
-            )
+            raise GeometryError(f"an array of {array.ndim} axes, shape {array.shape}", wanted="three axes")
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             raise GeometryError(
                 f"an affine of shape {affine.shape} with values {affine.tolist()}",
@@ -98,7 +96,5 @@ class Mask(Volume):
 
     def __post_init__(self) -> None:
         if not np.issubdtype(np.asarray(self.array).dtype, np.integer):
-            raise GeometryError(
-                f"a label map of type {np.asarray(self.array).dtype}", wanted="whole numbers"
-            )
+            raise GeometryError(f"a label map of type {np.asarray(self.array).dtype}", wanted="whole numbers")
         super().__post_init__()

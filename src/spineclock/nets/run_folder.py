@@ -21,7 +21,17 @@ from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.weights import load_into
 
 SCHEMA = "spineclock.age-network/1"
-KEYS = {"schema", "name", "statement", "pool", "age_mean_years", "age_sd_years", "preparation", "ages_years", "validation"}
+KEYS = {
+    "schema",
+    "name",
+    "statement",
+    "pool",
+    "age_mean_years",
+    "age_sd_years",
+    "preparation",
+    "ages_years",
+    "validation",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +62,11 @@ def read_network(folder: Path, *, device: str = "cpu") -> TrainedNetwork:
     try:
         about = json.loads(described.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder} is no run of an age network ({error})", wanted="network.json and weights.safetensors",
-                         remedy="give the folder that training wrote, or 'default'") from error  # fmt: skip
+        raise InputError(
+            f"{folder} is no run of an age network ({error})",
+            wanted="network.json and weights.safetensors",
+            remedy="give the folder that training wrote, or 'default'",
+        ) from error
     lacking = sorted(KEYS - set(about)) if isinstance(about, dict) else sorted(KEYS)
     if lacking or about["schema"] != SCHEMA:
         raise InputError(f"{described} lacks {', '.join(lacking) or 'the right schema'}", wanted=SCHEMA)

@@ -19,7 +19,6 @@ from spineclock.core.anatomy import CLASSES
 Floats = npt.NDArray[np.float32]
 
 
-
 def double_conv(c_in: int, c_out: int) -> nn.Sequential:
     """Two 3 × 3 convolutions, each with batch norm and ReLU."""
     layers: list[nn.Module] = []

@@ -47,8 +47,17 @@ def _graph(tensors: Tensors) -> ov.Model:
         x = _double_conv(x, tensors, f"down.{level}")
         skips.append(x)
     for level, skip in zip(range(_count(tensors, "up")), reversed(skips[:-1]), strict=True):
-        grown = op.interpolate(x, np.array([2.0, 2.0], np.float32), "nearest", "scales", [0, 0], [0, 0],
-                               "asymmetric", "floor", axes=np.array([2, 3], np.int64))
+        grown = op.interpolate(
+            x,
+            np.array([2.0, 2.0], np.float32),
+            "nearest",
+            "scales",
+            [0, 0],
+            [0, 0],
+            "asymmetric",
+            "floor",
+            axes=np.array([2, 3], np.int64),
+        )
         x = _double_conv(op.concat([grown, skip], 1), tensors, f"up.{level}")
     x = _conv(x, tensors["head.weight"], tensors["head.bias"])
     return ov.Model([op.depth_to_space(x, "depth_first", 2)], [pictures], "segmenter")
@@ -60,8 +69,10 @@ def _count(tensors: Tensors, part: str) -> int:
 
 def _double_conv(x: Any, tensors: Tensors, prefix: str) -> Any:
     for conv, norm in ((0, 1), (3, 4)):
-        gain, shift, mean, variance = (np.asarray(tensors[f"{prefix}.{norm}.{part}"], np.float64)
-                                       for part in ("weight", "bias", "running_mean", "running_var"))
+        gain, shift, mean, variance = (
+            np.asarray(tensors[f"{prefix}.{norm}.{part}"], np.float64)
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
         gain = gain / np.sqrt(variance + BATCH_NORM_EPSILON)
         weight = np.asarray(tensors[f"{prefix}.{conv}.weight"], np.float64) * gain[:, None, None, None]
         x = op.relu(_conv(x, weight, shift - mean * gain))

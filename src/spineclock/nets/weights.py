@@ -28,8 +28,11 @@ def packaged(name: str) -> Path:
     """
     path = Path(str(resources.files("spineclock"))) / "weights" / name
     if not path.is_file():
-        raise InputError(f"the packaged file weights/{name} is missing", wanted="a complete installation",
-                         remedy="install the package again")
+        raise InputError(
+            f"the packaged file weights/{name} is missing",
+            wanted="a complete installation",
+            remedy="install the package again",
+        )
     return path
 
 
@@ -37,8 +40,9 @@ def save(net: nn.Module, path: Path, about: dict[str, str] | None = None) -> str
     """Writes the network's tensors, floats in half precision, and returns the file's sha256."""
     from safetensors.torch import save_file
 
-    tensors = {name: (t.half() if t.is_floating_point() else t).contiguous().clone()
-               for name, t in net.state_dict().items()}
+    tensors = {
+        name: (t.half() if t.is_floating_point() else t).contiguous().clone() for name, t in net.state_dict().items()
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata=about)
@@ -57,8 +61,11 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         arrays = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path.name} cannot be read as weights ({error})", wanted="a safetensors file",
-                         remedy="install the package again, or train the weights again") from error
+        raise InputError(
+            f"{path.name} cannot be read as weights ({error})",
+            wanted="a safetensors file",
+            remedy="install the package again, or train the weights again",
+        ) from error
     return {name: a.astype(np.float32) if a.dtype.kind == "f" else a for name, a in arrays.items()}
 
 
@@ -75,8 +82,10 @@ def load_into(net: nn.Module, path: Path) -> str:
     arrays, wanted = read_arrays(path), net.state_dict()
     wrong = sorted(set(wanted) ^ set(arrays)) or [n for n in wanted if tuple(wanted[n].shape) != arrays[n].shape]
     if wrong:
-        raise InputError(f"{path.name} does not fit the network: {', '.join(wrong[:3])}",
-                         wanted=f"the {len(wanted)} tensors of {type(net).__name__}")
+        raise InputError(
+            f"{path.name} does not fit the network: {', '.join(wrong[:3])}",
+            wanted=f"the {len(wanted)} tensors of {type(net).__name__}",
+        )
     net.load_state_dict({name: torch.from_numpy(a).to(wanted[name].dtype) for name, a in arrays.items()})
     net.eval()
     return sha256(path)

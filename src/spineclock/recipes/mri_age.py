@@ -28,7 +28,7 @@ FEATURES = (
     "canal.mean.depth_mm", "canal.min.depth_mm",
     "sex.male",
 )  # fmt: skip
-"""What the interpretable age reads: degeneration of discs, marrow, bone edges and canal, as known from the literature."""
+"""What the interpretable age reads: degeneration of discs, marrow, bone edges and canal."""
 
 STATEMENT = (
     "Research demonstration: trained on the lumbar scans of 28 people, ages 14 to 84, at one hospital. "
@@ -59,7 +59,9 @@ def load(model: str, options: Options) -> Reader:
         network = read_network(Path(model), device=options.device)
         info = ModelInfo(network.about["name"], {**hashes, "network": network.sha256}, network.about["statement"])
     clock = MeasuredAge.from_dict(json.loads(age_model.read_text(encoding="utf-8")))
-    return MriAge(info, scorer(segmenter, engine=options.engine, threads=options.threads), clock, network, options.coverage)
+    return MriAge(
+        info, scorer(segmenter, engine=options.engine, threads=options.threads), clock, network, options.coverage
+    )
 
 
 @dataclass(frozen=True, eq=False)

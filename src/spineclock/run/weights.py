@@ -31,7 +31,9 @@ def dice(found: Mask, truth: Mask) -> dict[str, float]:
     return scores
 
 
-def segmenter_fold(people: Sequence[spider.SpiderPerson], fold: int | None, work: Path, config: SegmentationTraining) -> None:
+def segmenter_fold(
+    people: Sequence[spider.SpiderPerson], fold: int | None, work: Path, config: SegmentationTraining
+) -> None:
     """Trains on everyone but the fold (on everyone if None), and segments the people held out.
 
     Weights, out-of-fold masks and ``dice-fold*.json`` are left in ``work``; what exists is not made again.
@@ -43,8 +45,12 @@ def segmenter_fold(people: Sequence[spider.SpiderPerson], fold: int | None, work
         begun = time.monotonic()
         examples = [labelled_slices(p.volume, p.mask) for p in people if p.person_id not in held_out]
         print(f"{name}: {len(examples)} people, {config}", flush=True)
-        net = train_segmenter(examples, config, checkpoint=work / f"{name}.ckpt",
-                              report=lambda step, loss, left: print(f"{name} step {step} loss {loss:.3f} left {left:.0f} s", flush=True))
+        net = train_segmenter(
+            examples,
+            config,
+            checkpoint=work / f"{name}.ckpt",
+            report=lambda step, loss, left: print(f"{name} step {step} loss {loss:.3f} left {left:.0f} s", flush=True),
+        )
         save(net, weights, {"minutes": f"{(time.monotonic() - begun) / 60:.1f}", "people": str(len(examples))})
         (work / f"{name}.ckpt").unlink(missing_ok=True)
     net = Segmenter()

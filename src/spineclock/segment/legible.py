@@ -30,7 +30,8 @@ def header_quality(scan: Scan) -> Quality:
     if scan.volume.shape[0] < MIN_SLICES:
         n = scan.volume.shape[0]
         return quality.with_reason(
-            "refused", f"{n} sagittal slice{'s' * (n > 1)}: a single picture or a projection; wanted at least {MIN_SLICES}"
+            "refused",
+            f"{n} sagittal slice{'s' * (n > 1)}: a single picture or a projection; wanted at least {MIN_SLICES}",
         )
     if plane(scan.volume) in ("axial", "coronal"):
         return quality.with_reason("refused", f"the slices are {plane(scan.volume)}; wanted a sagittal series")
@@ -58,7 +59,9 @@ def spine_quality(found: Instances, scan: Scan, quality: Quality) -> Quality:
         )  # fmt: skip
     quality = _contrast(found, scan, quality)
     if found.confidence < UNUSABLE:
-        return quality.with_reason("refused", f"the segmentation is not to be trusted (confidence {found.confidence:.2f})")
+        return quality.with_reason(
+            "refused", f"the segmentation is not to be trusted (confidence {found.confidence:.2f})"
+        )
     if found.confidence < DOUBTFUL:
         quality = quality.with_reason(
             "check", f"low confidence of the segmentation ({found.confidence:.2f}): look at the outlines"
@@ -91,7 +94,8 @@ def _view(found: Instances, quality: Quality) -> Quality:
     lowest = found.vertebrae[0]
     if not lowest.complete:
         quality = quality.with_reason(
-            "check", f"the lowest vertebra, taken for {lowest.level}, is cut: levels may be misnamed; name it if you know it"
+            "check",
+            f"the lowest vertebra, taken for {lowest.level}, is cut: levels may be misnamed; name it if you know it",
         )
     lumbar = [d for d in found.discs if d.complete and d.level.split("/")[0] in ("L1", "L2", "L3", "L4", "L5")]
     if len(lumbar) < 5:

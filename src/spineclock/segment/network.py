@@ -10,7 +10,14 @@ from spineclock.core.anatomy import CLASSES
 from spineclock.core.geometry import resample_like
 from spineclock.core.volume import Mask, Volume
 from spineclock.segment.slices import (
-    MULTIPLE, Floats, from_pictures, standardised, to_pictures, windowed, with_neighbours, working_grid,
+    MULTIPLE,
+    Floats,
+    from_pictures,
+    standardised,
+    to_pictures,
+    windowed,
+    with_neighbours,
+    working_grid,
 )
 
 Scorer = Callable[[Floats], Floats]
@@ -20,8 +27,9 @@ VIEWS_MM = ((1.0, False), (3.0, True))
 """Averaged looks at each slice: distance of the neighbours in millimetres, and whether left and right are swapped."""
 
 
-def class_probabilities(volume: Volume, scorer: Scorer, *, views_mm: tuple[tuple[float, bool], ...] = VIEWS_MM,
-                        batch: int = 4) -> tuple[Floats, Volume]:
+def class_probabilities(
+    volume: Volume, scorer: Scorer, *, views_mm: tuple[tuple[float, bool], ...] = VIEWS_MM, batch: int = 4
+) -> tuple[Floats, Volume]:
     """Probabilities of each class, shape (4, I, J, K), and the working-grid volume they lie on.
 
     ``volume`` is canonical. Views that come to the same slices are computed once.
@@ -31,13 +39,15 @@ def class_probabilities(volume: Volume, scorer: Scorer, *, views_mm: tuple[tuple
     n, rows, columns = pictures.shape
     pad = [(0, 0), (0, -rows % MULTIPLE), (0, -columns % MULTIPLE)]
     pictures = np.pad(pictures, pad, mode="constant", constant_values=float(pictures.min()))
-    looks = {(min(max(1, round(mm / grid.spacing_mm[0])), max(n - 1, 1)), mirrored if n > 1 else False)
-             for mm, mirrored in views_mm}
+    looks = {
+        (min(max(1, round(mm / grid.spacing_mm[0])), max(n - 1, 1)), mirrored if n > 1 else False)
+        for mm, mirrored in views_mm
+    }
     total = np.zeros((n, len(CLASSES), *pictures.shape[1:]), np.float32)
     for offset, mirrored in sorted(looks):
         stacks = with_neighbours(pictures, offset, mirrored=mirrored)
         for start in range(0, n, batch):
-            total[start:start + batch] += _softmax(scorer(np.ascontiguousarray(stacks[start:start + batch])))
+            total[start : start + batch] += _softmax(scorer(np.ascontiguousarray(stacks[start : start + batch])))
     total = total[:, :, :rows, :columns] / len(looks)
     return np.stack([from_pictures(total[:, c]) for c in range(len(CLASSES))]), grid
 

@@ -1,0 +1,101 @@
+"""Who the scans are of: ages and sexes from a cohort table (CSV, TSV, Parquet, or a BIDS folder's participants.tsv)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+from spineclock.core.errors import TableError
+from spineclock.core.records import Scan
+from spineclock.ingest.names import stem
+
+KEYS = ("scan_id", "path", "person_id")
+"""What may tie a row to a scan, the most exact first."""
+ALIASES = {"participant_id": "person_id", "age": "age_years"}
+"""BIDS's names of our columns."""
+SCHEMA = pa.DataFrameSchema(
+    {
+        "age_years": pa.Column(float, pa.Check.in_range(0, 120), nullable=True, coerce=True, required=False),
+        "sex": pa.Column(str, pa.Check.isin(("F", "M", "")), coerce=True, required=False),
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """A checked table of people and their scans."""
+
+    table: pd.DataFrame
+
+    def complete(self, scan: Scan) -> Scan:
+        """The scan with age and sex from its row; a scan without a row is left as it is, with a note.
+
+        Raises
+        ------
+        TableError
+            If rows that fit the scan contradict each other.
+        """
+        names = {"scan_id": scan.scan_id, "path": stem(scan.source.name), "person_id": scan.person_id}
+        for key in KEYS:
+            if key in self.table and names[key]:
+                rows = self.table[self.table[key] == names[key]]
+                facts = rows[["age_years", "sex"]].drop_duplicates()
+                if len(facts) > 1:
+                    raise TableError(f"{len(facts)} different rows for {key} {names[key]!r}", wanted="one age and sex",
+                                     remedy="tie the rows to scans by scan_id or path")  # fmt: skip
+                if len(facts):
+                    age, sex = facts.iloc[0]
+                    known = None if pd.isna(age) else float(age)
+                    return replace(scan, age_years=scan.age_years if known is None else known, sex=sex or scan.sex)
+        return replace(scan, notes=(*scan.notes, "the cohort table has no row for this scan"))
+
+
+def read_cohort(path: Path) -> Cohort:
+    """The cohort table at a path, checked.
+
+    Columns: ``scan_id``, ``path`` or ``person_id`` (BIDS: ``participant_id``), and ``age_years`` (``age``), ``sex``
+    (F, M). Paths are compared by file name without its extension.
+
+    Raises
+    ------
+    TableError
+        If the file is no table, lacks these columns, or holds values that cannot be.
+    """
+    if path.is_dir():
+        path = path / "participants.tsv"
+    try:
+        table = _frame(path)
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise TableError(f"{path.name} cannot be read as a table ({error})", wanted="CSV, TSV or Parquet") from error
+    table = table.rename(columns={k: v for k, v in ALIASES.items() if v not in table})
+    keys = [key for key in KEYS if key in table]
+    if not keys or not {"age_years", "sex"} & set(table):
+        raise TableError(f"{path.name} has the columns {', '.join(map(str, table.columns))}",
+                         wanted=f"one of {', '.join(KEYS)}, and age_years or sex")  # fmt: skip
+    for key in keys:
+        table[key] = table[key].astype("string").fillna("")
+    if "path" in table:
+        table["path"] = [stem(Path(p).name) for p in table["path"]]
+    table["sex"] = table["sex"].astype("string").fillna("").str.strip().str.upper() if "sex" in table else ""
+    if "age_years" not in table:
+        table["age_years"] = float("nan")
+    try:
+        return Cohort(SCHEMA.validate(table, lazy=True))
+    except pa.errors.SchemaErrors as error:
+        worst = error.failure_cases.iloc[0]
+        raise TableError(
+            f"{path.name}: {worst['failure_case']!r} in column {worst['column']}, "
+            f"data row {int(worst['index'] or 0) + 1} ({len(error.failure_cases)} such)",
+            wanted="ages from 0 to 120 in years, sex F or M",
+        ) from error
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return pd.read_parquet(path)
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    return pd.read_csv(path, sep=separator, dtype={key: str for key in (*KEYS, "participant_id", "sex")},
+                       na_values=["n/a"])  # fmt: skip

@@ -1,0 +1,188 @@
+"""What a prediction leaves on disk: one folder a scan, and what is said of the run as a whole."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from spineclock.core.records import AgePrediction, Failure, Quality, Reading
+
+SCHEMA = "spineclock.prediction/1"
+LISTED = ("spineclock", "numpy", "SimpleITK", "openvino", "torch")
+
+
+def prediction_document(
+    reading: Reading, *, recipe: str, seconds: float, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """prediction.json as plain data: input, recipe, quality and model first, then the age; NaN is written as null."""
+    scan, prediction = reading.scan, reading.prediction
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "statement": reading.model.statement,
+        "input": {
+            "scan_id": scan.scan_id, "source": scan.source.name, "person_id": scan.person_id,
+            "modality": scan.modality, "sequence": scan.sequence, "description": scan.description,
+            "scanner": scan.scanner, "shape": list(scan.volume.shape),
+            "spacing_mm": [round(s, 4) for s in scan.volume.spacing_mm],
+            "age_years": scan.age_years, "sex": scan.sex or None,
+        },
+        "recipe": recipe,
+        "quality": {"verdict": reading.quality.verdict, "reasons": list(reading.quality.reasons)},
+        "model": {"name": reading.model.name, "weights_sha256": reading.model.weights_sha256, "versions": versions()},
+        "settings": dict(settings),
+        "seconds": round(seconds, 2),
+        "segmentation": reading.found,
+    }  # fmt: skip
+    if prediction is not None:
+        document |= {
+            "predicted_age_years": prediction.predicted_age_years,
+            "corrected_age_years": prediction.corrected_age_years,
+            "interval_years": [prediction.interval.low_years, prediction.interval.high_years],
+            "interval_coverage": prediction.interval.coverage,
+            "interval_meaning": "covers the chronological age of people typical for their age, not a true spine age",
+            "gap_years": prediction.gap_years,
+            "components": prediction.components,
+            "contributions": [asdict(c) for c in prediction.contributions],
+        }
+    rounded: dict[str, Any] = plain(document)
+    return rounded
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages whose arithmetic the result rests on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LISTED}}
+
+
+def write_reading(reading: Reading, folder: Path, *, document: Mapping[str, Any]) -> dict[str, bytes]:
+    """Writes a scan's folder and returns its pictures by name; prediction.json last, as the mark that all is there."""
+    from spineclock.report import figures
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.iterdir():  # of an earlier run
+        if left.is_file():
+            left.unlink()
+    pictures = _pictures(reading)
+    for name, picture in pictures.items():
+        (folder / f"{name}.png").write_bytes(picture)
+    if reading.heat is not None:
+        (folder / "attention.png").write_bytes(figures.png(_attention(reading)))
+    if reading.measurements is not None:
+        reading.measurements.to_csv(folder / "measurements.csv", index=False, float_format="%.6g")
+    write_text(folder / "prediction.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return pictures
+
+
+def read_document(folder: Path) -> dict[str, Any] | None:
+    """The prediction.json of a finished scan, or None where there is none that can be read."""
+    try:
+        document = json.loads((folder / "prediction.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) and document.get("schema") == SCHEMA else None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def write_run(
+    out: Path,
+    *,
+    failures: Sequence[Failure],
+    documents: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    begun: datetime,
+) -> None:
+    """Writes run.json, failures.csv and predictions.csv (a row a scan) of a whole run."""
+    rows = [_row(d) for d in documents]
+    pd.DataFrame(rows, columns=list(_row({}))).to_csv(out / "predictions.csv", index=False, float_format="%.4f")
+    pd.DataFrame([asdict(f) for f in failures], columns=["input", "stage", "reason"]).to_csv(
+        out / "failures.csv", index=False
+    )
+    run = {
+        "schema": "spineclock.run/1", "command": command(), "begun": begun.isoformat(timespec="seconds"),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(), "settings": dict(settings),
+        "scans": len(documents), "failures": len(failures),
+        "weights_sha256": documents[0]["model"]["weights_sha256"] if documents else {},
+    }  # fmt: skip
+    write_text(out / "run.json", json.dumps(plain(run), indent=2, ensure_ascii=False) + "\n")
+
+
+def command() -> str:
+    """The command line as it was called, the program by its name alone."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _row(document: Mapping[str, Any]) -> dict[str, Any]:
+    told, quality = document.get("input", {}), document.get("quality", {})
+    low, high = document.get("interval_years", (None, None))
+    return {
+        "scan_id": told.get("scan_id"), "person_id": told.get("person_id"), "source": told.get("source"),
+        "age_years": told.get("age_years"), "sex": told.get("sex"),
+        "predicted_age_years": document.get("predicted_age_years"),
+        "corrected_age_years": document.get("corrected_age_years"), "interval_low_years": low,
+        "interval_high_years": high, "gap_years": document.get("gap_years"), "verdict": quality.get("verdict"),
+        "reasons": " | ".join(quality.get("reasons", ())), "model": document.get("model", {}).get("name"),
+    }  # fmt: skip
+
+
+def _pictures(reading: Reading) -> dict[str, bytes]:
+    from spineclock.report import figures
+    from spineclock.report.overlay import overlay
+
+    pictures = {}
+    if reading.scan.mask is not None:
+        pictures["overlay"] = figures.png(overlay(reading.scan.volume, reading.scan.mask))
+    if reading.prediction is not None:
+        if reading.prediction.contributions:
+            pictures["contributions"] = figures.png(figures.contributions(reading.prediction))
+        pictures["interval"] = figures.png(_interval(reading.prediction, reading.scan.age_years))
+    return pictures
+
+
+def _interval(prediction: AgePrediction, age_years: float | None) -> Any:
+    from spineclock.report import figures
+
+    return figures.interval(prediction, age_years=age_years)
+
+
+def _attention(reading: Reading) -> Any:
+    from spineclock.report import figures
+    from spineclock.report.overlay import slice_picture
+
+    assert reading.heat is not None
+    assert reading.scan.mask is not None
+    scan = slice_picture(reading.scan.volume, reading.scan.mask)
+    heat = slice_picture(reading.heat, reading.scan.mask, index=scan.index)
+    _, j, k = reading.scan.volume.spacing_mm
+    return figures.heat(scan.samples, heat.samples, spacing_mm=(k, j), title="Where the network looked (Grad-CAM)")
+
+
+def plain(value: Any) -> Any:
+    """Data that JSON can hold: numbers rounded to what they are good for, NaN as None."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+def quality_of(document: Mapping[str, Any]) -> Quality:
+    """The verdict a prediction.json holds."""
+    return Quality(document["quality"]["verdict"], tuple(document["quality"]["reasons"]))

@@ -1,0 +1,78 @@
+"""``spineclock segment``: one scan's label map, in the scan's own space."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from spineclock import recipes
+from spineclock.core.errors import InputError, RefusedError, UsageError
+from spineclock.core.geometry import resample_like
+from spineclock.core.volume import Mask
+from spineclock.ingest.choose import choose
+from spineclock.ingest.refs import SeriesRef
+from spineclock.ingest.series import list_series, load
+from spineclock.nets.weights import packaged
+from spineclock.recipes.mri_age import SEGMENTER, outline
+from spineclock.segment.engine import Engine, scorer
+from spineclock.segment.legible import header_quality
+from spineclock.segment.schemes import WRITABLE, from_spineclock, left_out
+
+
+def segment_file(source: Path, out: Path, *, scheme: str = "spineclock", lowest_vertebra: str | None = None,
+                 threads: int | None = None, engine: Engine = "auto") -> None:  # fmt: skip
+    """Writes the label map of one scan as NIfTI on the scan's own grid, and says what it holds.
+
+    Raises
+    ------
+    UsageError
+        If the scheme cannot be written or ``out`` is no NIfTI name.
+    InputError
+        If there is not just one scan in the input.
+    RefusedError
+        If the scan is none whose spine can be outlined.
+    """
+    if scheme not in WRITABLE:
+        raise UsageError(f"no scheme is called {scheme!r}", wanted=f"one of {', '.join(WRITABLE)}")
+    if not out.name.endswith((".nii", ".nii.gz")):
+        raise UsageError(f"{out.name} is no name for a label map", wanted="a name ending in .nii.gz")
+    if not source.exists():
+        raise UsageError(f"{source} does not exist", wanted="a scan, a DICOM folder or a .zip")
+    with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
+        listing = list_series(source, scratch=Path(scratch))
+        choice = choose(listing.refs, recipes.get("mri-age").accepts)
+        if len(choice.chosen) != 1:
+            why = "; ".join(f.reason for f in (*listing.failures, *choice.failures)) or "several fit"
+            raise InputError(
+                f"{len(choice.chosen)} scans in {source.name} ({why})", wanted="one", remedy="name the file"
+            )
+        ref = choice.chosen[0]
+        scan = load(ref)
+    quality = header_quality(scan)
+    if quality.verdict == "refused":
+        raise RefusedError("; ".join(quality.reasons))
+    found = outline(scan, scorer(packaged(SEGMENTER), engine=engine, threads=threads), lowest_vertebra=lowest_vertebra)
+    if not found.discs:
+        raise RefusedError("no spine was found")
+    labels = from_spineclock(found.labels, scheme)
+    _write(labels, ref, out)
+    names = ", ".join(v.level for v in found.vertebrae)
+    lost = left_out(found.labels, scheme)
+    print(f"{out}: vertebrae {names}; {len(found.discs)} discs; confidence {found.confidence:.2f}")
+    for note in (*found.notes, *([f"{scheme} has no number for {', '.join(map(str, lost))}"] if lost else [])):
+        print(f"note: {note}")
+
+
+def _write(labels: Mask, ref: SeriesRef, out: Path) -> None:
+    if ref.affine is not None:  # back to the axes the scan is stored in: whole flips and swaps, so no label is changed
+        labels = resample_like(labels, ref.shape, ref.affine)
+    kind = np.uint8 if int(labels.array.max(initial=0)) < 256 else np.int16
+    image = nib.Nifti1Image(np.asarray(labels.array, dtype=kind), labels.affine)
+    image.header.set_xyzt_units("mm")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name("." + out.name)  # keeps the ending, which tells nibabel whether to compress
+    nib.save(image, partial)
+    partial.replace(out)
