@@ -35,7 +35,7 @@ DISC_WEDGE_DEG = (12.0, 10.0, 8.0, 6.0, 4.0, 1.0, 0.0, 0.0, 0.0)
 GRADE_SIGNAL = ((1.0, 2.0, 3.0, 4.0, 5.0), (0.62, 0.50, 0.30, 0.17, 0.11))
 """Nucleus signal over that of CSF by Pfirrmann grade (Pfirrmann et al., Spine 26:1873, 2001, gives the order; the
 values are ours)."""
-GRADE_HEIGHT = ((1.0, 2.0, 3.0, 4.0, 5.0), (1.04, 1.0, 0.93, 0.80, 0.60))
+GRADE_HEIGHT = ((1.0, 2.0, 3.0, 4.0, 5.0), (1.04, 1.0, 0.94, 0.83, 0.68))
 
 DISC_S_MM = 1.8
 """What is left of the discs within the sacrum."""
