@@ -147,6 +147,8 @@ def test_print_config_needs_no_input_and_runs_nothing(run, predicting):
         ("predict scan.nii --nonsense", "No such option"),
         ("predict scan.nii --threads two", "Invalid value for '--threads'"),
         ("segment scan.nii", "Missing option '--out'"),
+        ("segment scan.nii --out m.nii.gz --engine onnx", "Invalid value for '--engine'"),
+        ("segment scan.nii --out m.nii.gz --threads 0", "Invalid value for '--threads'"),
         ("predikt scan.nii", "No such command 'predikt'"),
     ],
 )

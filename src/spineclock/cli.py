@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -34,7 +34,7 @@ def _example(*lines: str) -> str:
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 LogFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write what happens, with times, to a file.")]
-Threads = Annotated[int | None, typer.Option(metavar="N", help="Processor threads; all where not given.")]
+Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="Processor threads; all where not given.")]
 EngineName = Annotated[
     str | None, typer.Option("--engine", metavar="auto|torch|openvino", help="What runs the networks.")
 ]
@@ -187,7 +187,10 @@ def _segment(
     ] = "spineclock",
     lowest_vertebra: LowestVertebra = None,
     threads: Threads = None,
-    engine: EngineName = "auto",
+    engine: Annotated[
+        Literal["auto", "torch", "openvino"],
+        typer.Option(metavar="auto|torch|openvino", help="What runs the network."),
+    ] = "auto",
     log_file: LogFile = None,
     debug: Debug = False,
 ) -> None:
@@ -195,9 +198,7 @@ def _segment(
     with _plain_errors(debug=debug, log_file=log_file):
         from spineclock.run.segment import segment_file
 
-        segment_file(
-            input_, out, scheme=scheme, lowest_vertebra=lowest_vertebra, threads=threads, engine=engine or "auto"
-        )
+        segment_file(input_, out, scheme=scheme, lowest_vertebra=lowest_vertebra, threads=threads, engine=engine)
 
 
 @app.command("demo", epilog=_example("spineclock demo --out demo"))

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from spineclock.core.anatomy import LEVEL_NUMBERS
 from spineclock.core.errors import UsageError
+from spineclock.core.recipe import LARGEST_BYTES
 
 MaskScheme = Literal["spineclock", "spider", "totalspineseg", "spineps", "totalsegmentator"]
 Engine = Literal["auto", "torch", "openvino"]
@@ -55,7 +56,7 @@ class PredictSettings(Settings):
     engine: Engine = Field("auto", description="what runs the networks; auto takes the quicker of equal answers")
     threads: int | None = Field(None, ge=1, description="processor threads; all where not set")
     interval_coverage: float = Field(0.9, ge=0.5, le=0.99, description="probability that the interval covers")
-    max_bytes: int = Field(16 * 10**9, ge=10**6, description="a scan that would need more memory is refused")
+    max_bytes: int = Field(LARGEST_BYTES, ge=10**6, description="a scan that would need more memory is refused")
     resume: bool = Field(False, description="leave scans alone that already have a result")
     overwrite: bool = Field(False, description="write over results of an earlier run")
 
