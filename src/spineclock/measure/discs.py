@@ -1,0 +1,128 @@
+"""What is measured of one intervertebral disc."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spineclock.core.anatomy import LEVEL_NAMES, disc_name
+from spineclock.measure.frame import Piece, Pieces
+from spineclock.measure.measurements import Measurement
+from spineclock.measure.reference import Levels, Reference
+from spineclock.measure.section import Section, band_mean, sample
+from spineclock.measure.sections import Sections
+from spineclock.measure.signals import Signal, signal
+
+NAN = float("nan")
+MARGIN_MM = 0.5
+"""How far within the disc's edge its signal is taken: half a voxel's worth of endplate and fluid is left out."""
+CORNER_MM = (2.0, 6.0)
+"""Where a body's back corner is looked for: this far beyond the disc's upper or lower face."""
+
+
+def disc(
+    number: int, found: Pieces, seen: Sections, reference: Reference, signals: dict[int, Signal], *, cut: bool
+) -> list[Measurement]:
+    """All measurements of the disc below vertebra ``number``; ``signals`` are those of the vertebral bodies."""
+    piece, shape = found.discs[number], seen.discs[number]
+    level = disc_name(LEVEL_NAMES[number])
+    beside = [n for n in (found.above(number), found.below(number)) if n is not None]
+    rows = _lengths(shape, [seen.bodies[n] for n in beside])
+    rows |= _edges(shape, found, number)
+    rows["segment_angle_deg"] = (_segment_angle(seen, found, number), "deg")
+    rows |= _signals(piece, shape, reference, [signals[n].mean for n in beside if n in signals])
+    slab = piece.side_to_side_mm
+    rows["section_area_mm2"] = (piece.volume_mm3 / slab if slab > 0 else NAN, "mm2")
+    out = [Measurement("disc", level, name, value, unit, not cut) for name, (value, unit) in rows.items()]
+    whole = not (cut or piece.cut_at_side)
+    return [*out, Measurement("disc", level, "volume_mm3", piece.volume_mm3, "mm3", whole)]
+
+
+def _lengths(shape: Section | None, bodies: list[Section | None]) -> dict[str, tuple[float, str]]:
+    height, width = (shape.height_mm, shape.width_mm) if shape else (NAN, NAN)
+    heights = [body.height_mm for body in bodies if body]
+    wedge = np.degrees(shape.upper_angle_rad - shape.lower_angle_rad) if shape else NAN
+    return {
+        "height_mm": (height, "mm"),
+        "width_mm": (width, "mm"),
+        "height_to_width": (height / width, "ratio"),
+        "height_index": (height / float(np.mean(heights)) if heights else NAN, "ratio"),
+        "wedge_deg": (float(wedge), "deg"),
+    }
+
+
+def _edges(shape: Section | None, found: Pieces, number: int) -> dict[str, tuple[float, str]]:
+    """Bulge of the disc behind its neighbours' back corners, and their slip, in the disc's own frame."""
+    above, below = found.above(number), found.below(number)
+    bulge = slip = NAN
+    if shape is not None and above is not None and below is not None:
+        upper = _corner(found.bodies[above], shape, up=True)
+        lower = _corner(found.bodies[below], shape, up=False)
+        bulge = (upper + lower) / 2 + shape.width_mm / 2  # the frame's 0 is half-way between the disc's edges
+        slip = upper - lower
+    return {"bulge_mm": (bulge, "mm"), "slip_mm": (slip, "mm")}
+
+
+def _corner(body: Piece, shape: Section, *, up: bool) -> float:
+    """Where a neighbouring body's back edge lies next to the disc, in mm along the disc's u; NaN where not seen."""
+    picture = body.picture()
+    if picture is None:
+        return NAN
+    beside = sample(picture, shape.centre_mm, shape.angle_rad, shape.u_mm, shape.v_mm)
+    near, far = (shape.height_mm / 2 + mm for mm in CORNER_MM)
+    back = np.where(beside.widths > 5.0, beside.back, np.nan)
+    return band_mean(back, beside.v_mm, near, far) if up else band_mean(back, beside.v_mm, -far, -near)
+
+
+def _segment_angle(seen: Sections, found: Pieces, number: int) -> float:
+    """Angle between the endplates that face each other over a disc, positive where they open to the front."""
+    above, below = found.above(number), found.below(number)
+    upper = seen.bodies[above] if above is not None else None
+    lower = seen.bodies[below] if below is not None else None
+    if upper is None or lower is None:
+        return NAN
+    return float(np.degrees(upper.lower_angle_rad - lower.upper_angle_rad))
+
+
+def _signals(
+    piece: Piece,
+    shape: Section | None,
+    reference: Reference,
+    bodies: list[float],
+) -> dict[str, tuple[float, str]]:
+    levels = reference.near(piece)
+    own = signal(piece, levels, margin_mm=MARGIN_MM)
+    nucleus, annulus = _regions(piece, shape, levels)
+    marrow = float(np.mean(bodies)) if bodies else NAN
+    return {
+        "signal": (own.mean, "ratio"),
+        "signal_median": (own.median, "ratio"),
+        "signal_sd": (own.sd, "ratio"),
+        "signal_p10": (own.p10, "ratio"),
+        "signal_p90": (own.p90, "ratio"),
+        "signal_to_bodies": (own.mean / marrow if marrow > 0 else NAN, "ratio"),
+        "variation": (own.variation, "ratio"),
+        "texture": (own.texture, "ratio"),
+        "nucleus_signal": (nucleus, "ratio"),
+        "nucleus_contrast": (nucleus - annulus, "ratio"),
+    }
+
+
+def _regions(piece: Piece, shape: Section | None, levels: Levels) -> tuple[float, float]:
+    """Mean signal of the nucleus (middle 40% of the width, middle half of the height) and of the annulus.
+
+    The annulus is what lies from 5% to 20% of the width within the front and the back edge.
+    """
+    if shape is None:
+        return NAN, NAN
+    i, j, k = np.nonzero(piece.core(0.0))
+    y = (j + piece.first[1]) * piece.spacing_mm[1] - shape.centre_mm[0]
+    z = (k + piece.first[2]) * piece.spacing_mm[2] - shape.centre_mm[1]
+    cos, sin = np.cos(shape.angle_rad), np.sin(shape.angle_rad)
+    u = np.abs(y * cos + z * sin) / shape.width_mm
+    v = np.abs(z * cos - y * sin) / shape.height_mm
+    ratios = levels.ratio(piece.samples[i, j, k])
+    means = [
+        float(ratios[chosen].mean()) if chosen.any() else NAN
+        for chosen in ((u < 0.2) & (v < 0.25), (u > 0.3) & (u < 0.45))
+    ]
+    return means[0], means[1]
