@@ -74,6 +74,7 @@ def test_the_value_is_the_weight_times_the_feature():
     array[9, 100, 70] = 3.0
     a = attention(by_hand(), Volume(array, AFFINE), Volume(array, AFFINE))
     assert a.cells.shape == (1, 5, 3)
+    assert a.cells.spacing_mm == pytest.approx((16 * 4, 32, 32))  # 16 slices are one after four pools of five
     expected = np.zeros((1, 5, 3))
     expected[0, 100 // 32, 70 // 32] = 3.0 / 15
     assert np.allclose(a.cells.array, expected, rtol=1e-3)
