@@ -18,7 +18,7 @@ from spineclock.segment.discs import Disc, expected_gaps_mm, gaps_mm
 FUSED = 1.6
 """Discs this many times the expected distance apart have one missing between them."""
 WAIST = 0.8
-"""Bone is parted where its cross-section falls below this share of its median between the discs."""
+"""Bone narrows where its cross-section falls below this share of its median between the discs."""
 LEAST_BELOW, LEAST_ABOVE = 0.3, 0.01
 """Share of the median body's volume from which bone below the lowest or above the highest disc is a vertebra."""
 SACRAL, DOUBTFUL = 0.15, 0.5
@@ -110,28 +110,36 @@ def _with_unseen(front: Array, discs: tuple[Disc, ...], grid: Coarse) -> tuple[t
     for (low, high), gap, usual in zip(pairwise(discs), gaps, expected, strict=True):
         if len(gaps) > 1 and gap > FUSED * usual:
             between = points[(low.above(points) > 0) & (high.above(points) < 0)]
-            found = _waists(between, low, high, round(float(gap / usual)))
+            found, narrows = _waists(between, low, high, round(float(gap / usual)))
             out += found
-            what = "was put in where the bone narrows" if found else "is missing, but the bone narrows nowhere between"
-            doubts.append(f"discs {gap:.0f} mm apart where {usual:.0f} mm are usual: one more {what}")
+            where = "the bone narrows" if narrows else "even spacing puts it, for the bone narrows nowhere between"
+            doubts.append(f"discs {gap:.0f} mm apart where {usual:.0f} mm are usual: one more was taken to be where {where}")
         out.append(high)
     return tuple(out), tuple(doubts)
 
 
-def _waists(bone_mm: Points, low: Disc, high: Disc, parts: int) -> list[Disc]:
-    """Unseen discs between two seen ones, at the narrowest places near where even spacing puts them."""
+def _waists(bone_mm: Points, low: Disc, high: Disc, parts: int) -> tuple[list[Disc], bool]:
+    """Unseen discs that part the bone between two seen ones, and whether all lie where it narrows.
+
+    Each is put at the narrowest place near where even spacing has it, or there if the bone does not narrow.
+    """
     axis = high.centre_mm - low.centre_mm
     gap = float(np.linalg.norm(axis))
     share = (bone_mm - low.centre_mm) @ axis / gap**2
-    bins = max(8, int(gap / 1.5))
-    area = ndimage.uniform_filter1d(np.histogram(share, bins=bins, range=(0, 1))[0].astype(float), 2)
+    bins = max(8, int(gap / 2.0))
+    area = ndimage.uniform_filter1d(np.histogram(share, bins=bins, range=(0, 1))[0].astype(float), 3)
     middle = (np.arange(bins) + 0.5) / bins
-    found = []
+    found, narrows = [], True
     for p in range(1, parts):
-        window = np.abs(middle - p / parts) < 0.4 / parts
-        at = np.flatnonzero(window)[np.argmin(area[window])]
-        if area[at] < WAIST * np.median(area[area > 0]):
-            normal = (1 - middle[at]) * low.normal + middle[at] * high.normal
-            normal = normal / np.linalg.norm(normal)
-            found.append(replace(low, centre_mm=low.centre_mm + middle[at] * axis, normal=normal, seen=False))
-    return found
+        window = np.flatnonzero(np.abs(middle - p / parts) < 0.4 / parts)
+        at = window[np.argmin(area[window])]
+        waist = bool((area > 0).any() and area[at] < WAIST * np.median(area[area > 0]))
+        place = float(middle[at]) if waist else p / parts
+        normal = (1 - place) * low.normal + place * high.normal
+        normal = normal / np.linalg.norm(normal)
+        found.append(replace(low, centre_mm=low.centre_mm + place * axis, normal=normal, voxels=_NONE, seen=False))
+        narrows &= waist
+    return found, narrows
+
+
+_NONE: npt.NDArray[np.intp] = np.zeros((0, 3), np.intp)

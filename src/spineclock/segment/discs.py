@@ -13,7 +13,7 @@ from spineclock.core.volume import Array
 from spineclock.segment.coarse import Coarse, Points
 
 MIN_MM3 = 150.0
-"""Less than this is never a disc."""
+"""Less than this is never a disc, in a mask at least 8 mm wide; in proportion less in a narrower one."""
 MIN_SHARE = 0.1
 """Nor is what has less than this share of the median disc's volume."""
 THICK_MM = 5.5
@@ -47,10 +47,11 @@ def find_discs(disc_class: Array, grid: Coarse) -> tuple[Disc, ...]:
     """
     pieces = _pieces(disc_class, grid)
     volumes = np.array([len(p) for p in pieces], float) * float(np.prod(grid.spacing_mm))
-    large = volumes[volumes >= MIN_MM3]
+    least = _least_mm3(grid)
+    large = volumes[volumes >= least]
     if large.size == 0:
         return ()
-    least = max(MIN_MM3, MIN_SHARE * float(np.median(large)))
+    least = max(least, MIN_SHARE * float(np.median(large)))
     discs = [_disc(p, grid) for p, v in zip(pieces, volumes, strict=True) if v >= least]
     discs = _without_islands(_joined(_ordered(discs), grid))
     small = [p for p, v in zip(pieces, volumes, strict=True) if v < least]
@@ -68,6 +69,10 @@ def expected_gaps_mm(gaps: Points) -> Points:
     return np.array([float(np.median(n)) if len(n) else g for n, g in zip(near, gaps, strict=True)])
 
 
+def _least_mm3(grid: Coarse) -> float:
+    return MIN_MM3 * min(1.0, grid.array.shape[0] * grid.spacing_mm[0] / 8.0)
+
+
 def _pieces(disc_class: Array, grid: Coarse) -> list[Array]:
     """Connected pieces as voxel indices, shape (N, 3); clumps of several discs parted."""
     labels, n = ndimage.label(disc_class)
@@ -75,7 +80,7 @@ def _pieces(disc_class: Array, grid: Coarse) -> list[Array]:
     for index, box in enumerate(ndimage.find_objects(labels), start=1):
         inside = labels[box] == index
         corner = np.array([s.start for s in box])
-        if np.count_nonzero(inside) * np.prod(grid.spacing_mm) > MIN_MM3 and _too_thick(inside, grid):
+        if np.count_nonzero(inside) * np.prod(grid.spacing_mm) > _least_mm3(grid) and _too_thick(inside, grid):
             inside_labels = _parted(inside, grid)
         else:
             inside_labels = inside.astype(np.int32)
@@ -97,7 +102,7 @@ def _parted(clump: Array, grid: Coarse) -> Array:
         opened = ndimage.binary_opening(np.pad(clump, width), disc, iterations=width)[(slice(width, -width),) * 3]
         labels, n = ndimage.label(opened)
         sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:] * float(np.prod(grid.spacing_mm))
-        keep = np.flatnonzero(sizes >= MIN_MM3) + 1
+        keep = np.flatnonzero(sizes >= _least_mm3(grid)) + 1
         if len(keep) > 1:
             seeds = np.zeros(labels.shape, np.int32)
             for new, old in enumerate(keep, start=1):

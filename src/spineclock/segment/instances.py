@@ -73,7 +73,7 @@ def find(mask: Mask, *, certainty: Array | None = None, lowest_vertebra: str | N
     Of what lies in front of the canal, a vertebra's body is what lies between the planes of two neighbouring discs;
     its arch is what is nearest to that body along the bone, and bone no body reaches goes by its height behind the
     canal. Where discs lie more than 1.6 × the neighbouring distances apart, a disc is taken to be missing (fused
-    vertebrae) and the bone is parted at its narrowest place between them.
+    vertebrae) and the bone is parted at its narrowest place between them, or evenly where it does not narrow.
 
     The confidence of the whole is a product: the mean certainty of the disc and vertebra voxels (1 where not given)
     × the share of those voxels that found a place × the least regularity of the discs' spacing (1 up to 25% off what
