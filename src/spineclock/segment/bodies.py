@@ -15,7 +15,9 @@ WALL_MM = 1.5
 """How far behind its wall near the midline a body may reach to the sides."""
 
 
-def body_part(labels: Array, numbers: Array, canal: Canal, spacing_mm: tuple[float, float, float]) -> npt.NDArray[np.bool_]:
+def body_part(
+    labels: Array, numbers: Array, canal: Canal, spacing_mm: tuple[float, float, float]
+) -> npt.NDArray[np.bool_]:
     """Whether each voxel belongs to a vertebral body, shape (I, J, K), for the vertebrae of the given numbers.
 
     A voxel does if it lies in front of the canal's front and no more than 1.5 mm behind the vertebra's posterior wall,

@@ -115,10 +115,10 @@ def _continued(values: Floats, spacing_mm: float, *, smooth_mm: float = 4.0, tai
     known = np.flatnonzero(np.isfinite(values))
     index = np.arange(len(values))
     filled = np.interp(index, known, ndimage.median_filter(values[known], size=5, mode="nearest"))
-    sigma = smooth_mm / spacing_mm
-    filled[known[0] : known[-1] + 1] = ndimage.gaussian_filter1d(filled[known[0] : known[-1] + 1], sigma, mode="nearest")
+    seen = slice(known[0], known[-1] + 1)
+    filled[seen] = ndimage.gaussian_filter1d(filled[seen], smooth_mm / spacing_mm, mode="nearest")
     n = max(2, int(tail_mm / spacing_mm))
-    inner = index[known[0] : known[-1] + 1]
+    inner = index[seen]
     for end, tail in ((index < known[0], inner[:n]), (index > known[-1], inner[-n:])):
         if end.any() and len(tail) > 1:
             rise = np.clip(np.polyfit(tail, filled[tail], 1)[0] / spacing_mm, -1.0, 1.0) * spacing_mm

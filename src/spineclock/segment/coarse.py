@@ -33,7 +33,7 @@ class Coarse:
 
     def points(self, where: Array) -> Points:
         """Millimetre coordinates, shape (N, 3), of the voxels where ``where`` holds."""
-        return np.argwhere(where) * np.asarray(self.spacing_mm)
+        return np.asarray(np.argwhere(where) * np.asarray(self.spacing_mm), dtype=np.float64)
 
     def box(self) -> tuple[slice, slice, slice]:
         """The box on the full grid."""

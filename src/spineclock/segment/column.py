@@ -78,7 +78,7 @@ def _without_sacral(front: Array, discs: tuple[Disc, ...], grid: Coarse) -> tupl
         if share >= DOUBTFUL:
             break
         if share >= SACRAL:
-            doubts = (f"the lowest vertebra has {share:.0%} of the usual volume, so the lowest disc may be a sacral one",)
+            doubts = (f"the lowest vertebra has {share:.0%} of the usual volume: the lowest disc may be a sacral one",)
             break
         discs = discs[1:]
     return discs, doubts
@@ -113,7 +113,7 @@ def _with_unseen(front: Array, discs: tuple[Disc, ...], grid: Coarse) -> tuple[t
             found, narrows = _waists(between, low, high, round(float(gap / usual)))
             out += found
             where = "the bone narrows" if narrows else "even spacing puts it, for the bone narrows nowhere between"
-            doubts.append(f"discs {gap:.0f} mm apart where {usual:.0f} mm are usual: one more was taken to be where {where}")
+            doubts.append(f"discs {gap:.0f} mm apart where {usual:.0f} mm are usual: one more was put where {where}")
         out.append(high)
     return tuple(out), tuple(doubts)
 

@@ -70,12 +70,13 @@ def expected_gaps_mm(gaps: Points) -> Points:
 
 
 def _least_mm3(grid: Coarse) -> float:
-    return MIN_MM3 * min(1.0, grid.array.shape[0] * grid.spacing_mm[0] / 8.0)
+    """The volume below which nothing is a disc in a mask of this width."""
+    return float(MIN_MM3 * min(1.0, grid.array.shape[0] * grid.spacing_mm[0] / 8.0))
 
 
 def _pieces(disc_class: Array, grid: Coarse) -> list[Array]:
     """Connected pieces as voxel indices, shape (N, 3); clumps of several discs parted."""
-    labels, n = ndimage.label(disc_class)
+    labels, _ = ndimage.label(disc_class)
     pieces: list[Array] = []
     for index, box in enumerate(ndimage.find_objects(labels), start=1):
         inside = labels[box] == index

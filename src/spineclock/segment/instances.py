@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +35,8 @@ class Instance:
     number : int
         Its number in the label map: the level's, + 100 for the disc below it.
     complete : bool
-        Whether it keeps clear of the upper and lower border of the field of view and, for a vertebra at
-        either end, its body has at least 60% of its neighbour's volume.
+        Whether it keeps clear of the upper and lower border of the field of view and, for the topmost vertebra and
+        one below the lowest disc, has at least 60% of its neighbour's bone.
     centroid_mm : tuple of float
         Its middle in the patient (right, anterior, superior).
     voxels : int
@@ -159,8 +160,8 @@ def _numbers(column: Column, lowest: str | None) -> tuple[npt.NDArray[np.uint8],
     names = named(wanted, lowest_vertebra=lowest, below=below)
     numbers = np.zeros(len(column.discs) + 2, np.uint8)
     numbers[first : first + len(names)] = [LEVEL_NUMBERS[n] for n in names]
-    note = f"{wanted} vertebrae upwards from {names[0]} reach beyond C1; the topmost {wanted - len(names)} were left out"
-    return numbers, ((note,) if len(names) < wanted else ())
+    over = wanted - len(names)
+    return numbers, ((f"{over} vertebrae would lie above C1 and were left out",) if over else ())
 
 
 def _labels(mask: Mask, grid: Coarse, column: Column, numbers: npt.NDArray[np.uint8]) -> Mask:
@@ -180,32 +181,50 @@ def _labels(mask: Mask, grid: Coarse, column: Column, numbers: npt.NDArray[np.ui
 
 def _described(mask: Mask, labels: Mask, column: Column, numbers: npt.NDArray[np.uint8], certainty: Array | None,
                notes: tuple[str, ...]) -> Instances:  # fmt: skip
+    """The label map with its list of instances, from the sums over its voxels."""
     counts, centres, sure = _sums(labels.array, certainty)
     regular = np.r_[1.0, _regularity(column.discs), 1.0]
     cut = {int(n) for n in np.unique(labels.array[:, :, [0, -1]])}
-    below = {int(a): int(b) for a, b in zip(numbers[1:], numbers[:-1], strict=True) if a and b}
-    sizes = np.bincount(column.vertebrae.ravel(), minlength=len(numbers))
 
-    def instance(number: int, level: str, *, whole: bool, steady: float) -> Instance:
-        x, y, z = labels.affine[:3, :3] @ centres[number] + labels.affine[:3, 3]
-        complete = whole and number not in cut
-        return Instance(level, number, complete, (float(x), float(y), float(z)), int(counts[number]), sure[number] * steady)
+    def instance(number: int, level: str, whole: bool, steady: float) -> Instance:
+        x, y, z = (float(c) for c in labels.affine[:3, :3] @ centres[number] + labels.affine[:3, 3])
+        confidence = float(sure[number] * steady)
+        return Instance(level, number, whole and number not in cut, (x, y, z), int(counts[number]), confidence)
 
-    vertebrae, discs = [], []
-    for m in range(1, len(numbers)):
-        number = int(numbers[m])
-        if number and counts[number]:
-            neighbour = sizes[m - 1] if m == len(numbers) - 1 else sizes[m + 1] if m == 1 else 0
-            whole = bool(sizes[m] >= 0.6 * neighbour)
-            vertebrae.append(instance(number, LEVEL_NAMES[number], whole=whole, steady=float(regular[max(m - 1, 0)])))
-        if number and m >= 2 and counts[number + DISC]:
-            name = f"{LEVEL_NAMES[number]}/{LEVEL_NAMES[below[number]]}" if number in below else disc_name(LEVEL_NAMES[number])
-            discs.append(instance(number + DISC, name, whole=True, steady=float(regular[m - 2 : m].min())))
-    bone_and_disc = (mask.array == DISC_CLASS) | (mask.array == VERTEBRA_CLASS)
-    placed = float(np.count_nonzero(bone_and_disc & (labels.array > 0)) / np.count_nonzero(bone_and_disc))
-    mean = 1.0 if certainty is None else float(certainty[bone_and_disc].mean())
+    whole, discs_named = _whole(column), _disc_names(numbers)
+    vertebrae = tuple(
+        instance(int(v), LEVEL_NAMES[int(v)], bool(whole[m]), float(regular[max(m - 1, 0)]))
+        for m, v in enumerate(numbers)
+        if v and counts[v]
+    )
+    discs = tuple(
+        instance(int(v) + DISC, discs_named[int(v)], True, float(regular[m - 2 : m].min()))
+        for m, v in enumerate(numbers)
+        if v and m >= 2 and counts[int(v) + DISC]
+    )
+    tissue = (mask.array == DISC_CLASS) | (mask.array == VERTEBRA_CLASS)
+    placed = float(np.count_nonzero(tissue & (labels.array > 0)) / np.count_nonzero(tissue))
+    mean = 1.0 if certainty is None else float(certainty[tissue].mean())
     overall = mean * placed * float(regular.min()) * DOUBT ** len(column.doubts)
-    return Instances(labels, tuple(vertebrae), tuple(discs), overall, notes)
+    return Instances(labels, vertebrae, discs, overall, notes)
+
+
+def _whole(column: Column) -> npt.NDArray[np.bool_]:
+    """For each value of ``column.vertebrae`` whether, at either end, it has at least 60% of its neighbour's bone."""
+    sizes = np.bincount(column.vertebrae.ravel(), minlength=len(column.discs) + 2)
+    whole = np.ones(len(sizes), bool)
+    whole[-1] = sizes[-1] >= 0.6 * sizes[-2]
+    lowest = 1 if sizes[1] else 2
+    if lowest + 1 < len(sizes) - 1:
+        whole[lowest] &= sizes[lowest] >= 0.6 * sizes[lowest + 1] or lowest == 2
+    return whole
+
+
+def _disc_names(numbers: npt.NDArray[np.uint8]) -> dict[int, str]:
+    """The name of the disc below each vertebra, by the vertebra that was counted below it where there is one."""
+    levels = [LEVEL_NAMES[int(n)] for n in numbers if n]
+    names = {LEVEL_NUMBERS[levels[0]]: disc_name(levels[0])} if levels else {}
+    return names | {LEVEL_NUMBERS[above]: f"{above}/{below}" for below, above in pairwise(levels)}
 
 
 def _sums(labels: Array, certainty: Array | None) -> tuple[Array, Array, Array]:
