@@ -29,12 +29,13 @@ SACRAL, DOUBTFUL = 0.15, 0.5
 class Column:
     """Discs from the lowest up, unseen ones included, and which vertebra each coarse voxel belongs to.
 
-    In ``vertebrae`` m + 2 stands for the vertebra above disc m (counted from 0) and 1 for one below the
-    lowest disc. ``doubts`` say why the count may be wrong.
+    ``bodies`` holds their bodies alone. In both m + 2 stands for the vertebra above disc m (counted from 0) and 1
+    for one below the lowest disc. ``doubts`` say why the count may be wrong.
     """
 
     discs: tuple[Disc, ...]
     vertebrae: npt.NDArray[np.int32]
+    bodies: npt.NDArray[np.int32]
     doubts: tuple[str, ...]
 
 
@@ -61,7 +62,7 @@ def split(bone: Array, discs: tuple[Disc, ...], canal: Canal, grid: Coarse) -> C
         doubts += ("a vertebra lies below the lowest disc, so that disc may not be L5/S1",)
     if volumes[-1] < LEAST_ABOVE * usual:
         grown[grown == len(discs) + 1] = 0
-    return Column(discs, grown, doubts)
+    return Column(discs, grown, seeds, doubts)
 
 
 def _between(points_mm: Points, discs: tuple[Disc, ...]) -> npt.NDArray[np.int32]:

@@ -35,8 +35,8 @@ class Instance:
     number : int
         Its number in the label map: the level's, + 100 for the disc below it.
     complete : bool
-        Whether it keeps clear of the upper and lower border of the field of view and, for the topmost vertebra and
-        one below the lowest disc, has at least 60% of its neighbour's bone.
+        Whether it (of a vertebra, its body) keeps clear of the upper and lower border of the field of view and, for
+        the topmost vertebra and one below the lowest disc, has at least 60% of its neighbour's bone.
     centroid_mm : tuple of float
         Its middle in the patient (right, anterior, superior).
     voxels : int
@@ -110,7 +110,7 @@ def find(mask: Mask, *, certainty: Array | None = None, lowest_vertebra: str | N
     column = split(grid.array == VERTEBRA_CLASS, discs, canal, grid)
     numbers, dropped = _numbers(column, lowest_vertebra)
     labels = _labels(mask, grid, column, numbers)
-    return _described(mask, labels, column, numbers, certainty, notes + column.doubts + dropped)
+    return _described(mask, labels, grid, column, numbers, certainty, notes + column.doubts + dropped)
 
 
 def bodies(instances: Instances) -> Mask:
@@ -179,12 +179,12 @@ def _labels(mask: Mask, grid: Coarse, column: Column, numbers: npt.NDArray[np.ui
     return mask.with_array(out)
 
 
-def _described(mask: Mask, labels: Mask, column: Column, numbers: npt.NDArray[np.uint8], certainty: Array | None,
-               notes: tuple[str, ...]) -> Instances:  # fmt: skip
+def _described(mask: Mask, labels: Mask, grid: Coarse, column: Column, numbers: npt.NDArray[np.uint8],
+               certainty: Array | None, notes: tuple[str, ...]) -> Instances:  # fmt: skip
     """The label map with its list of instances, from the sums over its voxels."""
     counts, centres, sure = _sums(labels.array, certainty)
     regular = np.r_[1.0, _regularity(column.discs), 1.0]
-    cut = {int(n) for n in np.unique(labels.array[:, :, [0, -1]])}
+    cut = _cut(mask, labels, grid, numbers[column.bodies])
 
     def instance(number: int, level: str, whole: bool, steady: float) -> Instance:
         x, y, z = (float(c) for c in labels.affine[:3, :3] @ centres[number] + labels.affine[:3, 3])
@@ -207,6 +207,16 @@ def _described(mask: Mask, labels: Mask, column: Column, numbers: npt.NDArray[np
     mean = 1.0 if certainty is None else float(certainty[tissue].mean())
     overall = mean * placed * float(regular.min()) * DOUBT ** len(column.doubts)
     return Instances(labels, vertebrae, discs, overall, notes)
+
+
+def _cut(mask: Mask, labels: Mask, grid: Coarse, bodies: Array) -> set[int]:
+    """Numbers of the discs, and of the vertebrae whose bodies, touch the upper or lower border of the field of view."""
+    touching = {int(n) for n in np.unique(labels.array[:, :, [0, -1]]) if n > DISC}
+    if grid.start[2] == 0:
+        touching |= {int(n) for n in np.unique(bodies[:, :, 0])}
+    if grid.stop[2] == mask.shape[2]:
+        touching |= {int(n) for n in np.unique(bodies[:, :, -1])}
+    return touching
 
 
 def _whole(column: Column) -> npt.NDArray[np.bool_]:
