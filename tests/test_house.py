@@ -24,7 +24,10 @@ SOURCE = ROOT / "src" / "spineclock"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME = {canonical(Requirement(line).name) for line in PROJECT["project"]["dependencies"]}
 
+DEV = {canonical(Requirement(line).name) for line in PROJECT["project"]["optional-dependencies"]["dev"]}
+
 IMPORTED_AS = {
+    "openjpeg": "pylibjpeg-openjpeg",
     "PIL": "pillow",
     "sklearn": "scikit-learn",
     "SimpleITK": "simpleitk",
@@ -35,10 +38,10 @@ PLUGINS = {"python-gdcm", "pyjpegls", "pylibjpeg-openjpeg"}
 """Decoders that pydicom finds by itself; nothing of ours imports them."""
 
 
-def imported() -> dict[str, str]:
-    """Each third-party package that our modules import, at the top or inside a function, and one module that does."""
+def imported(folder: Path) -> dict[str, str]:
+    """Each third-party package imported in the folder, at the top or inside a function, and one module that does."""
     found = {}
-    for path in SOURCE.rglob("*.py"):
+    for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -49,11 +52,14 @@ def imported() -> dict[str, str]:
 
 
 def test_what_is_imported_is_declared():
-    assert {name: where for name, where in imported().items() if name not in RUNTIME} == {}
+    assert {name: where for name, where in imported(SOURCE).items() if name not in RUNTIME} == {}
+    ours = {p.stem for p in (ROOT / "tests").rglob("*.py")}
+    in_tests = {name: where for name, where in imported(ROOT / "tests").items() if name not in ours}
+    assert {name: where for name, where in in_tests.items() if name not in RUNTIME | DEV} == {}
 
 
 def test_what_is_declared_is_imported():
-    assert RUNTIME - set(imported()) - PLUGINS == set()
+    assert RUNTIME - set(imported(SOURCE)) - PLUGINS == set()
 
 
 def test_every_package_stands_in_the_contract_of_layers():
