@@ -30,8 +30,14 @@ class SegmentationTraining:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     average_decay: float = 0.995
+    calm_from: float = 0.65
+    """Share of the steps after which augmentation is gentle, so that the network settles on real contrast."""
     checkpoint_every: int = 250
     seed: int = 0
+
+    def strength(self, step: int) -> float:
+        """How strongly the pictures of a step are changed, against the most there is."""
+        return 1.0 if step < self.calm_from * self.steps else 0.35
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,13 @@ def labelled_slices(volume: Volume, mask: Mask) -> LabelledSlices:
     return LabelledSlices(torch.from_numpy(pictures.copy()).half(), torch.from_numpy(labels.astype(np.uint8)))
 
 
-def train_segmenter(examples: Sequence[LabelledSlices], config: SegmentationTraining, *,
-                    checkpoint: Path | None = None,
-                    report: Callable[[int, float, float], None] = lambda step, loss, left_s: None) -> Segmenter:
+def train_segmenter(
+    examples: Sequence[LabelledSlices],
+    config: SegmentationTraining,
+    *,
+    checkpoint: Path | None = None,
+    report: Callable[[int, float, float], None] = lambda step, loss, left_s: None,
+) -> Segmenter:
     """A trained network: AdamW on a one-cycle schedule, cross-entropy + soft Dice, averaged weights.
 
     With ``checkpoint`` the training takes up where an earlier one was stopped; the random stream of each step
@@ -68,7 +78,7 @@ def train_segmenter(examples: Sequence[LabelledSlices], config: SegmentationTrai
     begun = time.monotonic()
     for step in range(first, config.steps):
         rng = np.random.default_rng((config.seed, step))
-        pictures, labels = _batch(examples, config, rng)
+        pictures, labels = _batch(examples, config, config.strength(step), rng)
         loss = segmentation_loss(net(pictures.contiguous(memory_format=torch.channels_last)), labels)
         optimiser.zero_grad()
         loss.backward()
@@ -109,16 +119,20 @@ def _save(checkpoint: Path, parts: dict[str, object], step: int) -> None:
     partial.replace(checkpoint)
 
 
-def _batch(examples: Sequence[LabelledSlices], config: SegmentationTraining, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    drawn = [_crop(examples[rng.integers(len(examples))], config.crop, rng) for _ in range(config.batch)]
+def _batch(
+    examples: Sequence[LabelledSlices], config: SegmentationTraining, strength: float, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    drawn = [_crop(examples[rng.integers(len(examples))], config.crop, strength, rng) for _ in range(config.batch)]
     labels = torch.stack([y for _, y in drawn])
-    pictures = torch.stack([_restyled(x, y, rng) for x, y in drawn])
+    pictures = torch.stack([_restyled(x, y, strength, rng) for x, y in drawn])
     spread = pictures.std((1, 2, 3), keepdim=True) + 1e-3
     pictures = (pictures - pictures.mean((1, 2, 3), keepdim=True)) / spread
     return pictures, labels.long()
 
 
-def _crop(example: LabelledSlices, crop: tuple[int, int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _crop(
+    example: LabelledSlices, crop: tuple[int, int], strength: float, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
     """A rotated, scaled, sheared window of three slices, (3, h, w), and the middle one's labels, (h, w)."""
     n, rows, columns = example.labels.shape
     k = int(rng.integers(n))
@@ -130,39 +144,45 @@ def _crop(example: LabelledSlices, crop: tuple[int, int], rng: np.random.Generat
         centre = spine[rng.integers(len(spine))].numpy() + rng.normal(0, 25, 2)
     else:
         centre = rng.random(2) * (rows, columns)
-    angle, shear = np.deg2rad(rng.normal(0, 9)), rng.normal(0, 0.06)
-    zoom = np.exp(rng.normal(0, 0.13) + rng.normal(0, 0.05, 2))
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ [[1, shear], [0, 1]] @ np.diag(zoom)
+    angle, shear = strength * np.deg2rad(rng.normal(0, 9)), strength * rng.normal(0, 0.06)
+    zoom = np.exp(strength * (rng.normal(0, 0.13) + rng.normal(0, 0.05, 2)))
+    turn = (
+        np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        @ [[1, shear], [0, 1]]
+        @ np.diag(zoom)
+    )
     r, c = np.meshgrid(np.arange(crop[0]) - crop[0] / 2, np.arange(crop[1]) - crop[1] / 2, indexing="ij")
     at = np.einsum("ab,bhw->ahw", turn, np.stack([r, c])) + centre[:, None, None]
-    if rng.random() < 0.3:  # gentle elastic bend
+    if rng.random() < 0.3 * strength:  # gentle elastic bend
         bend = torch.from_numpy(rng.normal(0, 6, (1, 2, 4, 3)).astype(np.float32))
         at = at + F.interpolate(bend, crop, mode="bicubic", align_corners=True)[0].numpy()
-    where = torch.from_numpy(np.stack([at[1] * 2 / (columns - 1) - 1, at[0] * 2 / (rows - 1) - 1], -1).astype(np.float32))[None]
+    where = torch.from_numpy(
+        np.stack([at[1] * 2 / (columns - 1) - 1, at[0] * 2 / (rows - 1) - 1], -1).astype(np.float32)
+    )[None]
     x = F.grid_sample(slices[None], where, mode="bilinear", align_corners=True)[0]
     y = F.grid_sample(labels[None, None].float(), where, mode="nearest", align_corners=True)[0, 0]
     return x, y.to(torch.uint8)
 
 
-def _restyled(x: Tensor, y: Tensor, rng: np.random.Generator) -> Tensor:
+def _restyled(x: Tensor, y: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
     """The pictures as another scanner or sequence might have shown them."""
     h, w = y.shape
-    if rng.random() < 0.4:  # each tissue brighter or darker, as between T1 and T2
+    if rng.random() < 0.4 * strength:  # each tissue brighter or darker, as between T1 and T2
         shift = torch.from_numpy(np.r_[0.0, rng.normal(0, 0.22, 3)].astype(np.float32))[y.long()]
         x = x + F.avg_pool2d(shift[None], 5, 1, 2)
-    if rng.random() < 0.15:
+    if rng.random() < 0.15 * strength:
         x = 1 - x
     x = x.clamp(0, 1.3)
     if rng.random() < 0.8:
-        x = x.clamp_min(1e-3) ** float(np.exp(rng.normal(0, 0.4)))
-    if rng.random() < 0.5:  # coil sensitivity
+        x = x.clamp_min(1e-3) ** float(np.exp(strength * rng.normal(0, 0.4)))
+    if rng.random() < 0.5 * strength:  # coil sensitivity
         field = torch.from_numpy(rng.normal(0, 0.35, (1, 1, 4, 3)).astype(np.float32))
         x = x * F.interpolate(field, (h, w), mode="bicubic", align_corners=True)[0].exp()
-    if rng.random() < 0.35:  # thicker pixels
+    if rng.random() < 0.35 * strength:  # thicker pixels
         small = [max(8, int(n / rng.uniform(1.2, 2.8))) for n in (h, w)]
         x = F.interpolate(x[None], small, mode="bilinear", antialias=True)
         x = F.interpolate(x, (h, w), mode="bilinear" if rng.random() < 0.7 else "nearest")[0]
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 * strength:
         noise = torch.from_numpy(rng.standard_normal((3, h, w), dtype=np.float32))
         x = x + noise * float(rng.uniform(0, 0.08))
     return x
