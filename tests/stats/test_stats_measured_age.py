@@ -30,7 +30,9 @@ def centred(x, age):
 def test_ridge_is_scikit_learns_at_the_penalty_with_the_least_leave_one_out_error():
     x, y = centred(*people())
     penalties = np.logspace(-1, 4, 26)
-    errors = [-cross_val_score(Ridge(a), x, y, cv=LeaveOneOut(), scoring="neg_mean_squared_error").mean() for a in penalties]
+    errors = [
+        -cross_val_score(Ridge(a), x, y, cv=LeaveOneOut(), scoring="neg_mean_squared_error").mean() for a in penalties
+    ]
     wanted = Ridge(penalties[int(np.argmin(errors))]).fit(x, y).coef_
     np.testing.assert_allclose(ma.ridge(x, y), wanted, rtol=1e-6)
 

@@ -145,20 +145,27 @@ def _sample(volume: Volume, shape: tuple[int, ...], affine: Array, *, nearest: b
     transform = sitk.AffineTransform(3)
     transform.SetMatrix(target_to_source[:3, :3].ravel().tolist())
     transform.SetTranslation(target_to_source[:3, 3].tolist())
-    source = sitk.GetImageFromArray(_sitk_array(volume.array))
-    out = sitk.Resample(
-        source,
-        [int(n) for n in shape],
-        transform,
-        sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear,
-        (0.0, 0.0, 0.0),
-        (1.0, 1.0, 1.0),
-        (1, 0, 0, 0, 1, 0, 0, 0, 1),
-        0.0,
-        source.GetPixelID(),
-        True,
-    )
-    return sitk.GetArrayFromImage(out).transpose(2, 1, 0)
+
+    def sampled(array: Array, how: int, *, edges: bool) -> Array:
+        """``edges``: half a voxel round the outermost samples, and beyond, takes the value of the nearest one."""
+        source = sitk.GetImageFromArray(_sitk_array(array))
+        frame = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+        out = sitk.Resample(source, [int(n) for n in shape], transform, how, *frame, 0.0, source.GetPixelID(), edges)
+        return sitk.GetArrayFromImage(out).transpose(2, 1, 0)
+
+    found = sampled(volume.array, sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear, edges=True)
+    if _within(volume.shape, shape, target_to_source):
+        return found
+    inside = sampled(np.ones(volume.shape, np.uint8), sitk.sitkNearestNeighbor, edges=False)
+    return np.where(inside != 0, found, np.zeros((), found.dtype))
+
+
+def _within(source: tuple[int, ...], target: tuple[int, ...], target_to_source: Array) -> bool:
+    """Whether all the target's voxel centres lie in the source's box, which ends half a voxel beyond its samples."""
+    ends = np.array([[0, n - 1] for n in target], dtype=float)
+    corners = np.stack(np.meshgrid(*ends, indexing="ij")).reshape(3, -1)
+    at = target_to_source[:3, :3] @ corners + target_to_source[:3, 3:]
+    return bool((at >= -0.5 - 1e-6).all() and (at <= np.array(source)[:, None] - 0.5 + 1e-6).all())
 
 
 def _sitk_array(array: Array) -> Array:

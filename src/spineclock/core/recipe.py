@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from spineclock.core.geometry import Plane
 from spineclock.core.records import ModelInfo, Reading, Scan
+
+Engine = Literal["auto", "openvino", "torch"]
 
 LARGEST_BYTES = 16 * 10**9
 """Bytes a scan may need in memory unless a recipe says otherwise: 16 GB."""
@@ -69,9 +71,15 @@ class Age:
 class Reader(Protocol):
     """A recipe with its weights in memory, ready for one scan after another."""
 
-    model: ModelInfo
-    ages_years: tuple[float, float]
-    """Youngest and oldest age it learned from."""
+    @property
+    def model(self) -> ModelInfo:
+        """Which weights answer."""
+        ...
+
+    @property
+    def ages_years(self) -> tuple[float, float]:
+        """Youngest and oldest age it learned from."""
+        ...
 
     def read(self, scan: Scan, *, lowest_vertebra: str | None = None) -> Reading:
         """What the recipe makes of one scan; what cannot be read comes back refused, with reasons."""
@@ -82,7 +90,7 @@ class Reader(Protocol):
 class Options:
     """How a recipe's models are to run: engine, threads, device, and the coverage of intervals."""
 
-    engine: str = "auto"
+    engine: Engine = "auto"
     threads: int | None = None
     device: str = "cpu"
     coverage: float = 0.9

@@ -69,7 +69,7 @@ def train_segmenter(
     ``report`` is called with the step, the loss and the seconds left.
     """
     torch.manual_seed(config.seed)
-    net = Segmenter().to(memory_format=torch.channels_last)
+    net = Segmenter().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     mean = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
     optimiser = torch.optim.AdamW(net.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, config.steps + 1, pct_start=0.15)
@@ -122,7 +122,7 @@ def _save(checkpoint: Path, parts: dict[str, object], step: int) -> None:
 def _batch(
     examples: Sequence[LabelledSlices], config: SegmentationTraining, strength: float, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    drawn = [_crop(examples[rng.integers(len(examples))], config.crop, strength, rng) for _ in range(config.batch)]
+    drawn = [_crop(examples[int(rng.integers(len(examples)))], config.crop, strength, rng) for _ in range(config.batch)]
     labels = torch.stack([y for _, y in drawn])
     pictures = torch.stack([_restyled(x, y, strength, rng) for x, y in drawn])
     spread = pictures.std((1, 2, 3), keepdim=True) + 1e-3

@@ -66,7 +66,7 @@ class Segmenter(nn.Module):
 
 def torch_scorer(net: nn.Module) -> Callable[[Floats], Floats]:
     """The network as a function of arrays, evaluated by PyTorch: the reference for every other engine."""
-    net = net.eval().to(memory_format=torch.channels_last)
+    net = net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
     def score(pictures: Floats) -> Floats:
         with torch.inference_mode():

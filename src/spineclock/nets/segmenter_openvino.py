@@ -40,7 +40,7 @@ def compile_segmenter(tensors: Tensors, *, threads: int | None = None) -> Callab
 def _graph(tensors: Tensors) -> ov.Model:
     pictures = op.parameter([-1, 3, -1, -1], np.float32, name="pictures")
     x = op.space_to_depth(pictures, "depth_first", 2)
-    skips = []
+    skips: list[Any] = []
     for level in range(_count(tensors, "down")):
         if skips:
             x = op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)

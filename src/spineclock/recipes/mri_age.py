@@ -136,7 +136,9 @@ class MriAge:
         from spineclock.stats.intervals import SplitConformal
 
         scan, mask = reading.scan, _mask_of(reading)
-        how = {k: tuple(v) if isinstance(v, list) else v for k, v in network.about["preparation"].items()}
+        how: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in network.about["preparation"].items()
+        }
         prepared = prepare(scan.volume, mask, Preparation(**how))
         predicted = network.age_years(prepared.array)
         past, ages = np.array(network.about["validation"], dtype=float).T

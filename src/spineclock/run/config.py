@@ -18,10 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from spineclock.core.anatomy import LEVEL_NUMBERS
 from spineclock.core.errors import UsageError
-from spineclock.core.recipe import LARGEST_BYTES
+from spineclock.core.recipe import LARGEST_BYTES, Engine
 
 MaskScheme = Literal["spineclock", "spider", "totalspineseg", "spineps", "totalsegmentator"]
-Engine = Literal["auto", "torch", "openvino"]
 
 
 class Settings(BaseModel):

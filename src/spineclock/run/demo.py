@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -11,7 +12,7 @@ from spineclock.phantom.lumbar import PhantomScan, lumbar_scan
 from spineclock.run.config import PredictSettings
 from spineclock.run.predict import predict_all
 
-PEOPLE = ((34.0, "F", 1), (72.0, "M", 2))
+PEOPLE: tuple[tuple[float, Literal["F", "M"], int], ...] = ((34.0, "F", 1), (72.0, "M", 2))
 """Age, sex and seed of the artificial people."""
 
 

@@ -33,9 +33,10 @@ def _prediction(document: dict[str, Any]) -> AgePrediction | None:
     if "predicted_age_years" not in document:
         return None
     nan = float("nan")
+    low, high = document["interval_years"]
     return AgePrediction(
         document["predicted_age_years"], document["corrected_age_years"],
-        Interval(*document["interval_years"], document["interval_coverage"]), document["gap_years"],
+        Interval(low, high, document["interval_coverage"]), document["gap_years"],
         document["components"],
         tuple(Contribution(c["name"], nan if c["value"] is None else c["value"], c["years"])
               for c in document["contributions"]),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from spineclock import recipes
 from spineclock.core.errors import InputError, RefusedError, SpineclockError, UsageError
@@ -17,13 +17,15 @@ from spineclock.core.geometry import require_same_grid
 from spineclock.core.recipe import Options, Reader, Recipe
 from spineclock.core.records import Failure, Reading, Scan
 from spineclock.ingest.choose import choose
-from spineclock.ingest.cohort import Cohort, read_cohort
 from spineclock.ingest.find import reason
 from spineclock.ingest.nifti import read_mask
 from spineclock.ingest.refs import SeriesRef
 from spineclock.ingest.series import list_series, load
 from spineclock.run import outputs
 from spineclock.run.config import PredictSettings, configure
+
+if TYPE_CHECKING:
+    from spineclock.ingest.cohort import Cohort
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +129,11 @@ class _People:
 
     @classmethod
     def of(cls, settings: PredictSettings) -> _People:
-        return cls(settings, read_cohort(settings.cohort) if settings.cohort else None)
+        if settings.cohort is None:
+            return cls(settings, None)
+        from spineclock.ingest.cohort import read_cohort  # pandera's import is spared where there is no table
+
+        return cls(settings, read_cohort(settings.cohort))
 
     def known(self, scan: Scan) -> Scan:
         """The scan with age, sex and label map as told."""

@@ -11,13 +11,14 @@ import numpy as np
 from spineclock import recipes
 from spineclock.core.errors import InputError, RefusedError, UsageError
 from spineclock.core.geometry import resample_like
+from spineclock.core.recipe import Engine
 from spineclock.core.volume import Mask
 from spineclock.ingest.choose import choose
 from spineclock.ingest.refs import SeriesRef
 from spineclock.ingest.series import list_series, load
 from spineclock.nets.weights import packaged
 from spineclock.recipes.mri_age import SEGMENTER, outline
-from spineclock.segment.engine import Engine, scorer
+from spineclock.segment.engine import scorer
 from spineclock.segment.legible import header_quality
 from spineclock.segment.schemes import WRITABLE, from_spineclock, left_out
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
+from spineclock.core.recipe import Engine
 from spineclock.segment.network import Scorer
-
-Engine = Literal["auto", "openvino", "torch"]
 
 
 def scorer(weights: Path, *, engine: Engine = "auto", threads: int | None = None) -> Scorer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from spineclock.core.anatomy import CLASSES
 from spineclock.core.geometry import resample_like
@@ -27,12 +28,19 @@ VIEWS_MM = ((1.0, False), (3.0, True))
 """Averaged looks at each slice: distance of the neighbours in millimetres, and whether left and right are swapped."""
 
 
+PROBES = 5
+"""Slices, spread over the scan, in which the spine is looked for first."""
+MARGIN = 32
+"""Pixels kept round what the probes found: 15 mm."""
+
+
 def class_probabilities(
     volume: Volume, scorer: Scorer, *, views_mm: tuple[tuple[float, bool], ...] = VIEWS_MM, batch: int = 4
 ) -> tuple[Floats, Volume]:
     """Probabilities of each class, shape (4, I, J, K), and the working-grid volume they lie on.
 
-    ``volume`` is canonical. Views that come to the same slices are computed once.
+    ``volume`` is canonical. A few slices are looked at whole; the rest only round the spine found in these, the
+    remainder being background. Views that come to the same slices are computed once.
     """
     grid = working_grid(volume)
     pictures = standardised(windowed(to_pictures(grid.array)))
@@ -44,12 +52,36 @@ def class_probabilities(
         for mm, mirrored in views_mm
     }
     total = np.zeros((n, len(CLASSES), *pictures.shape[1:]), np.float32)
-    for offset, mirrored in sorted(looks):
-        stacks = with_neighbours(pictures, offset, mirrored=mirrored)
-        for start in range(0, n, batch):
-            total[start : start + batch] += _softmax(scorer(np.ascontiguousarray(stacks[start : start + batch])))
-    total = total[:, :, :rows, :columns] / len(looks)
+    total[:, 0] = 1.0
+    window = _spine_window(pictures, scorer)
+    if window is not None:
+        found = np.zeros((n, len(CLASSES), *pictures[0][window].shape), np.float32)
+        for offset, mirrored in sorted(looks):
+            stacks = with_neighbours(pictures[(slice(None), *window)], offset, mirrored=mirrored)
+            for start in range(0, n, batch):
+                found[start : start + batch] += _softmax(scorer(np.ascontiguousarray(stacks[start : start + batch])))
+        total[(slice(None), slice(None), *window)] = found / len(looks)
+    total = total[:, :, :rows, :columns]
     return np.stack([from_pictures(total[:, c]) for c in range(len(CLASSES))]), grid
+
+
+def _spine_window(pictures: Floats, scorer: Scorer) -> tuple[slice, slice] | None:
+    """Rows and columns that hold the spine with a margin, in the network's multiples; None where there is no spine."""
+    index = np.unique(np.linspace(0, len(pictures) - 1, PROBES).round().astype(int))
+    stacks = with_neighbours(pictures, 1)[index]
+    spine = np.any(
+        [scorer(np.ascontiguousarray(stacks[i : i + 1]))[0].argmax(0) > 0 for i in range(len(index))], axis=0
+    )
+    if not spine.any():
+        return None
+    rows, columns = (_span(np.flatnonzero(spine.any(axis)), spine.shape[1 - axis]) for axis in (1, 0))
+    return rows, columns
+
+
+def _span(found: npt.NDArray[np.intp], length: int) -> slice:
+    low = max(0, int(found[0]) - MARGIN) // MULTIPLE * MULTIPLE
+    high = -(-min(length, int(found[-1]) + 1 + MARGIN) // MULTIPLE) * MULTIPLE
+    return slice(low, high)
 
 
 def label_map(probabilities: Floats, grid: Volume, target: Volume) -> Mask:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import norm
 
 from spineclock.core.errors import InputError, TableError
@@ -116,7 +117,7 @@ class MeasuredAge:
         )  # fmt: skip
 
 
-def normal_scores(values: Any, scale: Sequence[float]) -> Floats:
+def normal_scores(values: npt.ArrayLike, scale: npt.ArrayLike) -> Floats:
     """Where values lie among the training people's, as quantiles of the standard normal; 0 where missing.
 
     A value's rank is its middle rank among the ``scale`` (in rising order), interpolated between neighbours, so
@@ -159,14 +160,18 @@ def fit(measured: Floats, age: Floats, *, features: Sequence[str]) -> MeasuredAg
     scales = [np.sort(c[np.isfinite(c)]) for c in x.T]
     scores = np.stack([normal_scores(c, s) for c, s in zip(x.T, scales, strict=True)], axis=1)
     centre = scores.mean(axis=0)
-    years = np.mean([ridge(scores - centre, y - y.mean()), *partial_least_squares(scores - centre, y - y.mean())], axis=0)
+    years = np.mean(
+        [ridge(scores - centre, y - y.mean()), *partial_least_squares(scores - centre, y - y.mean())], axis=0
+    )
     return MeasuredAge(
         tuple(features), tuple(tuple(s.tolist()) for s in scales), tuple(years.tolist()),
         float(y.mean() - centre @ years), (float(y.min()), float(y.max())),
     )  # fmt: skip
 
 
-def fit_with_out_of_fold(measured: Floats, age: Floats, *, features: Sequence[str], about: dict[str, Any]) -> MeasuredAge:
+def fit_with_out_of_fold(
+    measured: Floats, age: Floats, *, features: Sequence[str], about: dict[str, Any]
+) -> MeasuredAge:
     """The model of all the people, with the predictions of :func:`leave_one_out` for bias correction and interval."""
     predicted = leave_one_out(measured, age, features=features)
     pairs = tuple((float(p), float(a)) for p, a in zip(predicted, age, strict=True))

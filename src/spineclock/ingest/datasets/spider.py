@@ -42,8 +42,11 @@ def read(folder: Path) -> list[SpiderPerson]:
     """
     table = folder / "participants.csv"
     if not table.is_file():
-        raise InputError(f"no participants.csv in {folder}", wanted="the SPIDER folder",
-                         remedy="see docs/data.md for how to get and lay out SPIDER")
+        raise InputError(
+            f"no participants.csv in {folder}",
+            wanted="the SPIDER folder",
+            remedy="see docs/data.md for how to get and lay out SPIDER",
+        )
     people = pd.read_csv(table, dtype={"patient": str}).set_index("patient")
     found = sorted((p for p in (folder / "space").glob("*_T2w.nii.gz")), key=lambda p: int(p.name.split("_")[0]))
     return [_person(path, people) for path in found]
@@ -56,6 +59,6 @@ def _person(path: Path, people: pd.DataFrame) -> SpiderPerson:
         person_id,
         canonical(Volume(np.asanyarray(image.dataobj), image.affine)),
         canonical(Mask(np.asanyarray(mask.dataobj), mask.affine)),
-        float(people.at[person_id, "age"]),
-        str(people.at[person_id, "sex"]),
+        float(people["age"][person_id]),
+        str(people["sex"][person_id]),
     )
