@@ -1,24 +1,36 @@
-"""Makes the packaged weights again from the SPIDER folder: ``python -m spineclock.run.weights --help``."""
+"""Makes the packaged weights and their results pages again from SPIDER: ``python -m spineclock.run.weights --help``."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 
 from spineclock.core.anatomy import CLASSES
 from spineclock.core.volume import Mask
 from spineclock.ingest.datasets import spider
+from spineclock.ingest.datasets.spider import SpiderPerson
 from spineclock.learn.folds import folds_by_person
 from spineclock.learn.segmentation import SegmentationTraining, labelled_slices, train_segmenter
-from spineclock.nets.segmenter import Segmenter, torch_scorer
-from spineclock.nets.weights import load_into, save
+from spineclock.nets.weights import save, sha256
+from spineclock.recipes.mri_age import AGE_MODEL, SEGMENTER
+from spineclock.run import age_results, segmentation_results
+from spineclock.run.age_model import age_model, measured_people
+from spineclock.run.outputs import write_text
+from spineclock.segment.engine import scorer
 from spineclock.segment.network import class_probabilities, label_map
+
+FOLDS = 5
+STAGES = ("0", "1", "2", "3", "4", "all", "outlines", "age", "package")
+"""Training without each fold, training on everyone, out-of-fold label maps, the age model, and putting it in place."""
 
 
 def dice(found: Mask, truth: Mask) -> dict[str, float]:
@@ -31,52 +43,108 @@ def dice(found: Mask, truth: Mask) -> dict[str, float]:
     return scores
 
 
-def segmenter_fold(
-    people: Sequence[spider.SpiderPerson], fold: int | None, work: Path, config: SegmentationTraining
-) -> None:
-    """Trains on everyone but the fold (on everyone if None), and segments the people held out.
+def fold_of(people: Sequence[SpiderPerson]) -> dict[str, int]:
+    """The fold in which each person is held out."""
+    return folds_by_person([p.person_id for p in people], FOLDS)
 
-    Weights, out-of-fold masks and ``dice-fold*.json`` are left in ``work``; what exists is not made again.
-    """
-    held_out = {p for p, f in folds_by_person([p.person_id for p in people], 5).items() if f == fold}
-    name = "all" if fold is None else f"fold{fold}"
-    weights, table = work / f"segmenter-{name}.safetensors", work / f"dice-{name}.json"
-    if not weights.is_file():
-        begun = time.monotonic()
-        examples = [labelled_slices(p.volume, p.mask) for p in people if p.person_id not in held_out]
-        print(f"{name}: {len(examples)} people, {config}", flush=True)
-        net = train_segmenter(
-            examples,
-            config,
-            checkpoint=work / f"{name}.ckpt",
-            report=lambda step, loss, left: print(f"{name} step {step} loss {loss:.3f} left {left:.0f} s", flush=True),
+
+def train_fold(people: Sequence[SpiderPerson], stage: str, work: Path, config: SegmentationTraining) -> None:
+    """Trains on everyone but the fold (on everyone if ``all``); a checkpoint in ``work`` is taken up."""
+    weights = work / f"segmenter-{stage}.safetensors"
+    if weights.is_file():
+        return
+    held_out = {p for p, fold in fold_of(people).items() if str(fold) == stage}
+    begun = time.monotonic()
+    examples = [labelled_slices(p.volume, p.mask) for p in people if p.person_id not in held_out]
+
+    def report(step: int, loss: float, left_s: float) -> None:
+        print(
+            f"segmenter {stage}: step {step} of {config.steps}, loss {loss:.3f}, {left_s / 60:.0f} min left", flush=True
         )
-        save(net, weights, {"minutes": f"{(time.monotonic() - begun) / 60:.1f}", "people": str(len(examples))})
-        (work / f"{name}.ckpt").unlink(missing_ok=True)
-    net = Segmenter()
-    load_into(net, weights)
-    scorer = torch_scorer(net)
-    rows = json.loads(table.read_text()) if table.is_file() else {}
-    for person in people:
-        if person.person_id in held_out and person.person_id not in rows:
-            found = label_map(*class_probabilities(person.volume, scorer), person.volume)
-            nib.save(nib.Nifti1Image(np.asarray(found.array), found.affine), work / f"{person.person_id}_oof.nii.gz")
-            rows[person.person_id] = dice(found, person.mask)
-            print(name, person.person_id, {k: round(v, 3) for k, v in rows[person.person_id].items()}, flush=True)
-            table.write_text(json.dumps(rows, indent=1))
+
+    checkpoint = work / f"{stage}.ckpt"
+    net = train_segmenter(examples, config, checkpoint=checkpoint, report=report)
+    about = {
+        "people": str(len(examples)),
+        "minutes": f"{(time.monotonic() - begun) / 60:.0f}",
+        "seed": str(config.seed),
+    }
+    save(net, weights, about)
+    checkpoint.unlink(missing_ok=True)
+
+
+def outline_out_of_fold(people: Sequence[SpiderPerson], work: Path) -> pd.DataFrame:
+    """Each person's label map from the network that did not train on the person, saved; and its Dice, one row each."""
+    rows = []
+    fold = fold_of(people)
+    for number in range(FOLDS):
+        score = scorer(work / f"segmenter-{number}.safetensors")
+        for person in (p for p in people if fold[p.person_id] == number):
+            found = label_map(*class_probabilities(person.volume, score), person.volume)
+            nib.save(nib.Nifti1Image(np.asarray(found.array), found.affine), _outline(work, person))
+            rows.append({"person_id": person.person_id, "fold": number, **dice(found, person.mask)})
+            print(rows[-1], flush=True)
+    table = pd.DataFrame(rows)
+    table.to_csv(work / "dice.csv", index=False)
+    return table
+
+
+def fit_age(people: Sequence[SpiderPerson], work: Path, about: dict[str, Any]) -> None:
+    """The age model on measurements of the out-of-fold label maps, and the results page of both."""
+    masks = [Mask(np.asanyarray(nib.load(_outline(work, p)).dataobj), p.volume.affine) for p in people]
+    table = measured_people(people, masks)
+    table.to_csv(work / "measured.csv", index=False)
+    model = age_model(table, about=about)
+    write_text(work / AGE_MODEL, json.dumps(model.as_dict(), indent=1) + "\n")
+
+
+def package(people: Sequence[SpiderPerson], work: Path, *, into: Path, results: Path, series: Path) -> None:
+    """Puts weights, the selftest's record and the results pages in their places."""
+    from spineclock.run.selftest import GOLDEN, outcome, reading
+
+    into.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(work / "segmenter-all.safetensors", into / SEGMENTER)
+    shutil.copyfile(work / AGE_MODEL, into / AGE_MODEL)
+    write_text(into / GOLDEN, json.dumps(outcome(reading()), indent=1) + "\n")
+    results.mkdir(parents=True, exist_ok=True)
+    scores = pd.read_csv(work / "dice.csv", dtype={"person_id": str})
+    masks = {p.person_id: _outline(work, p) for p in people}
+    write_text(results / "segmentation.md", segmentation_results.page(scores, masks=masks, series=series))
+    measured = pd.read_csv(work / "measured.csv", dtype={"person_id": str})
+    hashes = {name: sha256(into / name) for name in (SEGMENTER, AGE_MODEL)}
+    write_text(results / "age.md", age_results.page(people, measured, hashes=hashes))
+
+
+def _outline(work: Path, person: SpiderPerson) -> Path:
+    return work / f"{person.person_id}_oof.nii.gz"
 
 
 def main() -> None:
-    """Trains fold after fold, then on everyone; takes up where it was stopped."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Runs stage after stage; takes up where it was stopped."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="example: python -m spineclock.run.weights --data spider --work build/weights"
+    )
     parser.add_argument("--data", type=Path, required=True, help="the SPIDER folder (docs/data.md)")
     parser.add_argument("--work", type=Path, default=Path("build/weights"), help="where intermediate results are kept")
-    parser.add_argument("--folds", default="0,1,2,3,4,all", help="which trainings to run")
-    arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    people = spider.read(arguments.data)
-    for word in arguments.folds.split(","):
-        segmenter_fold(people, None if word == "all" else int(word), arguments.work, SegmentationTraining())
+    parser.add_argument("--stages", default=",".join(STAGES), help="which to run, of %(default)s")
+    parser.add_argument("--into", type=Path, default=Path("src/spineclock/weights"), help="where packaged weights go")
+    parser.add_argument("--results", type=Path, default=Path("docs/results"), help="where the results pages go")
+    told = parser.parse_args()
+    stages = told.stages.split(",")
+    if unknown := set(stages) - set(STAGES):
+        parser.error(f"no stage is called {', '.join(sorted(unknown))}; wanted: {', '.join(STAGES)}")
+    told.work.mkdir(parents=True, exist_ok=True)
+    people = spider.read(told.data)
+    config = SegmentationTraining()
+    for stage in stages:
+        if stage == "outlines":
+            outline_out_of_fold(people, told.work)
+        elif stage == "age":
+            fit_age(people, told.work, {"data": "SPIDER, SPACE part", "people": len(people), "seed": config.seed})
+        elif stage == "package":
+            package(people, told.work, into=told.into, results=told.results, series=told.data / "series.csv")
+        else:
+            train_fold(people, stage, told.work, config)
 
 
 if __name__ == "__main__":
