@@ -61,9 +61,9 @@ def _counts(masks: Mapping[str, Path], series: Path) -> pd.DataFrame:
             {
                 "person_id": person,
                 "discs found": len(found.discs),
-                "discs in series.csv": int(told["num_discs"]),
+                "discs in series.csv": int(str(told["num_discs"])),
                 "vertebrae found": len(found.vertebrae),
-                "vertebrae in series.csv": int(told["num_vertebrae"]),
+                "vertebrae in series.csv": int(str(told["num_vertebrae"])),
                 "confidence": found.confidence,
             }
         )
