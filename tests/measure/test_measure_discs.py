@@ -131,6 +131,13 @@ def test_bulge_is_how_far_a_disc_stands_back_behind_its_neighbours(draw, part, d
     table = _table(drawn)
     assert _of(table, "bulge_mm") == pytest.approx(3.5 + 0.75, abs=0.3)
     assert _of(table, "slip_mm") == pytest.approx(-1.5, abs=0.3)
+    assert _of(table, "tip_mm") == pytest.approx(0.0, abs=0.3)
+
+
+def test_a_tongue_of_disc_makes_a_tip(draw, part):
+    """A tongue 3 mm long and 3 mm high behind a disc 8 mm high, whose middle half it fills to three quarters."""
+    drawn = draw([part(123, (60.0, 100.0), 36.0, 8.0), part(123, (41.0, 100.0), 4.0, 3.0)])
+    assert _of(_table(drawn), "tip_mm") == pytest.approx(3.0 * 0.25, abs=0.3)
 
 
 def test_height_index_is_over_the_neighbouring_bodies(draw, lumbar):

@@ -94,8 +94,12 @@ def test_edges_wander_the_same_way_for_the_same_seed_only(draw, lumbar):
 def test_a_turned_scan_keeps_its_middle_and_its_volume(draw, part, axis):
     drawn = draw([part(123, (55.0, 100.0), 30.0, 20.0, sideways=10.0)], (1.0, 0.5, 0.8), (40.0, 110.0, 200.0))
     volume, labels, _ = turned(drawn.volume, drawn.labels, drawn.bodies, 5.0, axis=axis)
-    middle = np.append((np.asarray(volume.shape) - 1) / 2, 1)
-    np.testing.assert_allclose(volume.affine @ middle, drawn.volume.affine @ middle, atol=1e-9)
+    middles = [v.affine @ np.append((np.asarray(v.shape) - 1) / 2, 1) for v in (volume, drawn.volume)]
+    np.testing.assert_allclose(*middles, atol=1e-9)
+    corners = np.array([[i, j, k, 1] for i in (0, 39) for j in (0, 219) for k in (0, 249)]).T
+    inside = np.linalg.inv(volume.affine) @ drawn.volume.affine @ corners
+    assert (inside[:3] >= -1e-6).all()
+    assert (inside[:3].max(axis=1) <= np.asarray(volume.shape) - 1 + 1e-6).all()
     assert volume.spacing_mm == pytest.approx(drawn.volume.spacing_mm)
     assert (labels.array == 123).sum() == pytest.approx((drawn.labels.array == 123).sum(), rel=0.02)
     cosines = volume.affine[:3, :3] / np.asarray(volume.spacing_mm)

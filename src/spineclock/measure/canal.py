@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spineclock.measure.frame import LAYER_MM, Piece
+from spineclock.measure.frame import FULL_SHARE, LAYER_MM, Piece
 from spineclock.measure.measurements import Measurement
 from spineclock.measure.section import Floats, Section
 
@@ -25,8 +25,9 @@ def canal(
 ) -> list[Measurement]:
     """Front-to-back depth and cross-section of the canal behind a disc or body.
 
-    Depth is that of the mid-sagittal layer, across the canal's own direction, averaged over 10 mm along it. The area
-    is flagged incomplete where the canal meets a side of the slab there: it is then the area within the slab.
+    ``piece`` is the canal, its mid-sagittal layer where that of the disc or body lies. Depth is that of this layer's
+    slices, less those that show under 60% of it, across the canal's own direction, averaged over 10 mm along it. The
+    area is flagged incomplete where the canal meets a side of the slab there: it is then the area within the slab.
     """
     depth, area, at_side, cut = NAN, NAN, False, False
     if piece is not None and beside is not None:
@@ -87,6 +88,7 @@ def _across(
     band = _soft_band(along, step=dz * np.cos(tilt) + dy * abs(np.sin(tilt)))
     weights = piece.weights(LAYER_MM)
     per_slice = (part * band[None]).sum(axis=(1, 2)) * dy * dz / (2 * HALF_MM)
+    weights = np.where(per_slice >= FULL_SHARE * per_slice[weights > 0].max(initial=0.0), weights, 0.0)
     depth = float((weights * per_slice).sum() / weights.sum()) if weights.sum() > 0 else NAN
     area = float(per_slice.sum() * piece.spacing_mm[0])
     touched = np.asarray((part & (band > 0.5)[None]).any(axis=(1, 2)))

@@ -15,8 +15,10 @@ from spineclock.measure.signals import Signal, signal
 NAN = float("nan")
 MARGIN_MM = 0.5
 """How far within the disc's edge its signal is taken: half a voxel's worth of endplate and fluid is left out."""
-CORNER_MM = (2.0, 6.0)
-"""Where a body's back corner is looked for: this far beyond the disc's upper or lower face."""
+WALL_MM = (4.0, 8.0)
+"""Where a body's back wall is looked for: this far beyond the disc's upper or lower face, past lips at the corner."""
+SLIVER_MM = 3.0
+"""Rows of a structure narrower than this have no back edge to speak of."""
 
 
 def disc(
@@ -51,25 +53,29 @@ def _lengths(shape: Section | None, bodies: list[Section | None]) -> dict[str, t
 
 
 def _edges(shape: Section | None, found: Pieces, number: int) -> dict[str, tuple[float, str]]:
-    """Bulge of the disc behind its neighbours' back corners, and their slip, in the disc's own frame."""
+    """How far the disc stands back behind its neighbours' walls and behind itself, and their slip, in its own frame."""
     above, below = found.above(number), found.below(number)
-    bulge = slip = NAN
-    if shape is not None and above is not None and below is not None:
-        upper = _corner(found.bodies[above], shape, up=True)
-        lower = _corner(found.bodies[below], shape, up=False)
-        bulge = (upper + lower) / 2 + shape.width_mm / 2  # the frame's 0 is half-way between the disc's edges
-        slip = upper - lower
-    return {"bulge_mm": (bulge, "mm"), "slip_mm": (slip, "mm")}
+    bulge = slip = tip = NAN
+    if shape is not None:
+        back = shape.back[(np.abs(shape.v_mm) < shape.height_mm / 2) & (shape.widths > SLIVER_MM)]
+        point = float(back.min()) if back.size else NAN
+        tip = -shape.width_mm / 2 - point  # the frame's 0 is half-way between the disc's edges
+        if above is not None and below is not None:
+            upper = _wall(found.bodies[above], shape, up=True)
+            lower = _wall(found.bodies[below], shape, up=False)
+            bulge = (upper + lower) / 2 - point
+            slip = upper - lower
+    return {"bulge_mm": (bulge, "mm"), "tip_mm": (tip, "mm"), "slip_mm": (slip, "mm")}
 
 
-def _corner(body: Piece, shape: Section, *, up: bool) -> float:
-    """Where a neighbouring body's back edge lies next to the disc, in mm along the disc's u; NaN where not seen."""
+def _wall(body: Piece, shape: Section, *, up: bool) -> float:
+    """Where a neighbouring body's back wall lies near the disc, in mm along the disc's u; NaN where not seen."""
     picture = body.picture()
     if picture is None:
         return NAN
     beside = sample(picture, shape.centre_mm, shape.angle_rad, shape.u_mm, shape.v_mm)
-    near, far = (shape.height_mm / 2 + mm for mm in CORNER_MM)
-    back = np.where(beside.widths > 5.0, beside.back, np.nan)
+    near, far = (shape.height_mm / 2 + mm for mm in WALL_MM)
+    back = np.where(beside.widths > SLIVER_MM, beside.back, np.nan)
     return band_mean(back, beside.v_mm, near, far) if up else band_mean(back, beside.v_mm, -far, -near)
 
 

@@ -16,6 +16,8 @@ LAYER_MM = 5.0
 """Half the thickness of the mid-sagittal layer that shapes are measured in."""
 SIGNAL_LAYER_MM = 8.0
 """Half the thickness of the layer that signals are measured in; slabs are at least 13 mm wide, as a rule."""
+FULL_SHARE = 0.6
+"""A slice counts where it shows at least this share of the structure's largest area."""
 FEWEST = 20
 """A core of fewer voxels says too little."""
 
@@ -37,10 +39,18 @@ class Piece:
     cut_at_side: bool
 
     def picture(self, half_mm: float = LAYER_MM) -> Picture | None:
-        """The structure averaged over the mid-sagittal layer; over all its slices where the layer holds none of it."""
+        """The structure averaged over the mid-sagittal layer; over all its slices where the layer holds none of it.
+
+        Slices with less than 60% of the structure's largest area in the layer are left out: there the slab or the
+        segmentation runs out, and an average with nothing would make the structure less high.
+        """
         at = (self.first[1], self.first[2])
-        found = picture(self.inside, self.weights(half_mm), at, self.spacing_mm[1:])
-        return found or picture(self.inside, np.ones(len(self.inside)), at, self.spacing_mm[1:])
+        areas = self.inside.sum(axis=(1, 2))
+        for weights in (self.weights(half_mm), np.ones(len(areas))):
+            kept = np.where(areas >= FULL_SHARE * areas[weights > 0].max(initial=1), weights, 0.0)
+            if (found := picture(self.inside, kept, at, self.spacing_mm[1:])) is not None:
+                return found
+        return None
 
     def weights(self, half_mm: float) -> Floats:
         """What share of each slice of the box lies in the mid-sagittal layer."""

@@ -57,23 +57,27 @@ def turned(volume: Volume, labels: Mask, bodies: Mask, degrees: float, *, axis: 
     """The scan and its maps sampled on a grid turned about its middle by ``degrees`` round one of its own axes.
 
     Axis 0 (to the right) turns within the sagittal plane; axes 1 (forward) and 2 (up) tilt the slices out of it.
-    What the turned grid sees outside the scan is 0.
+    The grid grows so
+    that it holds the whole scan; what it sees beside it is 0.
     """
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     rotation = np.eye(3)
     a, b = (n for n in range(3) if n != axis)
     rotation[[a, a, b, b], [a, b, a, b]] = cos, -sin, sin, cos
     scale = np.diag(volume.spacing_mm)
-    middle = (np.asarray(volume.shape) - 1) / 2
+    turn = np.linalg.inv(scale) @ rotation @ scale
+    old = np.asarray(volume.shape)
+    reach = np.abs(np.linalg.inv(turn)) @ ((old - 1) / 2)
+    shape = tuple(int(n) for n in old + 2 * np.ceil(np.round(reach - (old - 1) / 2, 6)))
     to_old = np.eye(4)
-    to_old[:3, :3] = np.linalg.inv(scale) @ rotation @ scale
-    to_old[:3, 3] = middle - to_old[:3, :3] @ middle
+    to_old[:3, :3] = turn
+    to_old[:3, 3] = (old - 1) / 2 - turn @ ((np.asarray(shape) - 1) / 2)
     affine = volume.affine @ to_old
     floats = volume.with_array(volume.array.astype(np.float32))
     return (
-        resample_like(floats, volume.shape, affine),
-        resample_like(labels, volume.shape, affine),
-        resample_like(bodies, volume.shape, affine),
+        resample_like(floats, shape, affine),
+        resample_like(labels, shape, affine),
+        resample_like(bodies, shape, affine),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from spineclock.core.anatomy import LEVEL_NAMES, LEVEL_NUMBERS, disc_name
@@ -9,7 +11,7 @@ from spineclock.core.geometry import require_same_grid
 from spineclock.core.volume import Mask, Volume
 from spineclock.measure.canal import canal
 from spineclock.measure.discs import disc
-from spineclock.measure.frame import Pieces, from_top, pieces
+from spineclock.measure.frame import Piece, Pieces, from_top, pieces
 from spineclock.measure.measurements import Measurement, Measurements, gathered
 from spineclock.measure.reference import Reference, reference
 from spineclock.measure.section import Section
@@ -81,13 +83,16 @@ def _beside(vertebra_number: int, disc_signals: dict[int, float]) -> list[float]
 
 
 def _canals(found: Pieces, seen: Sections, shape: tuple[int, int, int]) -> list[list[Measurement]]:
-    at: list[tuple[str, Section | None]] = []
+    """The canal's measurements behind every body and disc, each in that structure's own mid-sagittal layer."""
+    at: list[tuple[str, Section | None, Piece]] = []
     for n in from_top(set(found.bodies) | set(found.discs)):
         if n in seen.bodies:
-            at.append((LEVEL_NAMES[n], seen.bodies[n]))
+            at.append((LEVEL_NAMES[n], seen.bodies[n], found.bodies[n]))
         if n in seen.discs:
-            at.append((disc_name(LEVEL_NAMES[n]), seen.discs[n]))
-    return [canal(name, beside, found.canal, shape) for name, beside in at]
+            at.append((disc_name(LEVEL_NAMES[n]), seen.discs[n], found.discs[n]))
+    whole = found.canal
+    here = [(name, beside, replace(whole, middle_mm=piece.middle_mm) if whole else None) for name, beside, piece in at]
+    return [canal(name, beside, own, shape) for name, beside, own in here]
 
 
 def _whole(seen: Sections, cut: frozenset[tuple[str, str]], level: Reference) -> list[Measurement]:
