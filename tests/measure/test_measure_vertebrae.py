@@ -74,3 +74,10 @@ def test_texture_grows_with_patches_and_not_with_shading(draw, part):
     # A wave of amplitude a keeps a·(e^−(2πs₁/λ)²/2 − e^−(2πs₂/λ)²/2) between the scales: 0.78 a, its SD 0.78 a/√2.
     assert texture(waves)["vertebra.L3.texture"] == pytest.approx(0.1 * 0.78 / np.sqrt(2), rel=0.25)
     assert texture(waves)["vertebra.L3.variation"] == pytest.approx(0.1 / np.sqrt(2) * 100 / 90, rel=0.1)
+
+
+def test_without_a_canal_bone_and_disc_can_still_be_compared(draw, lumbar):
+    wide = _wide(draw([p for p in lumbar([0.0] * 6) if p.label != 61]))
+    assert np.isnan(wide["vertebra.L3.signal"])
+    assert wide["vertebra.L3.signal_to_discs"] == pytest.approx(90 / 40)
+    assert wide["disc.L3/L4.signal_to_bodies"] == pytest.approx(40 / 90)

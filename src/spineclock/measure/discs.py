@@ -10,11 +10,9 @@ from spineclock.measure.measurements import Measurement
 from spineclock.measure.reference import Levels, Reference
 from spineclock.measure.section import Section, band_mean, sample
 from spineclock.measure.sections import Sections
-from spineclock.measure.signals import Signal, signal
+from spineclock.measure.signals import Signal, Signals
 
 NAN = float("nan")
-MARGIN_MM = 0.5
-"""How far within the disc's edge its signal is taken: half a voxel's worth of endplate and fluid is left out."""
 WALL_MM = (4.0, 8.0)
 """Where a body's back wall is looked for: this far beyond the disc's upper or lower face, past lips at the corner."""
 SLIVER_MM = 3.0
@@ -22,16 +20,19 @@ SLIVER_MM = 3.0
 
 
 def disc(
-    number: int, found: Pieces, seen: Sections, reference: Reference, signals: dict[int, Signal], *, cut: bool
+    number: int, found: Pieces, seen: Sections, signals: Signals, reference: Reference, *, cut: bool
 ) -> list[Measurement]:
-    """All measurements of the disc below vertebra ``number``; ``signals`` are those of the vertebral bodies."""
+    """All measurements of the disc below vertebra ``number``."""
     piece, shape = found.discs[number], seen.discs[number]
     level = disc_name(LEVEL_NAMES[number])
     beside = [n for n in (found.above(number), found.below(number)) if n is not None]
     rows = _lengths(shape, [seen.bodies[n] for n in beside])
     rows |= _edges(shape, found, number)
     rows["segment_angle_deg"] = (_segment_angle(seen, found, number), "deg")
-    rows |= _signals(piece, shape, reference, [signals[n].mean for n in beside if n in signals])
+    rows |= _signals(signals.discs[number], [signals.bodies[n] for n in beside])
+    nucleus, annulus = _regions(piece, shape, reference.near(piece))
+    rows["nucleus_signal"] = (nucleus, "ratio")
+    rows["nucleus_contrast"] = (nucleus - annulus, "ratio")
     slab = piece.side_to_side_mm
     rows["section_area_mm2"] = (piece.volume_mm3 / slab if slab > 0 else NAN, "mm2")
     out = [Measurement("disc", level, name, value, unit, not cut) for name, (value, unit) in rows.items()]
@@ -89,27 +90,17 @@ def _segment_angle(seen: Sections, found: Pieces, number: int) -> float:
     return float(np.degrees(upper.lower_angle_rad - lower.upper_angle_rad))
 
 
-def _signals(
-    piece: Piece,
-    shape: Section | None,
-    reference: Reference,
-    bodies: list[float],
-) -> dict[str, tuple[float, str]]:
-    levels = reference.near(piece)
-    own = signal(piece, levels, margin_mm=MARGIN_MM)
-    nucleus, annulus = _regions(piece, shape, levels)
-    marrow = float(np.mean(bodies)) if bodies else NAN
+def _signals(own: Signal, bodies: list[Signal]) -> dict[str, tuple[float, str]]:
+    marrow = float(np.mean([body.above_background for body in bodies])) if bodies else NAN
     return {
         "signal": (own.mean, "ratio"),
         "signal_median": (own.median, "ratio"),
         "signal_sd": (own.sd, "ratio"),
         "signal_p10": (own.p10, "ratio"),
         "signal_p90": (own.p90, "ratio"),
-        "signal_to_bodies": (own.mean / marrow if marrow > 0 else NAN, "ratio"),
+        "signal_to_bodies": (own.above_background / marrow if marrow > 0 else NAN, "ratio"),
         "variation": (own.variation, "ratio"),
         "texture": (own.texture, "ratio"),
-        "nucleus_signal": (nucleus, "ratio"),
-        "nucleus_contrast": (nucleus - annulus, "ratio"),
     }
 
 

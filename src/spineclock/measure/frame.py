@@ -105,6 +105,11 @@ class Pieces:
         found = under(disc, set(self.bodies))
         return found if found in self.bodies else None
 
+    def discs_beside(self, vertebra: int) -> list[int]:
+        """The discs above and below a vertebra that are in view."""
+        present = set(self.bodies)
+        return [n for n in self.discs if n == vertebra or under(n, present) == vertebra]
+
 
 def under(vertebra: int, present: set[int]) -> int | None:
     """The number of the next vertebra down; T13, L6 and L7 count only where they are present.

@@ -8,6 +8,7 @@ import pandas as pd
 from spineclock.core.errors import TableError
 from spineclock.measure.section import Floats
 
+FOUND = ("structure", "name", "unit", "mean", "within_sd", "cv_percent", "icc", "people", "levels")
 NEEDED = ("person_id", "repeat", "structure", "level", "name", "value", "unit")
 
 
@@ -83,7 +84,7 @@ def repeatability(repeats: pd.DataFrame) -> pd.DataFrame:
                 "levels": len(levels),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(FOUND))
 
 
 def _crossed(level: pd.DataFrame) -> Floats:

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from spineclock.core.volume import Array
-from spineclock.measure.frame import Piece
-from spineclock.measure.reference import Levels
+from spineclock.measure.frame import Piece, Pieces
+from spineclock.measure.reference import Levels, Reference
 
 FINE_MM, COARSE_MM = 1.0, 4.0
 """Gaussian scales between which unevenness is looked for: below lies noise and resolution, above the coil's shading."""
@@ -20,7 +20,8 @@ class Signal:
     """A structure's signal, as ratios to CSF's (background subtracted from both).
 
     ``variation`` = sd ÷ mean, which needs no CSF. ``texture`` = SD of the signal between the Gaussian scales 1 and 4 mm
-    within the slices ÷ mean signal.
+    within the slices ÷ mean signal. ``above_background`` is the mean in the scan's own units, for ratios between
+    neighbours.
     """
 
     mean: float
@@ -30,6 +31,28 @@ class Signal:
     p90: float
     variation: float
     texture: float
+    above_background: float
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Signals of discs and vertebral bodies, by vertebra number."""
+
+    discs: dict[int, Signal]
+    bodies: dict[int, Signal]
+
+
+DISC_MARGIN_MM, BODY_MARGIN_MM = 0.5, 2.0
+"""How far within its edge a signal is taken. A disc: what shares a voxel with endplate or fluid is left out, and a thin
+disc still counts. A body: its cortex and endplates are left out."""
+
+
+def signals(found: Pieces, reference: Reference) -> Signals:
+    """The signals of all discs and bodies."""
+    return Signals(
+        {n: signal(piece, reference.near(piece), margin_mm=DISC_MARGIN_MM) for n, piece in found.discs.items()},
+        {n: signal(piece, reference.near(piece), margin_mm=BODY_MARGIN_MM) for n, piece in found.bodies.items()},
+    )
 
 
 def signal(piece: Piece, levels: Levels, *, margin_mm: float) -> Signal:
@@ -41,7 +64,7 @@ def signal(piece: Piece, levels: Levels, *, margin_mm: float) -> Signal:
     p10, median, p90 = (float(x) for x in np.percentile(ratios, (10, 50, 90)))
     uneven = float(raw.std() / mean) if mean > 0 else float("nan")
     texture = float(_between_scales(piece, core).std() / mean) if mean > 0 else float("nan")
-    return Signal(float(ratios.mean()), median, float(ratios.std()), p10, p90, uneven, texture)
+    return Signal(float(ratios.mean()), median, float(ratios.std()), p10, p90, uneven, texture, mean)
 
 
 def _between_scales(piece: Piece, core: Array) -> Array:

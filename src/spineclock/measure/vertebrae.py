@@ -9,29 +9,26 @@ from spineclock.measure.frame import Pieces
 from spineclock.measure.measurements import Measurement
 from spineclock.measure.section import MIDDLE, Floats, Section, band_mean, band_weights
 from spineclock.measure.sections import Sections
-from spineclock.measure.signals import Signal
+from spineclock.measure.signals import Signals
 
 NAN = float("nan")
-MARGIN_MM = 2.0
-"""How far within the body's edge its signal is taken: the cortex and the endplates are left out."""
 BANDS = {"back": (0.1, 0.25), "middle": (0.4, 0.6), "front": (0.75, 0.9)}
 """Shares of the width, from the back edge, over which the three heights are taken."""
 
 
-def vertebra(
-    number: int, found: Pieces, seen: Sections, signals: dict[int, Signal], discs: list[float], *, cut: bool
-) -> list[Measurement]:
-    """All measurements of a vertebra whose body was found; ``discs`` are the mean signals of the discs beside it."""
+def vertebra(number: int, found: Pieces, seen: Sections, signals: Signals, *, cut: bool) -> list[Measurement]:
+    """All measurements of a vertebra whose body was found."""
     body, whole = found.bodies[number], found.vertebrae[number]
     level = LEVEL_NAMES[number]
     rows = _lengths(seen.bodies[number])
-    own = signals[number]
-    marrow = float(np.nanmean(discs)) if np.isfinite(discs).any() else NAN
+    own = signals.bodies[number]
+    beside = [signals.discs[n].above_background for n in found.discs_beside(number)]
+    discs = float(np.mean(beside)) if beside else NAN
     rows |= {
         "signal": (own.mean, "ratio"),
         "signal_median": (own.median, "ratio"),
         "signal_sd": (own.sd, "ratio"),
-        "signal_to_discs": (own.mean / marrow if marrow > 0 else NAN, "ratio"),
+        "signal_to_discs": (own.above_background / discs if discs > 0 else NAN, "ratio"),
         "variation": (own.variation, "ratio"),
         "texture": (own.texture, "ratio"),
         "section_area_mm2": (body.volume_mm3 / body.side_to_side_mm, "mm2"),

@@ -16,8 +16,8 @@ from spineclock.measure.measurements import Measurement, Measurements, gathered
 from spineclock.measure.reference import Reference, reference
 from spineclock.measure.section import Section
 from spineclock.measure.sections import Sections, cut_off, sections
-from spineclock.measure.signals import signal
-from spineclock.measure.vertebrae import MARGIN_MM, vertebra
+from spineclock.measure.signals import signals
+from spineclock.measure.vertebrae import vertebra
 
 NAN = float("nan")
 
@@ -56,30 +56,17 @@ def spine(volume: Volume, labels: Mask, bodies: Mask) -> Measurements:
     level = reference(volume.array, found.canal)
     seen = sections(found)
     cut = cut_off(found, seen)
-    signals = {
-        n: signal(found.bodies[n], level.near(found.bodies[n]), margin_mm=MARGIN_MM)
-        for n in from_top(set(found.bodies))
-    }
-    discs = {
-        n: disc(n, found, seen, level, signals, cut=("disc", disc_name(LEVEL_NAMES[n])) in cut)
+    signal = signals(found, level)
+    discs = [
+        disc(n, found, seen, signal, level, cut=("disc", disc_name(LEVEL_NAMES[n])) in cut)
         for n in from_top(set(found.discs))
-    }
-    disc_signals = {n: next(row.value for row in rows if row.name == "signal") for n, rows in discs.items()}
+    ]
     vertebrae = [
-        vertebra(n, found, seen, signals, _beside(n, disc_signals), cut=("vertebra", LEVEL_NAMES[n]) in cut)
-        for n in from_top(set(found.bodies))
+        vertebra(n, found, seen, signal, cut=("vertebra", LEVEL_NAMES[n]) in cut) for n in from_top(set(found.bodies))
     ]
     canals = _canals(found, seen, volume.shape)
-    rows = gathered([*discs.values(), *vertebrae, *canals, _whole(seen, cut, level)])
+    rows = gathered([*discs, *vertebrae, *canals, _whole(seen, cut, level)])
     return Measurements(rows, cut)
-
-
-def _beside(vertebra_number: int, disc_signals: dict[int, float]) -> list[float]:
-    """Signals of the disc below a vertebra and of the one above it."""
-    order = from_top(set(disc_signals) | {vertebra_number})
-    at = order.index(vertebra_number)
-    numbers = [vertebra_number, *([order[at - 1]] if at else [])]
-    return [disc_signals[n] for n in numbers if n in disc_signals]
 
 
 def _canals(found: Pieces, seen: Sections, shape: tuple[int, int, int]) -> list[list[Measurement]]:
