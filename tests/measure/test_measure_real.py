@@ -50,6 +50,7 @@ def test_neither_order_of_storage_nor_scale_matters(people):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_signal_falls_with_pfirrmanns_grade_and_height_with_narrowing(people, real_data):
     """Six people's lumbar discs against the radiologists' grades (disc 1 = L5/S1 upwards)."""
     grades = pd.read_csv(real_data / "spider" / "radiological_gradings.csv").set_index(["Patient", "IVD label"])
