@@ -56,6 +56,15 @@ def _plain_errors(*, debug: bool, log_file: Path | None = None) -> Iterator[None
                 raise
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(WRONG_CALL if isinstance(error, UsageError) else SOME_FAILED) from error
+        except OSError as error:  # a full disk, a share that went away
+            if debug:
+                raise
+            where = f"{error.filename} " if error.filename else ""
+            typer.echo(
+                f"error: {where}cannot be read or written ({error.strerror or error}); what is finished is kept.",
+                err=True,
+            )
+            raise typer.Exit(SOME_FAILED) from error
         except KeyboardInterrupt:
             typer.echo("stopped; what is finished is kept, and `--resume` takes up from here", err=True)
             raise typer.Exit(INTERRUPTED) from None

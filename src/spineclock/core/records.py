@@ -64,14 +64,14 @@ class Quality:
     reasons: tuple[str, ...] = ()
 
     def with_reason(self, verdict: Verdict, reason: str) -> Quality:
-        """This quality, no better than ``verdict``, with one more reason.
+        """This quality, no better than ``verdict``, with one more reason; that of a refusal comes first.
 
         >>> Quality().with_reason("check", "cropped").with_reason("ok", "note").verdict
         'check'
         """
         order: tuple[Verdict, ...] = ("ok", "check", "refused")
         worse = max(self.verdict, verdict, key=order.index)
-        return Quality(worse, (*self.reasons, reason))
+        return Quality(worse, (reason, *self.reasons) if verdict == "refused" else (*self.reasons, reason))
 
 
 @dataclass(frozen=True)

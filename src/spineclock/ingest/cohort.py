@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pandas as pd
 import pandera.pandas as pa
@@ -78,7 +78,7 @@ def read_cohort(path: Path) -> Cohort:
     for key in keys:
         table[key] = table[key].astype("string").fillna("")
     if "path" in table:
-        table["path"] = [stem(Path(p).name) for p in table["path"]]
+        table["path"] = [stem(PureWindowsPath(p).name) for p in table["path"]]  # which knows both kinds of slash
     table["sex"] = table["sex"].astype("string").fillna("").str.strip().str.upper() if "sex" in table else ""
     if "age_years" not in table:
         table["age_years"] = float("nan")
@@ -87,15 +87,26 @@ def read_cohort(path: Path) -> Cohort:
     except pa.errors.SchemaErrors as error:
         worst = error.failure_cases.iloc[0]
         raise TableError(
-            f"{path.name}: {worst['failure_case']!r} in column {worst['column']}, "
+            f"{path.name}: {_shown(worst['failure_case'])} in column {worst['column']}, "
             f"data row {int(worst['index'] or 0) + 1} ({len(error.failure_cases)} such)",
             wanted="ages from 0 to 120 in years, sex F or M",
         ) from error
 
 
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else repr(value)
+
+
 def _frame(path: Path) -> pd.DataFrame:
     if path.suffix.lower() in (".parquet", ".pq"):
-        return pd.read_parquet(path)
+        try:
+            return pd.read_parquet(path)
+        except ImportError as error:
+            raise TableError(
+                f"{path.name} is Parquet, which this installation cannot read",
+                wanted="CSV or TSV, or the package pyarrow",
+                remedy="pip install pyarrow",
+            ) from error
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     return pd.read_csv(path, sep=separator, dtype={key: str for key in (*KEYS, "participant_id", "sex")},
                        na_values=["n/a"])  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from spineclock.core.errors import InputError
+from spineclock.core.errors import InputError, UsageError
 from spineclock.core.volume import Array
 from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.weights import load_into
@@ -32,6 +32,24 @@ KEYS = {
     "ages_years",
     "validation",
 }
+
+
+def _faults(about: dict[str, Any]) -> list[str]:
+    """What in a description is not what its key promises."""
+    faults = []
+    if about["pool"] not in ("max", "average"):
+        faults.append(f"pool is {about['pool']!r}, wanted max or average")
+    for key, shape in (("age_mean_years", ()), ("age_sd_years", ()), ("ages_years", (2,)), ("validation", (None, 2))):
+        try:
+            values = np.array(about[key], dtype=float)
+        except (TypeError, ValueError):
+            values = np.array([np.nan])
+        fits = values.ndim == len(shape) and all(w in (None, n) for w, n in zip(shape, values.shape, strict=True))
+        if not fits or not np.isfinite(values).all():
+            faults.append(f"{key} does not hold {'pairs of ages' if shape == (None, 2) else 'ages'} in years")
+    if not isinstance(about["preparation"], dict):
+        faults.append("preparation is no table of settings")
+    return faults
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +75,11 @@ def read_network(folder: Path, *, device: str = "cpu") -> TrainedNetwork:
     ------
     InputError
         If the folder does not describe one.
+    UsageError
+        If there is no such device.
     """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"device is {device}, and PyTorch sees none here", wanted="cpu, or a machine with a GPU")
     described = folder / "network.json"
     try:
         about = json.loads(described.read_text(encoding="utf-8"))
@@ -70,6 +92,8 @@ def read_network(folder: Path, *, device: str = "cpu") -> TrainedNetwork:
     lacking = sorted(KEYS - set(about)) if isinstance(about, dict) else sorted(KEYS)
     if lacking or about["schema"] != SCHEMA:
         raise InputError(f"{described} lacks {', '.join(lacking) or 'the right schema'}", wanted=SCHEMA)
+    if wrong := _faults(about):
+        raise InputError(f"{described}: {'; '.join(wrong)}", wanted=SCHEMA, remedy="train the network again")
     net = AgeNet(pool=about["pool"])
     digest = load_into(net, folder / "weights.safetensors")
     return TrainedNetwork(net.to(device).eval(), about, digest)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spineclock.core.errors import InputError
 from spineclock.core.recipe import Accepts, Age, Options, Reader, Recipe
 from spineclock.core.records import AgePrediction, ModelInfo, Quality, Reading, Scan
 
 if TYPE_CHECKING:
     from spineclock.core.volume import Mask
     from spineclock.nets.run_folder import TrainedNetwork
+    from spineclock.prep.prepared import Preparation
     from spineclock.segment.instances import Instances
     from spineclock.segment.network import Scorer
+    from spineclock.stats.bias import Cole
+    from spineclock.stats.intervals import SplitConformal
     from spineclock.stats.measured_age import MeasuredAge
 
 FEATURES = (
@@ -31,7 +36,7 @@ FEATURES = (
 """What the interpretable age reads: degeneration of discs, marrow, bone edges and canal."""
 
 STATEMENT = (
-    "Research demonstration: trained on the lumbar scans of 28 people, ages 14 to 84, at one hospital. "
+    "Research demonstration: trained on the lumbar scans of 28 people, ages 14 to 84, of one data set. "
     "Not a medical device; not for decisions about a patient."
 )
 SEGMENTER, AGE_MODEL = "segmenter.safetensors", "mri_age.json"
@@ -44,6 +49,8 @@ def load(model: str, options: Options) -> Reader:
     ------
     InputError
         If the weights cannot be read.
+    TableError
+        If the model was validated on too few people for an interval of this coverage.
     """
     from spineclock.nets.weights import packaged, sha256
     from spineclock.segment.engine import scorer
@@ -57,8 +64,11 @@ def load(model: str, options: Options) -> Reader:
         from spineclock.nets.run_folder import read_network
 
         network = read_network(Path(model), device=options.device)
+        _calibrated(network.about["validation"], options.coverage)
+        _preparation(network)
         info = ModelInfo(network.about["name"], {**hashes, "network": network.sha256}, network.about["statement"])
     clock = MeasuredAge.from_dict(json.loads(age_model.read_text(encoding="utf-8")))
+    _calibrated(clock.out_of_fold, options.coverage)
     return MriAge(
         info, scorer(segmenter, engine=options.engine, threads=options.threads), clock, network, options.coverage
     )
@@ -124,34 +134,58 @@ class MriAge:
             quality = quality.with_reason(
                 "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
             )
-        if not scan.sequence:
+        if not scan.sequence and "the weighting is not stated" not in scan.notes:  # reading notes it of most files
             quality = quality.with_reason("check", "the header does not tell the weighting; taken for T2")
         return quality
 
     def _by_network(self, reading: Reading, network: TrainedNetwork) -> Reading:
         """The reading with the run's network as the age it stands for, and where the network looked."""
         from spineclock.explain.gradcam import attention
-        from spineclock.prep.prepared import Preparation, prepare
-        from spineclock.stats.bias import Cole
-        from spineclock.stats.intervals import SplitConformal
+        from spineclock.prep.prepared import prepare
 
         scan, mask = reading.scan, _mask_of(reading)
-        how: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in network.about["preparation"].items()
-        }
-        prepared = prepare(scan.volume, mask, Preparation(**how))
+        prepared = prepare(scan.volume, mask, _preparation(network))
         predicted = network.age_years(prepared.array)
-        past, ages = np.array(network.about["validation"], dtype=float).T
-        corrected = float(Cole.fit(past, ages).corrected([predicted])[0])
+        cole, conformal = _calibrated(network.about["validation"], self.coverage)
+        corrected = float(cole.corrected([predicted])[0])
         measured = reading.prediction
         prediction = AgePrediction(
-            predicted, corrected, SplitConformal.fit(past - ages, coverage=self.coverage).around(predicted)[0],
+            predicted, corrected, conformal.around(predicted)[0],
             None if scan.age_years is None else corrected - scan.age_years,
             {"network": predicted, **(measured.components if measured else {})},
             measured.contributions if measured else (),
         )  # fmt: skip
         heat = attention(network.net, prepared.volume, scan.volume).on_scan
         return replace(reading, prediction=prediction, heat=heat)
+
+
+def _calibrated(validation: Sequence[Sequence[float]], coverage: float) -> tuple[Cole, SplitConformal]:
+    """Bias correction and interval from (predicted, chronological) ages; asked for at the start, so that a model
+    that cannot give them is refused before any scan is read."""
+    from spineclock.stats.bias import Cole
+    from spineclock.stats.intervals import SplitConformal
+
+    past, ages = np.array(validation, dtype=float).T
+    return Cole.fit(past, ages), SplitConformal.fit(past - ages, coverage=coverage)
+
+
+def _preparation(network: TrainedNetwork) -> Preparation:
+    """How the network's input is prepared, as its run says."""
+    from spineclock.prep.prepared import Preparation
+
+    told = {k: tuple(v) if isinstance(v, list) else v for k, v in network.about["preparation"].items()}
+    try:
+        how = Preparation(**told)
+        fits = len(how.shape) == len(how.spacing_mm) == 3 and min(how.shape) >= 16 and min(how.spacing_mm) > 0
+    except TypeError as error:
+        raise InputError(f"the network's preparation cannot be used ({error})", remedy="train it again") from error
+    if not fits:
+        raise InputError(
+            f"the network's preparation has shape {how.shape} and spacing {how.spacing_mm}",
+            wanted="three axes of at least 16 voxels, spacings in millimetres",
+            remedy="train it again",
+        )
+    return how
 
 
 def outline(scan: Scan, scorer: Scorer, *, lowest_vertebra: str | None = None) -> Instances:

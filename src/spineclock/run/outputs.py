@@ -17,8 +17,13 @@ from typing import Any
 import pandas as pd
 
 from spineclock.core.records import AgePrediction, Failure, Quality, Reading
+from spineclock.ingest.names import short_hash
 
 SCHEMA = "spineclock.prediction/1"
+FILES = (
+    "prediction.json", "measurements.csv", "overlay.png", "contributions.png", "interval.png", "attention.png",
+)  # fmt: skip
+"""All that a scan's folder may hold of ours; what else lies there is the user's."""
 LISTED = ("spineclock", "numpy", "SimpleITK", "openvino", "torch")
 
 
@@ -31,7 +36,8 @@ def prediction_document(
         "schema": SCHEMA,
         "statement": reading.model.statement,
         "input": {
-            "scan_id": scan.scan_id, "source": scan.source.name, "person_id": scan.person_id,
+            "scan_id": scan.scan_id, "source": scan.source.name,
+            "source_id": source_id(scan.source), "person_id": scan.person_id,
             "modality": scan.modality, "sequence": scan.sequence, "description": scan.description,
             "scanner": scan.scanner, "shape": list(scan.volume.shape),
             "spacing_mm": [round(s, 4) for s in scan.volume.spacing_mm],
@@ -59,6 +65,11 @@ def prediction_document(
     return rounded
 
 
+def source_id(source: Path) -> str:
+    """A short hash of where a scan lies: tells namesakes apart without giving folders' names away."""
+    return short_hash(source.resolve().as_posix(), 12)
+
+
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages whose arithmetic the result rests on."""
     return {"python": platform.python_version(), **{name: version(name) for name in LISTED}}
@@ -69,9 +80,7 @@ def write_reading(reading: Reading, folder: Path, *, document: Mapping[str, Any]
     from spineclock.report import figures
 
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.iterdir():  # of an earlier run
-        if left.is_file():
-            left.unlink()
+    withdraw(folder)
     pictures = _pictures(reading)
     for name, picture in pictures.items():
         (folder / f"{name}.png").write_bytes(picture)
@@ -81,6 +90,12 @@ def write_reading(reading: Reading, folder: Path, *, document: Mapping[str, Any]
         reading.measurements.to_csv(folder / "measurements.csv", index=False, float_format="%.6g")
     write_text(folder / "prediction.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return pictures
+
+
+def withdraw(folder: Path) -> None:
+    """Removes what an earlier run left in a scan's folder, the prediction.json first; nothing else is touched."""
+    for name in FILES:
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_document(folder: Path) -> dict[str, Any] | None:
@@ -104,10 +119,14 @@ def write_run(
     *,
     failures: Sequence[Failure],
     documents: Sequence[Mapping[str, Any]],
+    not_taken: Sequence[tuple[str, str, str]],
     settings: Mapping[str, Any],
     begun: datetime,
 ) -> None:
-    """Writes run.json, failures.csv and predictions.csv (a row a scan) of a whole run."""
+    """Writes run.json, failures.csv and predictions.csv (a row a scan) of a whole run.
+
+    ``not_taken`` holds input, series and reason of what lay beside the scans.
+    """
     rows = [_row(d) for d in documents]
     pd.DataFrame(rows, columns=list(_row({}))).to_csv(out / "predictions.csv", index=False, float_format="%.4f")
     pd.DataFrame([asdict(f) for f in failures], columns=["input", "stage", "reason"]).to_csv(
@@ -118,6 +137,7 @@ def write_run(
         "ended": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(), "settings": dict(settings),
         "scans": len(documents), "failures": len(failures),
         "weights_sha256": documents[0]["model"]["weights_sha256"] if documents else {},
+        "not_taken": [{"input": i, "series": series, "reason": why} for i, series, why in not_taken],
     }  # fmt: skip
     write_text(out / "run.json", json.dumps(plain(run), indent=2, ensure_ascii=False) + "\n")
 

@@ -11,8 +11,9 @@ import numpy as np
 from spineclock import recipes
 from spineclock.core.errors import InputError, RefusedError, UsageError
 from spineclock.core.geometry import resample_like
-from spineclock.core.recipe import Engine
-from spineclock.core.volume import Mask
+from spineclock.core.recipe import LARGEST_BYTES, Engine
+from spineclock.core.volume import Array, Mask
+from spineclock.ingest import metaimage, nifti
 from spineclock.ingest.choose import choose
 from spineclock.ingest.refs import SeriesRef
 from spineclock.ingest.series import list_series, load
@@ -21,6 +22,8 @@ from spineclock.recipes.mri_age import SEGMENTER, outline
 from spineclock.segment.engine import scorer
 from spineclock.segment.legible import header_quality
 from spineclock.segment.schemes import WRITABLE, from_spineclock, left_out
+
+_Grid = tuple[tuple[int, int, int], Array]
 
 
 def segment_file(source: Path, out: Path, *, scheme: str = "spineclock", lowest_vertebra: str | None = None,
@@ -42,6 +45,8 @@ def segment_file(source: Path, out: Path, *, scheme: str = "spineclock", lowest_
         raise UsageError(f"{out.name} is no name for a label map", wanted="a name ending in .nii.gz")
     if not source.exists():
         raise UsageError(f"{source} does not exist", wanted="a scan, a DICOM folder or a .zip")
+    if out.exists() and out.samefile(source):
+        raise UsageError(f"{out} is the scan itself", wanted="another name for the label map")
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
         listing = list_series(source, scratch=Path(scratch))
         choice = choose(listing.refs, recipes.get("mri-age").accepts)
@@ -52,6 +57,7 @@ def segment_file(source: Path, out: Path, *, scheme: str = "spineclock", lowest_
             )
         ref = choice.chosen[0]
         scan = load(ref)
+        grid = _stored_grid(ref)
     quality = header_quality(scan)
     if quality.verdict == "refused":
         raise RefusedError("; ".join(quality.reasons))
@@ -59,7 +65,7 @@ def segment_file(source: Path, out: Path, *, scheme: str = "spineclock", lowest_
     if not found.discs:
         raise RefusedError("no spine was found")
     labels = from_spineclock(found.labels, scheme)
-    _write(labels, ref, out)
+    _write(labels, grid, out)
     names = ", ".join(v.level for v in found.vertebrae)
     lost = left_out(found.labels, scheme)
     print(f"{out}: vertebrae {names}; {len(found.discs)} discs; confidence {found.confidence:.2f}")
@@ -67,9 +73,18 @@ def segment_file(source: Path, out: Path, *, scheme: str = "spineclock", lowest_
         print(f"note: {note}")
 
 
-def _write(labels: Mask, ref: SeriesRef, out: Path) -> None:
-    if ref.affine is not None:  # back to the axes the scan is stored in: whole flips and swaps, so no label is changed
-        labels = resample_like(labels, ref.shape, ref.affine)
+def _stored_grid(ref: SeriesRef) -> _Grid | None:
+    """Shape and affine in the axes a file stores; None for DICOM, whose files have no volume's axes."""
+    if ref.kind == "dicom":
+        return None
+    path = ref.frames[0][0]
+    stored = (nifti if ref.kind == "nifti" else metaimage).volume(path, max_bytes=LARGEST_BYTES)
+    return stored.shape, stored.affine
+
+
+def _write(labels: Mask, grid: _Grid | None, out: Path) -> None:
+    if grid is not None:  # back to the axes the scan is stored in: whole flips and swaps, so no label is changed
+        labels = resample_like(labels, *grid)
     kind = np.uint8 if int(labels.array.max(initial=0)) < 256 else np.int16
     image = nib.Nifti1Image(np.asarray(labels.array, dtype=kind), labels.affine)
     image.header.set_xyzt_units("mm")

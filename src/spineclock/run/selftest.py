@@ -48,7 +48,11 @@ def outcome(read: Reading) -> dict[str, Any]:
 def selftest() -> int:
     """Checks outlines, heights and age of an artificial (simulated) person; prints each check; 0 if all hold."""
     golden = json.loads(packaged(GOLDEN).read_text(encoding="utf-8"))
-    found = outcome(reading())
+    read = reading()
+    if read.prediction is None:
+        print(f"FAILED the artificial scan was refused: {'; '.join(read.quality.reasons)}")
+        return 1
+    found = outcome(read)
     heights, wanted = found["disc_heights_mm"], golden["disc_heights_mm"]
     checks = {
         "weights are those recorded": found["weights_sha256"] == golden["weights_sha256"],

@@ -1,0 +1,55 @@
+"""Who the scans of a run are of, as the user told it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from spineclock.core.geometry import require_same_grid
+from spineclock.core.records import Scan
+from spineclock.ingest.nifti import read_mask
+from spineclock.run.config import PredictSettings
+
+if TYPE_CHECKING:
+    from spineclock.ingest.cohort import Cohort
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """Ages, sexes and a label map from settings and cohort table."""
+
+    settings: PredictSettings
+    cohort: Cohort | None
+
+    @classmethod
+    def of(cls, settings: PredictSettings) -> People:
+        """As the settings tell; the cohort table is read and checked here."""
+        if settings.cohort is None:
+            return cls(settings, None)
+        from spineclock.ingest.cohort import read_cohort  # pandera's import is spared where there is no table
+
+        return cls(settings, read_cohort(settings.cohort))
+
+    def known(self, scan: Scan) -> Scan:
+        """The scan with age, sex and label map as told.
+
+        Raises
+        ------
+        TableError
+            If the table contradicts itself about the scan.
+        GeometryError, InputError, UsageError
+            If the label map lies on another grid, cannot be read, or is of another numbering.
+        """
+        told = self.settings
+        if self.cohort is not None:
+            scan = self.cohort.complete(scan)
+        scan = replace(
+            scan, age_years=scan.age_years if told.age_years is None else told.age_years, sex=told.sex or scan.sex
+        )
+        if told.mask is None or told.mask_scheme is None:
+            return scan
+        from spineclock.segment.schemes import to_spineclock
+
+        mask = read_mask(told.mask)
+        require_same_grid(scan.volume, mask, what=f"the scan and {told.mask.name}")
+        return scan.with_mask(to_spineclock(mask, told.mask_scheme))
