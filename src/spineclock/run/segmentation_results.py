@@ -20,8 +20,11 @@ BEFORE = {"disc": 0.892, "vertebra": 0.937, "canal": 0.937}
 LEAST = 0.85
 
 
-def page(scores: pd.DataFrame, *, masks: Mapping[str, Path], series: Path) -> str:
-    """The page as Markdown, from one row of Dice a person (person_id, fold, disc, vertebra, canal)."""
+def page(scores: pd.DataFrame, *, masks: Mapping[str, Path], series: Path | None) -> str:
+    """The page as Markdown, from one row of Dice a person (person_id, fold, disc, vertebra, canal).
+
+    ``series`` is SPIDER's table of series, which holds how many vertebrae and discs each shows.
+    """
     names = list(CLASSES[1:])
     summary = pd.DataFrame(
         {
@@ -35,9 +38,8 @@ def page(scores: pd.DataFrame, *, masks: Mapping[str, Path], series: Path) -> st
             "first network, 13 people": [BEFORE[n] for n in names],
         }
     )
-    counts = _counts(masks, series)
-    same = {n: int((counts[f"{n} found"] == counts[f"{n} in series.csv"]).sum()) for n in ("discs", "vertebrae")}
-    rows = scores.merge(counts, on="person_id").drop(columns="fold")
+    counts = None if series is None else _counts(masks, series)
+    rows = (scores if counts is None else scores.merge(counts, on="person_id")).drop(columns="fold")
     return (
         "# Segmentation\n\n"
         f"Five folds by person, seed 0, {len(scores)} people: each label map comes from a network that did not train "
@@ -45,8 +47,17 @@ def page(scores: pd.DataFrame, *, masks: Mapping[str, Path], series: Path) -> st
         "- Command: `make weights DATA=spider` (stages `0` to `4`, `outlines`)\n"
         "- Data: SPIDER, the 28 SPACE slabs with age (640 × 512 × 13–30)\n\n"
         f"{markdown(summary, digits=3)}\n\n"
+        f"{_agreement(counts)}## Each person\n\n{markdown(rows, digits=3)}\n"
+    )
+
+
+def _agreement(counts: pd.DataFrame | None) -> str:
+    if counts is None:
+        return ""
+    same = {n: int((counts[f"{n} found"] == counts[f"{n} in series.csv"]).sum()) for n in ("discs", "vertebrae")}
+    return (
         f"Counted as in `series.csv`: discs in {same['discs']} of {len(counts)} people, vertebrae (partial ones "
-        f"included) in {same['vertebrae']}.\n\n## Each person\n\n{markdown(rows, digits=3)}\n"
+        f"included) in {same['vertebrae']}.\n\n"
     )
 
 

@@ -77,8 +77,8 @@ def page(scan: Path, repeats: int) -> str:
     shape = " × ".join(map(str, list_series(scan).refs[0].shape))
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
     return (
-        f"# Speed\n\nOne scan of {shape} voxels (`{scan.name}`), `spineclock predict` from process start to the report, "
-        f"{repeats} runs each; {os.cpu_count()} cores ({platform.machine()}); {used}.\n\n"
+        f"# Speed\n\nOne scan of {shape} voxels (`{scan.name}`), `spineclock predict` from process start to the report,"
+        f" {repeats} runs each; {os.cpu_count()} cores ({platform.machine()}); {used}.\n\n"
         f"- Command: `python -m spineclock.run.speed {scan.name} --out docs/results/speed.md`\n"
         f"- Limit {LIMIT_S:.0f} s and {LIMIT_GB:.0f} GB: {'kept' if kept else 'NOT kept'}; goal {GOAL_S:.0f} s: "
         f"{'reached' if typical['openvino'] <= GOAL_S else 'not reached'}.\n\n"

@@ -24,11 +24,14 @@ from spineclock.nets.weights import save, sha256
 from spineclock.recipes.mri_age import AGE_MODEL, SEGMENTER
 from spineclock.run import age_results, segmentation_results
 from spineclock.run.age_model import age_model, measured_people
+from spineclock.run.model_card import fill
 from spineclock.run.outputs import write_text
 from spineclock.segment.engine import scorer
 from spineclock.segment.network import class_probabilities, label_map
+from spineclock.stats.measured_age import MeasuredAge
 
 FOLDS = 5
+CARD = "MODEL_CARD_mri_age.md"
 STAGES = ("0", "1", "2", "3", "4", "all", "outlines", "age", "package")
 """Training without each fold, training on everyone, out-of-fold label maps, the age model, and putting it in place."""
 
@@ -90,7 +93,8 @@ def outline_out_of_fold(people: Sequence[SpiderPerson], work: Path) -> pd.DataFr
 
 
 def fit_age(people: Sequence[SpiderPerson], work: Path, about: dict[str, Any]) -> None:
-    """The age model on measurements of the out-of-fold label maps, and the results page of both."""
+    """The age model on measurements of the out-of-fold label maps of the people whose age is known."""
+    people = [p for p in people if np.isfinite(p.age_years)]
     masks = [Mask(np.asanyarray(nib.load(_outline(work, p)).dataobj), p.volume.affine) for p in people]
     table = measured_people(people, masks)
     table.to_csv(work / "measured.csv", index=False)
@@ -109,10 +113,16 @@ def package(people: Sequence[SpiderPerson], work: Path, *, into: Path, results: 
     results.mkdir(parents=True, exist_ok=True)
     scores = pd.read_csv(work / "dice.csv", dtype={"person_id": str})
     masks = {p.person_id: _outline(work, p) for p in people}
-    write_text(results / "segmentation.md", segmentation_results.page(scores, masks=masks, series=series))
+    write_text(
+        results / "segmentation.md",
+        segmentation_results.page(scores, masks=masks, series=series if series.is_file() else None),
+    )
     measured = pd.read_csv(work / "measured.csv", dtype={"person_id": str})
     hashes = {name: sha256(into / name) for name in (SEGMENTER, AGE_MODEL)}
-    write_text(results / "age.md", age_results.page(people, measured, hashes=hashes))
+    known = [p for p in people if p.person_id in set(measured["person_id"])]
+    write_text(results / "age.md", age_results.page(known, measured, hashes=hashes))
+    model = MeasuredAge.from_dict(json.loads((into / AGE_MODEL).read_text(encoding="utf-8")))
+    write_text(into / CARD, fill(into / CARD, model, [p.sex for p in known]))
 
 
 def _outline(work: Path, person: SpiderPerson) -> Path:
