@@ -129,7 +129,7 @@ def test_values_that_cannot_be_are_refused_with_their_row(table, rows, said):
         ("name,years\na,57\n", "people.csv has the columns name, years; wanted: one of scan_id, path, person_id"),
         ("scan_id,diagnosis\na,none\n", "has the columns scan_id, diagnosis"),
         ("age_years,sex\n57,F\n", "has the columns age_years, sex"),
-        ("scan_id;age_years;sex\na;57;F\n", "has the columns scan_id;age_years;sex"),
+        ("scan_id;age_years;sex\na;57;F\n", "sex; wanted: .*; remedy: save it with commas between the columns"),
         ("", "cannot be read as a table"),
         ('scan_id,age_years\n"a,57\n', "cannot be read as a table"),
     ],

@@ -181,9 +181,7 @@ def test_folders_with_nothing_in_them_are_a_wrong_call(canned, tmp_path):
     (tmp_path / "leer Ü").mkdir()
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "dear.txt").write_text("Dear colleague", encoding="utf-8")
-    with pytest.raises(
-        UsageError, match=r"leer Ü: an empty folder; wanted: DICOM, .*letters: a folder with no scan"
-    ):
+    with pytest.raises(UsageError, match=r"leer Ü: an empty folder; wanted: DICOM, .*letters: a folder with no scan"):
         predict_all([tmp_path / "leer Ü", tmp_path / "letters"], PredictSettings(), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -349,9 +347,13 @@ def test_from_python_one_scan_comes_back_as_a_reading(canned, phantom_file, fini
 
 
 def test_from_python_errors_name_the_way_out(canned, three, tmp_path):
-    with pytest.raises(InputError, match=r"3 scans in .*a_T2w, b_T2w, c_T2w.*remedy: name the file"):
+    with pytest.raises(
+        InputError, match=r"3 scans in .*a_T2w.nii.gz, b_T2w.nii.gz, c_T2w.*remedy: name the file"
+    ):
         predict_one(three[0].parent)
-    with pytest.raises(InputError, match="0 scans in .*where nothing lies"):
+    with pytest.raises(
+        InputError, match="none.nii.gz: a path where nothing lies; .*remedy: check the spelling"
+    ):
         predict_one(tmp_path / "none.nii.gz")
     with pytest.raises(UsageError, match="no setting is called 'age'.*did you mean 'age_years'"):
         predict_one(three[0], age=57)

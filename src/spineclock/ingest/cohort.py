@@ -73,8 +73,10 @@ def read_cohort(path: Path) -> Cohort:
     table = table.rename(columns={k: v for k, v in ALIASES.items() if v not in table})
     keys = [key for key in KEYS if key in table]
     if not keys or not {"age_years", "sex"} & set(table):
-        raise TableError(f"{path.name} has the columns {', '.join(map(str, table.columns))}",
-                         wanted=f"one of {', '.join(KEYS)}, and age_years or sex")  # fmt: skip
+        names = ", ".join(map(str, table.columns))
+        raise TableError(f"{path.name} has the columns {names}",
+                         wanted=f"one of {', '.join(KEYS)}, and age_years or sex",
+                         remedy="save it with commas between the columns" if ";" in names else "")  # fmt: skip
     for key in keys:
         table[key] = table[key].astype("string").fillna("")
     if "path" in table:

@@ -80,14 +80,14 @@ def read_mask(path: Path, *, max_bytes: int = 16 * 10**9) -> Mask:
         If the file cannot be read or its samples are not whole numbers of 32 bits.
     """
     stored = volume(path, max_bytes=max_bytes)
-    whole = np.rint(stored.array)
-    if not (np.isfinite(stored.array).all() and (whole == stored.array).all() and np.abs(whole).max() < 2**31):
+    whole = stored.array if stored.array.dtype.kind in "iu" else np.rint(stored.array)
+    low, high = float(whole.min()), float(whole.max())  # NaN where any sample is
+    if not (low >= -(2**31) and high < 2**31 and (whole == stored.array).all()):
         raise InputError(
             "a label map whose samples are not whole numbers",
             wanted="one number a structure",
             remedy="resample label maps by nearest neighbour, and give the map, not probabilities",
         )
-    low, high = float(whole.min()), float(whole.max())
     dtype = np.uint8 if low >= 0 and high < 256 else np.int16 if low >= -(2**15) and high < 2**15 else np.int32
     return canonical(Mask(np.ascontiguousarray(whole.astype(dtype)), stored.affine))
 

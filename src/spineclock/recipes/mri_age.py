@@ -173,7 +173,7 @@ def _preparation(network: TrainedNetwork) -> Preparation:
     """How the network's input is prepared, as its run says."""
     from spineclock.prep.prepared import Preparation
 
-    told = {k: tuple(v) if isinstance(v, list) else v for k, v in network.about["preparation"].items()}
+    told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.about["preparation"].items()}
     try:
         how = Preparation(**told)
         fits = len(how.shape) == len(how.spacing_mm) == 3 and min(how.shape) >= 16 and min(how.spacing_mm) > 0

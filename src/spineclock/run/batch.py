@@ -85,7 +85,7 @@ class Batch:
 
     def _holds(self, earlier: dict[str, Any], ref: SeriesRef) -> bool:
         """Whether an earlier answer is that of this very input, these settings and these weights."""
-        return (
+        return bool(
             earlier["settings"] == self.remembered
             and earlier["input"].get("source_id") == outputs.source_id(ref.source)
             and earlier["model"]["weights_sha256"] == self.reader.model.weights_sha256

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,18 +10,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spineclock import recipes
-from spineclock.core.errors import InputError, UsageError
+from spineclock.core.errors import UsageError
 from spineclock.core.recipe import Options, Reader, Recipe
 from spineclock.core.records import Failure, Reading
-from spineclock.ingest.choose import Refusal, choose
 from spineclock.ingest.refs import SeriesRef
-from spineclock.ingest.series import list_series, load
+from spineclock.ingest.series import load
 from spineclock.run import outputs
 from spineclock.run.batch import Batch, Result
 from spineclock.run.config import PredictSettings, configure
+from spineclock.run.listing import Listed, listed, the_one
 from spineclock.run.people import People
-
-log = logging.getLogger(__name__)
 
 DONE, SOME_FAILED = 0, 1
 
@@ -50,13 +47,8 @@ def predict_one(source: str | Path, *, age_years: float | None = None, sex: Lite
     chosen = configure(PredictSettings, flags={"age_years": age_years, "sex": sex, **settings}).settings
     recipe = recipes.get(chosen.recipe)
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
-        listed = _chosen([Path(source)], recipe, Path(scratch))
-        if len(listed.refs) != 1:
-            why = "; ".join(f.reason for f in listed.failures) or ", ".join(r.scan_id for r in listed.refs)
-            raise InputError(f"{len(listed.refs)} scans in {source} ({why})", wanted=f"one: {recipe.accepts.wanted}",
-                             remedy="name the file, or use spineclock predict for many")  # fmt: skip
-        people = People.of(chosen)
-        scan = people.known(load(listed.refs[0], max_bytes=chosen.max_bytes))
+        ref = the_one(Path(source), recipe.accepts, scratch=Path(scratch))
+        scan = People.of(chosen).known(load(ref, max_bytes=chosen.max_bytes))
     return _reader(recipe, chosen).read(scan, lowest_vertebra=chosen.lowest_vertebra)
 
 
@@ -74,36 +66,18 @@ def predict_all(inputs: Sequence[Path], settings: PredictSettings, *, out: Path,
     begun, recipe = datetime.now(UTC), recipes.get(settings.recipe)
     _require_inputs(inputs, settings, out)
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
-        listed = _chosen(inputs, recipe, Path(scratch))
-        _require_scans(inputs, listed)
-        if settings.mask is not None and len(listed.refs) > 1:
-            raise UsageError(f"one label map for {len(listed.refs)} scans", wanted="one scan with --mask")
+        found = listed(inputs, recipe.accepts, scratch=Path(scratch))
+        _require_scans(inputs, found)
+        if settings.mask is not None and len(found.refs) > 1:
+            raise UsageError(f"one label map for {len(found.refs)} scans", wanted="one scan with --mask")
         people = People.of(settings)
         _make(out)
         batch = Batch(recipe.name, settings, out, load_models=lambda: _reader(recipe, settings))
-        results = [batch.result(ref, people) for ref in _shown(listed.refs, progress=progress)]
-    done = _Done(tuple(results), listed)
+        results = [batch.result(ref, people) for ref in _shown(found.refs, progress=progress)]
+    done = _Done(tuple(results), found)
     _finish(done, settings=settings, out=out, begun=begun)
     _say(done, out)
     return DONE if not done.failures else SOME_FAILED
-
-
-@dataclass(frozen=True)
-class _Listed:
-    refs: tuple[SeriesRef, ...]
-    failures: tuple[Failure, ...]
-    not_taken: tuple[Refusal, ...]
-    """Series beside those taken: a study's other series, a folder's files of another kind."""
-
-
-def _chosen(inputs: Sequence[Path], recipe: Recipe, scratch: Path) -> _Listed:
-    listing = list_series(*inputs, scratch=scratch)
-    choice = choose(listing.refs, recipe.accepts)
-    for refusal in choice.refused:
-        log.info("%s was not taken: %s", refusal.ref.label, refusal.reason)
-    failed = {f.input for f in choice.failures}
-    beside = tuple(r for r in choice.refused if not failed & {str(r.ref.source), str(r.ref.source.parent)})
-    return _Listed(choice.chosen, (*listing.failures, *choice.failures), beside)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +85,7 @@ class _Done:
     """What came of all inputs."""
 
     results: tuple[Result, ...]
-    listed: _Listed
+    listed: Listed
 
     @property
     def documents(self) -> list[dict[str, Any]]:
@@ -148,10 +122,10 @@ def _require_inputs(inputs: Sequence[Path], settings: PredictSettings, out: Path
                          remedy="--resume keeps them and does the rest, --overwrite replaces them")  # fmt: skip
 
 
-def _require_scans(inputs: Sequence[Path], listed: _Listed) -> None:
+def _require_scans(inputs: Sequence[Path], found: Listed) -> None:
     """Refuses a call whose folders hold nothing that looks like a scan: most likely the path is wrong."""
-    nothing = [f for f in listed.failures if f.stage == "ingest" and Path(f.input) in inputs and Path(f.input).is_dir()]
-    if not listed.refs and len(nothing) == len(listed.failures):
+    nothing = [f for f in found.failures if f.stage == "ingest" and Path(f.input) in inputs and Path(f.input).is_dir()]
+    if not found.refs and len(nothing) == len(found.failures):
         raise UsageError("; ".join(f"{f.input}: {f.reason.rstrip('.')}" for f in nothing) or "no scan was found")
 
 

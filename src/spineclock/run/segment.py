@@ -9,16 +9,16 @@ import nibabel as nib
 import numpy as np
 
 from spineclock import recipes
-from spineclock.core.errors import InputError, RefusedError, UsageError
+from spineclock.core.errors import RefusedError, UsageError
 from spineclock.core.geometry import resample_like
 from spineclock.core.recipe import LARGEST_BYTES, Engine
 from spineclock.core.volume import Array, Mask
 from spineclock.ingest import metaimage, nifti
-from spineclock.ingest.choose import choose
 from spineclock.ingest.refs import SeriesRef
-from spineclock.ingest.series import list_series, load
+from spineclock.ingest.series import load
 from spineclock.nets.weights import packaged
 from spineclock.recipes.mri_age import SEGMENTER, outline
+from spineclock.run.listing import the_one
 from spineclock.segment.engine import scorer
 from spineclock.segment.legible import header_quality
 from spineclock.segment.schemes import WRITABLE, from_spineclock, left_out
@@ -48,14 +48,7 @@ def segment_file(source: Path, out: Path, *, scheme: str = "spineclock", lowest_
     if out.exists() and out.samefile(source):
         raise UsageError(f"{out} is the scan itself", wanted="another name for the label map")
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
-        listing = list_series(source, scratch=Path(scratch))
-        choice = choose(listing.refs, recipes.get("mri-age").accepts)
-        if len(choice.chosen) != 1:
-            why = "; ".join(f.reason for f in (*listing.failures, *choice.failures)) or "several fit"
-            raise InputError(
-                f"{len(choice.chosen)} scans in {source.name} ({why})", wanted="one", remedy="name the file"
-            )
-        ref = choice.chosen[0]
+        ref = the_one(source, recipes.get("mri-age").accepts, scratch=Path(scratch))
         scan = load(ref)
         grid = _stored_grid(ref)
     quality = header_quality(scan)
