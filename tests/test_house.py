@@ -34,7 +34,7 @@ IMPORTED_AS = {
     "gdcm": "python-gdcm",
     "yaml": "pyyaml",
 }
-PLUGINS = {"python-gdcm", "pyjpegls", "pylibjpeg-openjpeg"}
+PLUGINS = {"python-gdcm", "pyjpegls", "pylibjpeg", "pylibjpeg-openjpeg"}
 """Decoders that pydicom finds by itself; nothing of ours imports them."""
 
 

@@ -22,7 +22,7 @@ def people(real_data):
 
 @pytest.mark.slow
 def test_a_young_womans_lumbar_spine_lies_within_anatomy(people):
-    """Person 41, 32 years. Normal lumbar values in the literature: discs 5–14 mm, bodies 20–32 mm, thecal sac 8–20 mm."""
+    """Person 41, 32 years. Normal values in the literature: discs 5–14 mm, bodies 20–32 mm, thecal sac 8–20 mm."""
     person = people["41"]
     found = find(person.mask)
     wide = spine(person.volume, found.labels, bodies(found)).wide()

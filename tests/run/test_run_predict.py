@@ -172,8 +172,10 @@ def test_wrong_calls_say_so(canned, three, tmp_path):
         predict_all(three, PredictSettings(), out=three[0] / "below a file")
     with pytest.raises(UsageError, match=r"people.csv does not exist"):
         predict_all(three, PredictSettings(cohort=tmp_path / "people.csv"), out=tmp_path / "out")
-    with pytest.raises(UsageError, match="one label map for 3 scans"):
+    with pytest.raises(UsageError, match="one mask for 3 scans; wanted: one scan"):
         predict_all(three, PredictSettings(mask=three[0], mask_scheme="spider"), out=tmp_path / "out")
+    with pytest.raises(UsageError, match="one age_years and sex for 3 scans.*--cohort"):
+        predict_all(three, PredictSettings(age_years=60, sex="F"), out=tmp_path / "out")
     assert canned.asked == []
 
 
@@ -208,9 +210,9 @@ def test_a_second_run_is_refused_and_nothing_is_lost(canned, three, tmp_path):
 
 def test_resume_keeps_what_is_finished(canned, three, tmp_path):
     out = tmp_path / "out"
-    predict_all(three[:2], PredictSettings(age_years=60), out=out)
+    predict_all(three[:2], PredictSettings(interval_coverage=0.8), out=out)
     kept = (out / "a_T2w" / "prediction.json").stat().st_mtime_ns
-    assert predict_all(three, PredictSettings(age_years=60, resume=True), out=out) == 0
+    assert predict_all(three, PredictSettings(interval_coverage=0.8, resume=True), out=out) == 0
     assert canned.asked == ["a_T2w", "b_T2w", "c_T2w"]
     assert (out / "a_T2w" / "prediction.json").stat().st_mtime_ns == kept
     assert pd.read_csv(out / "predictions.csv")["scan_id"].tolist() == ["a_T2w", "b_T2w", "c_T2w"]
@@ -347,13 +349,9 @@ def test_from_python_one_scan_comes_back_as_a_reading(canned, phantom_file, fini
 
 
 def test_from_python_errors_name_the_way_out(canned, three, tmp_path):
-    with pytest.raises(
-        InputError, match=r"3 scans in .*a_T2w.nii.gz, b_T2w.nii.gz, c_T2w.*remedy: name the file"
-    ):
+    with pytest.raises(InputError, match=r"3 scans in .*a_T2w.nii.gz, b_T2w.nii.gz, c_T2w.*remedy: name the file"):
         predict_one(three[0].parent)
-    with pytest.raises(
-        InputError, match="none.nii.gz: a path where nothing lies; .*remedy: check the spelling"
-    ):
+    with pytest.raises(InputError, match="none.nii.gz: a path where nothing lies; .*remedy: check the spelling"):
         predict_one(tmp_path / "none.nii.gz")
     with pytest.raises(UsageError, match="no setting is called 'age'.*did you mean 'age_years'"):
         predict_one(three[0], age=57)

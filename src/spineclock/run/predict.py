@@ -68,8 +68,7 @@ def predict_all(inputs: Sequence[Path], settings: PredictSettings, *, out: Path,
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
         found = listed(inputs, recipe.accepts, scratch=Path(scratch))
         _require_scans(inputs, found)
-        if settings.mask is not None and len(found.refs) > 1:
-            raise UsageError(f"one label map for {len(found.refs)} scans", wanted="one scan with --mask")
+        _require_one_person(settings, len(found.refs))
         people = People.of(settings)
         _make(out)
         batch = Batch(recipe.name, settings, out, load_models=lambda: _reader(recipe, settings))
@@ -120,6 +119,17 @@ def _require_inputs(inputs: Sequence[Path], settings: PredictSettings, out: Path
     if held and not (settings.resume or settings.overwrite):
         raise UsageError(f"{out} holds results of an earlier run", wanted="an empty folder",
                          remedy="--resume keeps them and does the rest, --overwrite replaces them")  # fmt: skip
+
+
+def _require_one_person(settings: PredictSettings, scans: int) -> None:
+    """What is told of one person or scan must not be taken for many."""
+    told = [name for name in ("age_years", "sex", "mask") if getattr(settings, name) is not None]
+    if told and scans > 1:
+        raise UsageError(
+            f"one {' and '.join(told)} for {scans} scans",
+            wanted="one scan",
+            remedy="name one file, or give ages and sexes in a table with --cohort",
+        )
 
 
 def _require_scans(inputs: Sequence[Path], found: Listed) -> None:
