@@ -47,3 +47,16 @@ def test_no_canal_at_a_level_gives_no_depth(draw, part):
     drawn = draw([part(61, (25.0, 30.0), 15.0, 40.0), part(123, (60.0, 150.0), 36.0, 9.0)])
     rows = spine(drawn.volume, drawn.labels, drawn.bodies).table
     assert rows[rows["structure"] == "canal"]["value"].isna().all()
+
+
+def test_where_the_canal_ends_the_fluid_is_taken_from_what_is_nearest(draw, part):
+    """The canal's lowest 2 mm are dark and lie 38 mm from the disc; 2 cm³ of it reach 7 mm further, into the fluid."""
+    drawn = draw(
+        [
+            part(61, (20.0, 150.0), 14.0, 40.0, signal=210.0),
+            part(61, (20.0, 131.0), 14.0, 2.0, signal=20.0),
+            part(123, (60.0, 92.5), 36.0, 9.0, signal=60.0),
+        ]
+    )
+    wide = spine(drawn.volume, drawn.labels, drawn.bodies).wide()
+    assert wide["disc.L4/L5.signal"] == pytest.approx(50 / 200)

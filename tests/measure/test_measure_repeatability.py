@@ -106,3 +106,10 @@ def test_a_turned_scan_keeps_its_middle_and_its_volume(draw, part, axis):
     expected = [np.cos(np.radians(5))] * 3
     expected[axis] = 1.0
     np.testing.assert_allclose(np.diag(cosines), expected, atol=1e-6)
+
+
+def test_edges_at_the_scans_border_do_not_wander_to_the_other_side(draw, part):
+    drawn = draw([part(20, (60.0, 190.0), 34.0, 30.0), part(24, (60.0, 20.0), 34.0, 10.0)])
+    labels, _ = with_wandering_edges(drawn.labels, drawn.bodies, np.random.default_rng(1))
+    assert (labels.array == 20)[:, :, -1].any()
+    assert not (labels.array == 20)[:, :, :200].any()

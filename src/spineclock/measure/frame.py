@@ -77,6 +77,11 @@ class Piece:
         return np.asarray(deep if deep.sum() >= FEWEST else chosen)
 
     @property
+    def height_index(self) -> float:
+        """The structure's centroid along axis 2, as an index of the scan."""
+        return self.first[2] + _centroid(self.inside.sum(axis=(0, 1)))
+
+    @property
     def volume_mm3(self) -> float:
         """All voxels of the structure in the scan."""
         return float(self.inside.sum()) * float(np.prod(self.spacing_mm))
@@ -166,28 +171,28 @@ def _piece(inside: Array, box: tuple[slice, ...], volume: Volume, canal: Piece |
         samples=volume.array[i, j, k],
         first=(i.start, j.start, k.start),
         spacing_mm=volume.spacing_mm,
-        middle_mm=_middle(inside[tight], (i.start, k.start, k.stop), volume.spacing_mm, canal),
+        middle_mm=_middle(inside[tight], (i.start, k.start), volume.spacing_mm, canal),
         cut_in_plane=any(s.start == 0 or s.stop == n for s, n in zip((j, k), volume.shape[1:], strict=True)),
         cut_at_side=i.start == 0 or i.stop == volume.shape[0],
     )
 
 
 def _middle(
-    inside: Array,
-    at: tuple[int, int, int],
-    spacing_mm: tuple[float, float, float],
-    canal: Piece | None,
+    inside: Array, first: tuple[int, int], spacing_mm: tuple[float, float, float], canal: Piece | None
 ) -> float:
     """Where the patient's middle lies at the height of a structure, in mm along axis 0.
 
     The canal's middle within 15 mm of the structure's own; the structure's middle where no canal is seen there.
     """
-    first, low, high = at
+    at, low = first
     if canal is not None:
         reach = round(15.0 / spacing_mm[2])
-        middle = (low + high - 1) // 2 - canal.first[2]
+        middle = round(low + _centroid(inside.sum(axis=(0, 1)))) - canal.first[2]
         part = canal.inside[:, :, max(0, middle - reach) : max(0, middle + reach + 1)]
         if part.any():
-            inside, first = part, canal.first[0]
-    along = inside.sum(axis=(1, 2))
-    return float((along * (first + np.arange(len(along)))).sum() / along.sum()) * spacing_mm[0]
+            inside, at = part, canal.first[0]
+    return (at + _centroid(inside.sum(axis=(1, 2)))) * spacing_mm[0]
+
+
+def _centroid(counts: Array) -> float:
+    return float((counts * np.arange(len(counts))).sum() / counts.sum())

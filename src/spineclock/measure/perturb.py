@@ -31,7 +31,7 @@ def with_wandering_edges(
     box = _occupied(joined)
     if box is None:
         return labels, bodies
-    part = joined[box]
+    part = np.pad(joined[box], ((0, 0), (1, 1), (1, 1)))  # so that nothing rolls round to the other side
     field = rng.standard_normal(part.shape).astype(np.float32)
     field = ndimage.gaussian_filter(field, [correlation_mm / mm for mm in labels.spacing_mm], mode="wrap")
     low, high = np.quantile(field, (1 / 3, 2 / 3))
@@ -46,7 +46,7 @@ def with_wandering_edges(
     moved = np.where(edge & (level > 0) & (field < low), 0, part)
     moved = np.where((level == 0) & (field > high), largest, moved)
     out = joined.copy()
-    out[box] = moved
+    out[box] = moved[:, 1:-1, 1:-1]
     return (
         labels.with_array((out % MARK).astype(labels.array.dtype)),
         bodies.with_array((out // MARK > 0).astype(np.uint8)),

@@ -17,7 +17,8 @@ nearer to pure fluid, but 8-bit exports often cut the brightest fluid off."""
 NEAR_MM = 40.0
 """Fluid is compared with what lies at most this far above or below it, for a surface coil's signal falls along the
 spine; less would rest the level on a single narrow place."""
-FEWEST = 50
+FEWEST_MM3 = 2000.0
+"""A level rests on at least so much of the canal, where there is so much."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,17 @@ class Reference:
     def near(self, piece: Piece) -> Levels:
         """The levels at a structure's height: fluid = 75th percentile of the canal within 40 mm of its middle.
 
-        Of the whole canal where fewer than 50 voxels of it lie there.
+        Where the canal ends or is not seen, as much more of it as makes 2 cm³.
         """
         if self.canal is None:
             return Levels(self.background, float("nan"))
-        step = piece.spacing_mm[2]
-        middle = piece.first[2] + (piece.inside.shape[2] - 1) / 2
         k = np.arange(self.canal.inside.shape[2]) + self.canal.first[2]
-        near = np.flatnonzero(np.abs(k - middle) * step <= NEAR_MM)
-        rows = slice(near[0], near[-1] + 1) if near.size else slice(0, 0)
+        away = np.abs(k - piece.height_index) * piece.spacing_mm[2]
+        order = np.argsort(away, kind="stable")
+        volume = np.cumsum(self.canal.inside.sum(axis=(0, 1))[order]) * float(np.prod(piece.spacing_mm))
+        enough = away[order[min(int(np.searchsorted(volume, FEWEST_MM3)), len(order) - 1)]]
+        rows = away <= max(NEAR_MM, float(enough))
         samples = self.canal.samples[:, :, rows][self.canal.inside[:, :, rows]]
-        if samples.size < FEWEST:
-            samples = self.canal.samples[self.canal.inside]
         return Levels(self.background, float(np.percentile(samples, CSF_PERCENTILE)))
 
 
