@@ -26,7 +26,7 @@ def lively_segmenter() -> Segmenter:
     return net.eval()
 
 
-def test_openvino_gives_the_scores_of_pytorch(tmp_path):
+def test_openvino_gives_the_probabilities_of_pytorch(tmp_path):
     net = lively_segmenter()
     save(net, tmp_path / "net.safetensors")
     load_into(net, tmp_path / "net.safetensors")
@@ -34,8 +34,8 @@ def test_openvino_gives_the_scores_of_pytorch(tmp_path):
     wanted = torch_scorer(net)(pictures)
     found = compile_segmenter(read_arrays(tmp_path / "net.safetensors"), threads=1)(pictures)
     assert found.shape == wanted.shape == (2, 4, 96, 64)
-    assert wanted.std() > 0.1
-    np.testing.assert_allclose(found, wanted, atol=2e-4)
+    assert wanted.std() > 0.02
+    np.testing.assert_allclose(found, wanted, atol=5e-5)
 
 
 def test_weights_are_half_precision_and_named_by_their_hash(tmp_path):

@@ -86,7 +86,7 @@ def test_print_names_every_setting_with_its_origin(file):
         ("sex=X", r"sex is 'X' \(--set\); wanted: 'F' or 'M'"),
         ("sex=woman", "sex is 'woman'.*'F' or 'M'"),
         ("lowest_vertebra=L9", "lowest_vertebra is 'L9'.*a level from C1 to L7, or S1"),
-        ("engine=onnx", "engine is 'onnx'.*'auto', 'torch' or 'openvino'"),
+        ("engine=onnx", "engine is 'onnx'.*'auto', 'openvino' or 'torch'"),
         ("device=tpu", "device is 'tpu'"),
         ("interval_coverage=90", "interval_coverage is '90'.*less than or equal to 0.99"),
         ("recipe=", r"recipe is None \(--set\)"),

@@ -10,11 +10,11 @@ from spineclock.segment.slices import from_pictures, to_pictures, windowed, with
 
 
 def bright_is_disc(pictures):
-    """Scores of a network that takes what is bright in the middle slice for disc."""
+    """Probabilities of a network that takes what is bright in the middle slice for disc."""
     bright = pictures[:, 1] > 4.0  # half way up to the box
-    scores = np.zeros((len(pictures), 4, *pictures.shape[2:]), np.float32)
-    scores[:, 0], scores[:, 1] = np.where(bright, -20, 20), np.where(bright, 20, -20)
-    return scores
+    probabilities = np.zeros((len(pictures), 4, *pictures.shape[2:]), np.float32)
+    probabilities[:, 0], probabilities[:, 1] = ~bright, bright
+    return probabilities
 
 
 def scan_with_box(spacing=(4.0, 0.8, 0.8), shape=(7, 150, 180)):
@@ -42,7 +42,7 @@ def test_looking_only_round_the_spine_changes_nothing(monkeypatch):
         return bright_is_disc(pictures)
 
     windowed_answer, _ = network.class_probabilities(scan, counting)
-    assert max(h * w for h, w in seen[network.PROBES :]) < 0.3 * max(h * w for h, w in seen[: network.PROBES])
+    assert max(h * w for h, w in seen[1:]) < 0.3 * max(h * w for h, w in seen[:1])
     monkeypatch.setattr(network, "_spine_window", lambda pictures, scorer: (slice(None), slice(None)))
     whole_answer, _ = network.class_probabilities(scan, bright_is_disc)
     np.testing.assert_allclose(windowed_answer, whole_answer, atol=1e-4)

@@ -65,13 +65,13 @@ class Segmenter(nn.Module):
 
 
 def torch_scorer(net: nn.Module) -> Callable[[Floats], Floats]:
-    """The network as a function of arrays, evaluated by PyTorch: the reference for every other engine."""
+    """The network as a function from pictures to class probabilities, evaluated by PyTorch: the reference."""
     net = net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
     def score(pictures: Floats) -> Floats:
         with torch.inference_mode():
             x = torch.from_numpy(pictures).contiguous(memory_format=torch.channels_last)
-            out: Floats = net(x).float().contiguous().numpy()
+            out: Floats = net(x).float().softmax(1).contiguous().numpy()
         return out
 
     return score

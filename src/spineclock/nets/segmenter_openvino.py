@@ -21,7 +21,7 @@ BATCH_NORM_EPSILON = 1e-5
 
 
 def compile_segmenter(tensors: Tensors, *, threads: int | None = None) -> Callable[[Floats], Floats]:
-    """The network as a function from pictures (N, 3, H, W) to scores (N, 4, H, W), in float32.
+    """The network as a function from pictures (N, 3, H, W) to class probabilities (N, 4, H, W), in float32.
 
     ``tensors`` are the state of ``Segmenter`` by name; the depth of the network is read off them.
     """
@@ -60,7 +60,7 @@ def _graph(tensors: Tensors) -> ov.Model:
         )
         x = _double_conv(op.concat([grown, skip], 1), tensors, f"up.{level}")
     x = _conv(x, tensors["head.weight"], tensors["head.bias"])
-    return ov.Model([op.depth_to_space(x, "depth_first", 2)], [pictures], "segmenter")
+    return ov.Model([op.softmax(op.depth_to_space(x, "depth_first", 2), 1)], [pictures], "segmenter")
 
 
 def _count(tensors: Tensors, part: str) -> int:

@@ -1,4 +1,4 @@
-"""The packaged segmentation weights, ready to score pictures, through OpenVINO or PyTorch."""
+"""The packaged segmentation weights, ready to tell classes in pictures, through OpenVINO or PyTorch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spineclock.segment.network import Scorer
 
 
 def scorer(weights: Path, *, engine: Engine = "auto", threads: int | None = None) -> Scorer:
-    """The network of a weights file as a function from pictures to scores.
+    """The network of a weights file as a function from pictures to class probabilities.
 
     ``auto`` means OpenVINO, which gives the same answers sooner (docs/results/speed.md); ``torch`` is the reference.
 

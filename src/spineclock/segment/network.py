@@ -22,7 +22,7 @@ from spineclock.segment.slices import (
 )
 
 Scorer = Callable[[Floats], Floats]
-"""Scores (N, 4, H, W) from pictures (N, 3, H, W); H and W multiples of 32."""
+"""Class probabilities (N, 4, H, W) from pictures (N, 3, H, W); H and W multiples of 32."""
 
 VIEWS_MM = ((1.0, False), (3.0, True))
 """Averaged looks at each slice: distance of the neighbours in millimetres, and whether left and right are swapped."""
@@ -59,7 +59,7 @@ def class_probabilities(
         for offset, mirrored in sorted(looks):
             stacks = with_neighbours(pictures[(slice(None), *window)], offset, mirrored=mirrored)
             for start in range(0, n, batch):
-                found[start : start + batch] += _softmax(scorer(np.ascontiguousarray(stacks[start : start + batch])))
+                found[start : start + batch] += scorer(np.ascontiguousarray(stacks[start : start + batch]))
         total[(slice(None), slice(None), *window)] = found / len(looks)
     total = total[:, :, :rows, :columns]
     return np.stack([from_pictures(total[:, c]) for c in range(len(CLASSES))]), grid
@@ -68,10 +68,8 @@ def class_probabilities(
 def _spine_window(pictures: Floats, scorer: Scorer) -> tuple[slice, slice] | None:
     """Rows and columns that hold the spine with a margin, in the network's multiples; None where there is no spine."""
     index = np.unique(np.linspace(0, len(pictures) - 1, PROBES).round().astype(int))
-    stacks = with_neighbours(pictures, 1)[index]
-    spine = np.any(
-        [scorer(np.ascontiguousarray(stacks[i : i + 1]))[0].argmax(0) > 0 for i in range(len(index))], axis=0
-    )
+    probes = scorer(np.ascontiguousarray(with_neighbours(pictures, 1, of=index)))
+    spine = (probes.argmax(axis=1) > 0).any(axis=0)
     if not spine.any():
         return None
     rows, columns = (_span(np.flatnonzero(spine.any(axis)), spine.shape[1 - axis]) for axis in (1, 0))
@@ -101,8 +99,3 @@ def certain_label_map(probabilities: Floats, grid: Volume, target: Volume) -> tu
         best[p > highest] = c
         np.maximum(highest, p, out=highest)
     return Mask(best, target.affine), highest
-
-
-def _softmax(scores: Floats) -> Floats:
-    e = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(e / e.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -55,13 +55,16 @@ def from_pictures(pictures: Array) -> Array:
     return pictures.transpose(0, 2, 1)[:, ::-1, ::-1]
 
 
-def with_neighbours(pictures: Array, offset: int, *, mirrored: bool = False) -> Array:
+def with_neighbours(
+    pictures: Array, offset: int, *, mirrored: bool = False, of: npt.NDArray[np.intp] | None = None
+) -> Array:
     """Each picture between the ones ``offset`` slices to its left and right, shape (N, 3, H, W).
 
-    At the ends the outermost slice stands in for the missing one; ``mirrored`` swaps left and right.
+    At the ends the outermost slice stands in for the missing one; ``mirrored`` swaps left and right; ``of`` names the
+    pictures wanted, all of them where it is not given.
     """
     n = len(pictures)
-    index = np.arange(n)
+    index = np.arange(n) if of is None else of
     before, after = np.clip(index - offset, 0, n - 1), np.clip(index + offset, 0, n - 1)
     if mirrored:
         before, after = after, before

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from spineclock.core.errors import InputError, TableError
 from spineclock.core.records import AgePrediction, Contribution
@@ -132,7 +132,7 @@ def normal_scores(values: npt.ArrayLike, scale: npt.ArrayLike) -> Floats:
         return np.zeros(v.shape)
     distinct, counts = np.unique(s, return_counts=True)
     middle = (np.cumsum(counts) - counts / 2) / s.size
-    score = norm.ppf(np.interp(np.nan_to_num(v), distinct, middle))
+    score = ndtri(np.interp(np.nan_to_num(v), distinct, middle))
     return np.asarray(np.where(np.isfinite(v), score, 0.0))
 
 
