@@ -33,8 +33,7 @@ def disc(
     nucleus, annulus = _regions(piece, shape, reference.near(piece))
     rows["nucleus_signal"] = (nucleus, "ratio")
     rows["nucleus_contrast"] = (nucleus - annulus, "ratio")
-    slab = piece.side_to_side_mm
-    rows["section_area_mm2"] = (piece.volume_mm3 / slab if slab > 0 else NAN, "mm2")
+    rows["section_area_mm2"] = (piece.section_area_mm2, "mm2")
     out = [Measurement("disc", level, name, value, unit, not cut) for name, (value, unit) in rows.items()]
     whole = not (cut or piece.cut_at_side)
     return [*out, Measurement("disc", level, "volume_mm3", piece.volume_mm3, "mm3", whole)]

@@ -87,9 +87,10 @@ class Piece:
         return float(self.inside.sum()) * float(np.prod(self.spacing_mm))
 
     @property
-    def side_to_side_mm(self) -> float:
-        """Width of the slab in which the structure is seen: its slices times their distance."""
-        return float(self.inside.any(axis=(1, 2)).sum()) * self.spacing_mm[0]
+    def section_area_mm2(self) -> float:
+        """Mean area of its slices in the mid-sagittal layer: its volume per millimetre of slab."""
+        found = self.picture()
+        return found.area_mm2 if found is not None else float("nan")
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,6 +37,11 @@ class Picture:
     origin_mm: tuple[float, float]
     spacing_mm: tuple[float, float]
 
+    @property
+    def area_mm2(self) -> float:
+        """Mean area of the structure's slices in the layer."""
+        return float(self.share.sum()) * self.spacing_mm[0] * self.spacing_mm[1]
+
     def at(self, y_mm: Floats, z_mm: Floats) -> Floats:
         """The share at points of the plane, linearly interpolated; 0 outside."""
         j = (y_mm - self.origin_mm[0]) / self.spacing_mm[0]

@@ -31,7 +31,7 @@ def vertebra(number: int, found: Pieces, seen: Sections, signals: Signals, *, cu
         "signal_to_discs": (own.above_background / discs if discs > 0 else NAN, "ratio"),
         "variation": (own.variation, "ratio"),
         "texture": (own.texture, "ratio"),
-        "section_area_mm2": (body.volume_mm3 / body.side_to_side_mm, "mm2"),
+        "section_area_mm2": (body.section_area_mm2, "mm2"),
     }
     out = [Measurement("vertebra", level, name, value, unit, not cut) for name, (value, unit) in rows.items()]
     return [
