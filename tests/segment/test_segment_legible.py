@@ -20,14 +20,14 @@ NUMBERS = (24, 23, 22, 21, 20, 19)
 
 def column(levels: int = 6, *, pitch_mm: float = 36.0, confidence: float = 0.95) -> Instances:
     """Blocks one above the other, a canal behind them; discs below each vertebra; 1 mm voxels, 4 mm slices."""
-    labels = np.zeros((7, 60, 240), np.uint8)
-    labels[2:5, 10:20, 5:235] = 61
+    labels = np.zeros((7, 60, 300), np.uint8)
+    labels[2:5, 10:20, 5:295] = 61
     vertebrae, discs = [], []
     for n in range(levels):
-        z = 6 + 36 * n
+        z = 66 + 36 * n
         labels[1:6, 24:54, z : z + 8] = 100 + NUMBERS[n]
         labels[1:6, 24:54, z + 8 : z + 36] = NUMBERS[n]
-        height = 10 + pitch_mm * n
+        height = 70 + pitch_mm * n
         below = "S1" if n == 0 else LEVELS[n - 1]
         vertebrae.append(Instance(LEVELS[n], NUMBERS[n], True, (12.0, 39.0, height + 18), 5 * 30 * 28, 0.9))
         discs.append(Instance(f"{LEVELS[n]}/{below}", 100 + NUMBERS[n], True, (12.0, 39.0, height), 5 * 30 * 8, 0.9))
@@ -195,3 +195,33 @@ def test_a_cut_lowest_vertebra_is_to_be_checked():
 
 def test_a_cropped_lumbar_spine_is_to_be_checked():
     assert only(judged(column(4))) == ("check", "4 of the 5 lumbar discs are complete in view")
+
+
+def test_a_lowest_disc_near_the_border_leaves_no_room_for_the_sacrum():
+    found = column()
+    lowered = replace(found.discs[0], centroid_mm=(12.0, 39.0, 20.0))
+    verdict, reason = only(judged(replace(found, discs=(lowered, *found.discs[1:]))))
+    assert verdict == "check"
+    assert "taken for L5/S1, lies 20 mm above the picture's lower border" in reason
+
+
+def test_a_lowest_vertebra_without_a_disc_below_is_to_be_checked_unless_it_was_named():
+    found = column()
+    headless = replace(found, discs=found.discs[1:])
+    quality = judged(headless)
+    assert quality.verdict == "check"
+    assert any("no disc is seen below the lowest vertebra, taken for L5" in r for r in quality.reasons)
+    named = spine_quality(headless, pictured(headless), Quality(), named=True)
+    assert not any("below the lowest vertebra" in r for r in named.reasons)
+
+
+def test_a_label_map_is_no_scan_and_a_noisy_saturated_image_is():
+    labels = np.repeat(np.repeat(np.random.default_rng(0).integers(0, 60, (7, 10, 50)), 6, axis=1), 6, axis=2)
+    drawn = Scan("x", Volume(labels.astype(np.uint8), np.diag([4.0, 1, 1, 1])), Path("x.nii.gz"), modality="MR")
+    assert only(header_quality(drawn)) == (
+        "refused",
+        "neighbouring samples are all alike: a label map or a drawing, not a scan",
+    )
+    noisy = np.random.default_rng(0).normal(180, 60, (7, 60, 300)).clip(0, 255).astype(np.uint8)
+    scan = Scan("x", Volume(noisy, np.diag([4.0, 1, 1, 1])), Path("x.nii.gz"), modality="MR")
+    assert header_quality(scan).verdict == "ok"

@@ -98,7 +98,7 @@ class MriAge:
         if quality.verdict == "refused":
             return Reading(scan, quality, self.model)
         instances = outline(scan, self.scorer, lowest_vertebra=lowest_vertebra)
-        quality = spine_quality(instances, scan, quality)
+        quality = spine_quality(instances, scan, quality, named=lowest_vertebra is not None)
         outlined = Reading(scan.with_mask(instances.labels), quality, self.model, found=described(instances))
         if quality.verdict == "refused":
             return outlined

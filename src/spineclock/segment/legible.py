@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from spineclock.core.anatomy import Structure
+from spineclock.core.anatomy import DISC, Structure
 from spineclock.core.geometry import plane
 from spineclock.core.records import Quality, Scan
 from spineclock.core.volume import Array
@@ -18,6 +18,8 @@ MIN_DISCS = 3
 DOUBTFUL, UNUSABLE = 0.75, 0.4
 """Confidence of the segmentation below which a scan is to be checked, or refused. The out-of-fold confidence of the
 training people is above the first in all but the severely deformed (docs/results/segmentation.md)."""
+SACRUM_MM = 30.0
+"""A lowest disc nearer than this to the lower border leaves no room for a sacrum below it."""
 SPACING_MM = (17.0, 55.0)
 """Distance between neighbouring discs' centres that a human spine has, from upper thoracic to lower lumbar."""
 
@@ -35,13 +37,24 @@ def header_quality(scan: Scan) -> Quality:
         )
     if plane(scan.volume) in ("axial", "coronal"):
         return quality.with_reason("refused", f"the slices are {plane(scan.volume)}; wanted a sagittal series")
+    if _drawn(scan.volume.array):
+        return quality.with_reason(
+            "refused", "neighbouring samples are all alike: a label map or a drawing, not a scan"
+        )
     for note in scan.notes:
         quality = quality.with_reason("check", note)
     return quality
 
 
-def spine_quality(found: Instances, scan: Scan, quality: Quality) -> Quality:
-    """``quality`` with what the outlined spine says against reading the scan."""
+def _drawn(array: Array) -> bool:
+    """Whether most neighbours hold the very same value, as noise prevents; background and saturation do not count."""
+    below, above = array[:, :, :-1], array[:, :, 1:]
+    inside = (below > array.min()) & (above > array.min()) & (below < array.max()) & (above < array.max())
+    return bool(inside.any()) and float(np.mean(below[inside] == above[inside])) > 0.6
+
+
+def spine_quality(found: Instances, scan: Scan, quality: Quality, *, named: bool = False) -> Quality:
+    """``quality`` with what the outlined spine says against reading the scan; ``named``: the user gave the levels."""
     discs = [d for d in found.discs if d.complete]
     if not found.discs:
         return quality.with_reason("refused", "no spine was found")
@@ -68,7 +81,7 @@ def spine_quality(found: Instances, scan: Scan, quality: Quality) -> Quality:
         )
     for note in found.notes:
         quality = quality.with_reason("check", note)
-    return _view(found, quality)
+    return _view(found, quality if named else _lower_end(found, scan, quality))
 
 
 def _contrast(found: Instances, scan: Scan, quality: Quality) -> Quality:
@@ -89,18 +102,40 @@ def _void_share(bone: Array, canal: Array) -> float:
     return float(np.mean(bone < 0.02 * np.percentile(canal, 90)))
 
 
-def _view(found: Instances, quality: Quality) -> Quality:
-    """Warnings about what the field of view leaves out."""
-    lowest = found.vertebrae[0]
+def _lower_end(found: Instances, scan: Scan, quality: Quality) -> Quality:
+    """Warnings where the sacrum, from which levels are counted, may not be in view."""
+    lowest, disc = found.vertebrae[0], found.discs[0]
     if not lowest.complete:
         quality = quality.with_reason(
             "check",
             f"the lowest vertebra, taken for {lowest.level}, is cut: levels may be misnamed; name it if you know it",
         )
+    elif disc.number != lowest.number + DISC:
+        quality = quality.with_reason(
+            "check", f"no disc is seen below the lowest vertebra, taken for {lowest.level}: name it if you know it"
+        )
+    above_border_mm = _index(disc.centroid_mm, scan)[2] * scan.volume.spacing_mm[2]
+    if above_border_mm < SACRUM_MM:
+        quality = quality.with_reason(
+            "check",
+            f"the lowest disc, taken for {disc.level}, lies {above_border_mm:.0f} mm above the picture's lower border: "
+            "the sacrum may be out of view and levels misnamed; name the lowest vertebra if you know it",
+        )
+    return quality
+
+
+def _view(found: Instances, quality: Quality) -> Quality:
+    """A warning where lumbar discs are out of view."""
     lumbar = [d for d in found.discs if d.complete and d.level.split("/")[0] in ("L1", "L2", "L3", "L4", "L5")]
     if len(lumbar) < 5:
         quality = quality.with_reason("check", f"{len(lumbar)} of the 5 lumbar discs are complete in view")
     return quality
+
+
+def _index(point_mm: tuple[float, float, float], scan: Scan) -> Array:
+    """The voxel index of a point of the patient."""
+    inverse = np.linalg.inv(scan.volume.affine)
+    return np.asarray(inverse[:3, :3] @ np.asarray(point_mm) + inverse[:3, 3])
 
 
 def _distance_mm(a: Instance, b: Instance) -> float:
