@@ -37,6 +37,31 @@ def require_room(shape: tuple[int, ...], *, max_bytes: int) -> None:
         )
 
 
+def one_volume(declared: tuple[int, ...]) -> tuple[int, int, int]:
+    """The three axes of a declared shape: axes of length 1 are dropped from the end, or one added to a picture.
+
+    >>> one_volume((64, 48, 20, 1)), one_volume((64, 48))
+    ((64, 48, 20), (64, 48, 1))
+
+    Raises
+    ------
+    InputError
+        If it is no shape of an image, or of several volumes.
+    """
+    if any(n < 1 for n in declared) or len(declared) < 2:
+        require_room(declared, max_bytes=0)
+    while len(declared) > 3 and declared[-1] == 1:
+        declared = declared[:-1]
+    if len(declared) > 3:
+        raise InputError(
+            f"an image of {len(declared)} dimensions, {' × '.join(map(str, declared))}",
+            wanted="one volume of three dimensions",
+            remedy="split it, and give the volume you mean",
+        )
+    i, j, k = (*declared, 1)[:3]
+    return i, j, k
+
+
 def require_real(dtype: np.dtype[np.generic] | type) -> None:
     """Raise :class:`InputError` unless samples of this type are single real numbers."""
     kind = np.dtype(dtype)

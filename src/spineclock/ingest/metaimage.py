@@ -84,18 +84,7 @@ def _shape(reader: sitk.ImageFileReader) -> tuple[int, int, int]:
             wanted="one real number a voxel",
             remedy="export the magnitude image, in grey values",
         )
-    if any(n < 1 for n in declared) or len(declared) < 2:
-        checks.require_room(declared, max_bytes=0)
-    while len(declared) > 3 and declared[-1] == 1:
-        declared = declared[:-1]
-    if len(declared) > 3:
-        raise InputError(
-            f"an image of {len(declared)} dimensions, {' × '.join(map(str, declared))}",
-            wanted="one volume of three dimensions",
-            remedy="split it, and give the volume you mean",
-        )
-    i, j, k = (*declared, 1)[:3]
-    return i, j, k
+    return checks.one_volume(declared)
 
 
 def _affine(reader: sitk.ImageFileReader) -> Array:

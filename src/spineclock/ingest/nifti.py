@@ -122,18 +122,7 @@ def _opened(path: Path) -> nib.Nifti1Image:
 
 def _shape(image: nib.Nifti1Image) -> tuple[int, int, int]:
     declared = tuple(int(n) for n in image.header["dim"][1 : 1 + max(0, min(7, int(image.header["dim"][0])))])
-    if any(n < 1 for n in declared) or len(declared) < 2:
-        checks.require_room(declared, max_bytes=0)
-    while len(declared) > 3 and declared[-1] == 1:
-        declared = declared[:-1]
-    if len(declared) > 3:
-        raise InputError(
-            f"an image of {len(declared)} dimensions, {' × '.join(map(str, declared))}",
-            wanted="one volume of three dimensions",
-            remedy="split it, and give the volume you mean",
-        )
-    i, j, k = (*declared, 1)[:3]
-    return i, j, k
+    return checks.one_volume(declared)
 
 
 def _stored_pixdim(path: Path, image: nib.Nifti1Image) -> Array:
