@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from spineclock.core.errors import InputError
 from spineclock.core.recipe import Accepts, Age, Options, Reader, Recipe
-from spineclock.core.records import AgePrediction, ModelInfo, Quality, Reading, Scan
+from spineclock.core.records import ModelInfo, Quality, Reading, Scan
 
 if TYPE_CHECKING:
     from spineclock.core.volume import Mask
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from spineclock.prep.prepared import Preparation
     from spineclock.segment.instances import Instances
     from spineclock.segment.network import Scorer
-    from spineclock.stats.bias import Cole
-    from spineclock.stats.intervals import SplitConformal
     from spineclock.stats.measured_age import MeasuredAge
 
 FEATURES = (
@@ -54,6 +51,7 @@ def load(model: str, options: Options) -> Reader:
     """
     from spineclock.nets.weights import packaged, sha256
     from spineclock.segment.engine import scorer
+    from spineclock.stats.calibration import Calibration
     from spineclock.stats.measured_age import MeasuredAge
 
     segmenter, age_model = packaged(SEGMENTER), packaged(AGE_MODEL)
@@ -64,11 +62,11 @@ def load(model: str, options: Options) -> Reader:
         from spineclock.nets.run_folder import read_network
 
         network = read_network(Path(model), device=options.device)
-        _calibrated(network.about["validation"], options.coverage)
+        Calibration.fit(network.about["validation"], coverage=options.coverage)  # refused before any scan is read
         _preparation(network)
         info = ModelInfo(network.about["name"], {**hashes, "network": network.sha256}, network.about["statement"])
     clock = MeasuredAge.from_dict(json.loads(age_model.read_text(encoding="utf-8")))
-    _calibrated(clock.out_of_fold, options.coverage)
+    Calibration.fit(clock.out_of_fold, coverage=options.coverage)
     return MriAge(
         info, scorer(segmenter, engine=options.engine, threads=options.threads), clock, network, options.coverage
     )
@@ -142,31 +140,21 @@ class MriAge:
         """The reading with the run's network as the age it stands for, and where the network looked."""
         from spineclock.explain.gradcam import attention
         from spineclock.prep.prepared import prepare
+        from spineclock.stats.calibration import Calibration
 
         scan, mask = reading.scan, _mask_of(reading)
         prepared = prepare(scan.volume, mask, _preparation(network))
         predicted = network.age_years(prepared.array)
-        cole, conformal = _calibrated(network.about["validation"], self.coverage)
-        corrected = float(cole.corrected([predicted])[0])
+        calibration = Calibration.fit(network.about["validation"], coverage=self.coverage)
         measured = reading.prediction
-        prediction = AgePrediction(
-            predicted, corrected, conformal.around(predicted)[0],
-            None if scan.age_years is None else corrected - scan.age_years,
-            {"network": predicted, **(measured.components if measured else {})},
-            measured.contributions if measured else (),
-        )  # fmt: skip
+        prediction = calibration.prediction(
+            predicted,
+            age_years=scan.age_years,
+            components={"network": predicted, **(measured.components if measured else {})},
+            contributions=measured.contributions if measured else (),
+        )
         heat = attention(network.net, prepared.volume, scan.volume).on_scan
         return replace(reading, prediction=prediction, heat=heat)
-
-
-def _calibrated(validation: Sequence[Sequence[float]], coverage: float) -> tuple[Cole, SplitConformal]:
-    """Bias correction and interval from (predicted, chronological) ages; asked for at the start, so that a model
-    that cannot give them is refused before any scan is read."""
-    from spineclock.stats.bias import Cole
-    from spineclock.stats.intervals import SplitConformal
-
-    past, ages = np.array(validation, dtype=float).T
-    return Cole.fit(past, ages), SplitConformal.fit(past - ages, coverage=coverage)
 
 
 def _preparation(network: TrainedNetwork) -> Preparation:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from spineclock import measure
@@ -31,7 +30,6 @@ def measured_people(people: Sequence[SpiderPerson], masks: Sequence[Mask]) -> pd
 
 
 def age_model(table: pd.DataFrame, *, about: dict[str, Any]) -> MeasuredAge:
-    """The model of the people in a table of :func:`measured_people` whose ages are known."""
-    known = table[np.isfinite(table["age_years"])]
-    measured = known.reindex(columns=list(FEATURES)).to_numpy(dtype=float)
-    return fit_with_out_of_fold(measured, known["age_years"].to_numpy(dtype=float), features=FEATURES, about=about)
+    """The model of the people in a table of :func:`measured_people`, all of known age."""
+    measured = table.reindex(columns=list(FEATURES)).to_numpy(dtype=float)
+    return fit_with_out_of_fold(measured, table["age_years"].to_numpy(dtype=float), features=FEATURES, about=about)

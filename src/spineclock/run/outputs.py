@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from spineclock.core.records import AgePrediction, Failure, Quality, Reading
+from spineclock.core.records import Failure, Quality, Reading
 from spineclock.ingest.names import short_hash
 
 SCHEMA = "spineclock.prediction/1"
@@ -75,21 +75,19 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in LISTED}}
 
 
-def write_reading(reading: Reading, folder: Path, *, document: Mapping[str, Any]) -> dict[str, bytes]:
-    """Writes a scan's folder and returns its pictures by name; prediction.json last, as the mark that all is there."""
+def write_reading(reading: Reading, folder: Path, *, document: Mapping[str, Any]) -> None:
+    """Writes a scan's folder; prediction.json last, as the mark that all is there."""
     from spineclock.report import figures
 
     folder.mkdir(parents=True, exist_ok=True)
     withdraw(folder)
-    pictures = _pictures(reading)
-    for name, picture in pictures.items():
+    for name, picture in _pictures(reading).items():
         (folder / f"{name}.png").write_bytes(picture)
     if reading.heat is not None:
         (folder / "attention.png").write_bytes(figures.png(_attention(reading)))
     if reading.measurements is not None:
         reading.measurements.to_csv(folder / "measurements.csv", index=False, float_format="%.6g")
     write_text(folder / "prediction.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    return pictures
 
 
 def withdraw(folder: Path) -> None:
@@ -170,14 +168,8 @@ def _pictures(reading: Reading) -> dict[str, bytes]:
     if reading.prediction is not None:
         if reading.prediction.contributions:
             pictures["contributions"] = figures.png(figures.contributions(reading.prediction))
-        pictures["interval"] = figures.png(_interval(reading.prediction, reading.scan.age_years))
+        pictures["interval"] = figures.png(figures.interval(reading.prediction, age_years=reading.scan.age_years))
     return pictures
-
-
-def _interval(prediction: AgePrediction, age_years: float | None) -> Any:
-    from spineclock.report import figures
-
-    return figures.interval(prediction, age_years=age_years)
 
 
 def _attention(reading: Reading) -> Any:

@@ -32,7 +32,7 @@ from spineclock.stats.measured_age import MeasuredAge
 
 FOLDS = 5
 CARD = "MODEL_CARD_mri_age.md"
-STAGES = ("0", "1", "2", "3", "4", "all", "outlines", "age", "package")
+STAGES = (*map(str, range(FOLDS)), "all", "outlines", "age", "package")
 """Training without each fold, training on everyone, out-of-fold label maps, the age model, and putting it in place."""
 
 

@@ -48,9 +48,10 @@ def header_quality(scan: Scan) -> Quality:
 
 def _drawn(array: Array) -> bool:
     """Whether most neighbours hold the very same value, as noise prevents; background and saturation do not count."""
-    below, above = array[:, :, :-1], array[:, :, 1:]
-    inside = (below > array.min()) & (above > array.min()) & (below < array.max()) & (above < array.max())
-    return bool(inside.any()) and float(np.mean(below[inside] == above[inside])) > 0.6
+    between = (array > array.min()) & (array < array.max())
+    inside = between[:, :, :-1] & between[:, :, 1:]
+    alike = array[:, :, :-1] == array[:, :, 1:]
+    return bool(inside.any()) and float(np.mean(alike[inside])) > 0.6
 
 
 def spine_quality(found: Instances, scan: Scan, quality: Quality, *, named: bool = False) -> Quality:

@@ -18,8 +18,7 @@ from scipy.special import ndtri
 from spineclock.core.errors import InputError, TableError
 from spineclock.core.records import AgePrediction, Contribution
 from spineclock.stats.ages import Floats
-from spineclock.stats.bias import Cole
-from spineclock.stats.intervals import SplitConformal
+from spineclock.stats.calibration import Calibration
 
 SCHEMA = "spineclock.measured-age/1"
 SEX = "sex.male"
@@ -72,14 +71,10 @@ class MeasuredAge:
         The interval lies round the uncorrected prediction. The gap is corrected (Cole) minus chronological age.
         """
         predicted, contributions = self.raw(measured)
-        past, ages = np.array(self.out_of_fold).T
-        corrected = float(Cole.fit(past, ages).corrected([predicted])[0])
-        interval = SplitConformal.fit(past - ages, coverage=coverage).around(predicted)[0]
-        return AgePrediction(
-            predicted_age_years=predicted, corrected_age_years=corrected, interval=interval,
-            gap_years=None if age_years is None else corrected - age_years,
-            components={"measurements": predicted}, contributions=contributions,
-        )  # fmt: skip
+        calibration = Calibration.fit(self.out_of_fold, coverage=coverage)
+        return calibration.prediction(
+            predicted, age_years=age_years, components={"measurements": predicted}, contributions=contributions
+        )
 
     def missing(self, measured: Mapping[str, float]) -> tuple[str, ...]:
         """The measurements it reads that could not be taken; an unknown sex is not one of them."""
