@@ -21,23 +21,37 @@ from spineclock.segment.slices import PIXEL_MM, to_pictures, windowed, working_g
 
 
 @dataclass(frozen=True)
+class Cycle:
+    """One rise and fall of the learning rate."""
+
+    steps: int
+    learning_rate: float
+    warm_up: float
+    """Share of the steps over which the rate rises."""
+    rise: float
+    """How much it rises by."""
+    strength: float
+    """How strongly pictures are changed before ``calm_from``, against the most there is."""
+    calm_from: float
+    """Share of the steps after which augmentation is gentle, so that the network settles on real contrast."""
+
+    def strength_at(self, step: int) -> float:
+        """How strongly the pictures of a step are changed."""
+        return self.strength if step < self.calm_from * self.steps else min(self.strength, 0.35)
+
+
+@dataclass(frozen=True)
 class SegmentationTraining:
     """How the network is trained; every number is our choice."""
 
-    steps: int = 1600
+    cycles: tuple[Cycle, ...] = (Cycle(1600, 2e-3, 0.15, 25, 1.0, 0.65), Cycle(1200, 1e-3, 0.1, 4, 0.6, 0.7))
+    """The second starts from the first one's averaged weights; it gained 0.004 to 0.007 in Dice on people held out."""
     batch: int = 4
     crop: tuple[int, int] = (384, 256)
-    learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     average_decay: float = 0.995
-    calm_from: float = 0.65
-    """Share of the steps after which augmentation is gentle, so that the network settles on real contrast."""
     checkpoint_every: int = 250
     seed: int = 0
-
-    def strength(self, step: int) -> float:
-        """How strongly the pictures of a step are changed, against the most there is."""
-        return 1.0 if step < self.calm_from * self.steps else 0.35
 
 
 @dataclass(frozen=True)
@@ -59,39 +73,64 @@ def train_segmenter(
     examples: Sequence[LabelledSlices],
     config: SegmentationTraining,
     *,
+    first_cycle: Segmenter | None = None,
     checkpoint: Path | None = None,
-    report: Callable[[int, float, float], None] = lambda step, loss, left_s: None,
+    report: Callable[[str, float, float], None] = lambda where, loss, left_s: None,
 ) -> Segmenter:
-    """A trained network: AdamW on a one-cycle schedule, cross-entropy + soft Dice, averaged weights.
+    """A trained network: AdamW on one-cycle schedules, cross-entropy + soft Dice, averaged weights.
 
+    With ``first_cycle``, a network that an earlier training left after the first cycle, it goes on with the second.
     With ``checkpoint`` the training takes up where an earlier one was stopped; the random stream of each step
-    depends on the seed and the step alone, so that a resumed run is the same as an unbroken one.
-    ``report`` is called with the step, the loss and the seconds left.
+    depends on the seed, the cycle and the step alone, so that a resumed run is the same as an unbroken one.
+    ``report`` is called with the place, the loss and the seconds left in the cycle.
     """
     torch.manual_seed(config.seed)
-    net = Segmenter().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    net = first_cycle or Segmenter()
+    for number in range(0 if first_cycle is None else 1, len(config.cycles)):
+        of_cycle = (
+            None if checkpoint is None else checkpoint.with_name(f"{checkpoint.stem}-{number}{checkpoint.suffix}")
+        )
+        net = _cycle(net, examples, config, number, of_cycle, report)
+    return net.eval()
+
+
+def _cycle(
+    net: Segmenter,
+    examples: Sequence[LabelledSlices],
+    config: SegmentationTraining,
+    number: int,
+    checkpoint: Path | None,
+    report: Callable[[str, float, float], None],
+) -> Segmenter:
+    """The averaged network after one cycle, whose checkpoint stays, so that a finished cycle is not run again."""
+    cycle = config.cycles[number]
+    net = net.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     mean = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
-    optimiser = torch.optim.AdamW(net.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, config.steps + 1, pct_start=0.15)
+    optimiser = torch.optim.AdamW(net.parameters(), cycle.learning_rate, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, cycle.learning_rate, cycle.steps + 1, pct_start=cycle.warm_up, div_factor=cycle.rise
+    )
     parts = {"net": net, "mean": mean, "optimiser": optimiser, "schedule": schedule}
     first = _restore(checkpoint, parts)
     begun = time.monotonic()
-    for step in range(first, config.steps):
-        rng = np.random.default_rng((config.seed, step))
-        pictures, labels = _batch(examples, config, config.strength(step), rng)
+    for step in range(first, cycle.steps):
+        rng = np.random.default_rng((config.seed, number, step) if number else (config.seed, step))
+        pictures, labels = _batch(examples, config, cycle.strength_at(step), rng)
         loss = segmentation_loss(net(pictures.contiguous(memory_format=torch.channels_last)), labels)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
         mean.update_parameters(net)
-        if (step + 1) % 25 == 0:
-            report(step + 1, loss.item(), (time.monotonic() - begun) / (step + 1 - first) * (config.steps - step - 1))
-        if checkpoint is not None and (step + 1) % config.checkpoint_every == 0:
-            _save(checkpoint, parts, step + 1)
+        done = step + 1
+        if done % 25 == 0:
+            left_s = (time.monotonic() - begun) / (done - first) * (cycle.steps - done)
+            report(f"cycle {number + 1}, step {done} of {cycle.steps}", loss.item(), left_s)
+        if checkpoint is not None and (done % config.checkpoint_every == 0 or done == cycle.steps):
+            _save(checkpoint, parts, done)
     trained = mean.module
     assert isinstance(trained, Segmenter)
-    return trained.eval()
+    return trained
 
 
 def segmentation_loss(scores: Tensor, labels: Tensor) -> Tensor:

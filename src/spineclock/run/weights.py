@@ -20,7 +20,8 @@ from spineclock.ingest.datasets import spider
 from spineclock.ingest.datasets.spider import SpiderPerson
 from spineclock.learn.folds import folds_by_person
 from spineclock.learn.segmentation import SegmentationTraining, labelled_slices, train_segmenter
-from spineclock.nets.weights import save, sha256
+from spineclock.nets.segmenter import Segmenter
+from spineclock.nets.weights import load_into, save, sha256
 from spineclock.recipes.mri_age import AGE_MODEL, SEGMENTER
 from spineclock.run import age_results, segmentation_results
 from spineclock.run.age_model import age_model, measured_people
@@ -51,8 +52,13 @@ def fold_of(people: Sequence[SpiderPerson]) -> dict[str, int]:
     return folds_by_person([p.person_id for p in people], FOLDS)
 
 
-def train_fold(people: Sequence[SpiderPerson], stage: str, work: Path, config: SegmentationTraining) -> None:
-    """Trains on everyone but the fold (on everyone if ``all``); a checkpoint in ``work`` is taken up."""
+def train_fold(
+    people: Sequence[SpiderPerson], stage: str, work: Path, config: SegmentationTraining, *, first: Path | None = None
+) -> None:
+    """Trains on everyone but the fold (on everyone if ``all``); a checkpoint in ``work`` is taken up.
+
+    ``first`` is a folder of the same networks after the first cycle.
+    """
     weights = work / f"segmenter-{stage}.safetensors"
     if weights.is_file():
         return
@@ -60,20 +66,22 @@ def train_fold(people: Sequence[SpiderPerson], stage: str, work: Path, config: S
     begun = time.monotonic()
     examples = [labelled_slices(p.volume, p.mask) for p in people if p.person_id not in held_out]
 
-    def report(step: int, loss: float, left_s: float) -> None:
-        print(
-            f"segmenter {stage}: step {step} of {config.steps}, loss {loss:.3f}, {left_s / 60:.0f} min left", flush=True
-        )
+    def report(where: str, loss: float, left_s: float) -> None:
+        print(f"segmenter {stage}: {where}, loss {loss:.3f}, {left_s / 60:.0f} min left", flush=True)
 
-    checkpoint = work / f"{stage}.ckpt"
-    net = train_segmenter(examples, config, checkpoint=checkpoint, report=report)
+    start = None
+    if first is not None:
+        start = Segmenter()
+        load_into(start, first / weights.name)
+    net = train_segmenter(examples, config, first_cycle=start, checkpoint=work / f"{stage}.ckpt", report=report)
     about = {
         "people": str(len(examples)),
         "minutes": f"{(time.monotonic() - begun) / 60:.0f}",
         "seed": str(config.seed),
     }
     save(net, weights, about)
-    checkpoint.unlink(missing_ok=True)
+    for checkpoint in work.glob(f"{stage}-*.ckpt"):
+        checkpoint.unlink()
 
 
 def outline_out_of_fold(people: Sequence[SpiderPerson], work: Path) -> pd.DataFrame:
@@ -136,6 +144,9 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="the SPIDER folder (docs/data.md)")
     parser.add_argument("--work", type=Path, default=Path("build/weights"), help="where intermediate results are kept")
+    parser.add_argument(
+        "--first-cycle", type=Path, metavar="FOLDER", help="networks of an earlier training, to go on from"
+    )
     parser.add_argument("--stages", default=",".join(STAGES), help="which to run, of %(default)s")
     parser.add_argument("--into", type=Path, default=Path("src/spineclock/weights"), help="where packaged weights go")
     parser.add_argument("--results", type=Path, default=Path("docs/results"), help="where the results pages go")
@@ -154,7 +165,7 @@ def main() -> None:
         elif stage == "package":
             package(people, told.work, into=told.into, results=told.results, series=told.data / "series.csv")
         else:
-            train_fold(people, stage, told.work, config)
+            train_fold(people, stage, told.work, config, first=told.first_cycle)
 
 
 if __name__ == "__main__":

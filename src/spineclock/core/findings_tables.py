@@ -1,0 +1,189 @@
+"""Findings from tables people have: one row a finding, or one row a scan; every error is named by its row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from spineclock.core.errors import TableError
+from spineclock.core.findings import (
+    COLUMNS,
+    CONDITIONS,
+    LEVELS,
+    NO_FINDING,
+    SEVERITIES,
+    STRUCTURAL,
+    Findings,
+    columns_of,
+    empty_codes,
+)
+
+_AT = {column: k for k, column in enumerate(COLUMNS)}
+_SHOWN = 5
+"""How many wrong rows an error names."""
+
+
+def findings_from_long(table: pd.DataFrame, *, scan_ids: Iterable[str] | None = None) -> Findings:
+    """Findings from a table of one row a finding.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``scan_id``, ``condition`` (a name of :data:`CONDITIONS`, or none), ``level`` (such as L4, or a disc such as
+        L4/L5 for the vertebra above it; empty where there is none), ``severity`` (of :data:`SEVERITIES`; empty where
+        ungraded, and read as mild where a graded condition has none).
+    scan_ids : iterable of str, optional
+        The scans that were reported on, where some have no row; else those of the table.
+
+    Raises
+    ------
+    TableError
+        Naming the first rows with an unknown level, condition or severity, a condition at a level where it cannot
+        be, two severities of one finding, or ``none`` beside findings.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"scan_id": ["a", "b"], "condition": ["disc_bulge", "none"],
+    ...                       "level": ["L4/L5", ""], "severity": ["mild", ""]})
+    >>> found = findings_from_long(table)
+    >>> int(found.column("disc_bulge", "L4")[0]), found.codes.sum(axis=1).tolist()
+    (1, [1, 0])
+    """
+    rows = _cleaned(table)
+    ids = pd.Index(rows["scan_id"].unique() if scan_ids is None else list(scan_ids), name="scan_id")
+    scan = ids.get_indexer(pd.Index(rows["scan_id"]))
+    at, code, wrong = _placed(rows)
+    wrong |= {int(row): "a scan that is not among those reported on" for row in np.flatnonzero(scan < 0)}
+    wrong = wrong or _contradictions(scan, at, code)
+    if wrong:
+        shown = "; ".join(
+            f"row {rows['row'].iloc[k] + 1} ({_told(rows, k)}): {wrong[k]}" for k in sorted(wrong)[:_SHOWN]
+        )
+        raise TableError(
+            f"{len(wrong)} row(s) that cannot be: {shown}",
+            wanted=f"conditions {', '.join(CONDITIONS)} or {NO_FINDING}; levels {LEVELS[0]} to {LEVELS[-1]}; "
+            f"severities {', '.join(SEVERITIES)}",
+        )
+    codes = empty_codes(len(ids))
+    told = at >= 0
+    codes[scan[told], at[told]] = code[told]
+    for name in STRUCTURAL:
+        own = columns_of(name)
+        codes[:, own[0]] |= (codes[:, own[1:]] > 0).any(axis=1)
+    return Findings(ids, codes)
+
+
+def findings_from_wide(table: pd.DataFrame) -> Findings:
+    """Findings from a table of one row a scan: ``scan_id`` and columns such as ``disc_bulge:L4`` or ``fracture``.
+
+    Cells hold 0 or nothing, a code 1 … 4, or a severity in words. Errors as in :func:`findings_from_long`.
+
+    >>> table = pd.DataFrame({"scan_id": ["a", "b"], "disc_bulge:L4": [2, 0], "fracture": [0, 1]})
+    >>> findings_from_wide(table).long()["severity"].to_list()
+    ['moderate', '']
+    """
+    if "scan_id" not in table:
+        raise TableError(f"a table with the columns {', '.join(map(str, table))}", wanted="scan_id among them")
+    if table["scan_id"].duplicated().any():
+        twice = table["scan_id"][table["scan_id"].duplicated()].iloc[0]
+        raise TableError(f"the scan {twice} in more than one row", wanted="one row a scan")
+    unknown = [str(name) for name in table.columns if name != "scan_id" and tuple(_split(str(name))) not in _AT]
+    if unknown:
+        raise TableError(f"{len(unknown)} unknown column(s): {', '.join(unknown[:5])}",
+                         wanted="scan_id and columns such as disc_bulge:L4 or fracture")  # fmt: skip
+    cells = table.reset_index(drop=True).reset_index(names="row")
+    long = cells.melt(["row", "scan_id"], var_name="name", value_name="cell")
+    text = long["cell"].map(lambda v: "" if pd.isna(v) else f"{v:g}" if isinstance(v, (int, float)) else str(v).strip())
+    long = long.assign(text=text)[~text.isin(["", "0", "False", "false", NO_FINDING, "absent"])]
+    parts = [_split(str(name)) for name in long["name"]]
+    words = {**{str(k + 1): word for k, word in enumerate(SEVERITIES)}, "True": "", "true": "", "present": ""}
+    severity = [
+        "" if CONDITIONS[name].grades == 0 and value == "1" else words.get(value, value)
+        for (name, _), value in zip(parts, long["text"], strict=True)
+    ]
+    told = pd.DataFrame(
+        {
+            "scan_id": long["scan_id"].to_numpy(),
+            "condition": [name for name, _ in parts],
+            "level": [level for _, level in parts],
+            "severity": severity,
+            "row": long["row"].to_numpy(),
+        }
+    )
+    return findings_from_long(told, scan_ids=table["scan_id"].astype(str))
+
+
+def _cleaned(table: pd.DataFrame) -> pd.DataFrame:
+    """The long table's columns as text, and each row's number in the table it came from."""
+    if missing := {"scan_id", "condition"} - set(table):
+        raise TableError(
+            f"a table with the columns {', '.join(map(str, table))}", wanted=f"{', '.join(sorted(missing))} among them"
+        )
+    rows = pd.DataFrame({"scan_id": table["scan_id"].astype("string").fillna("").to_numpy(dtype=object)})
+    for name in ("condition", "level", "severity"):
+        values = table[name].astype("string").fillna("") if name in table else pd.Series("", index=table.index)
+        rows[name] = values.str.strip().to_numpy(dtype=object)
+    rows["row"] = table["row"].to_numpy() if "row" in table else np.arange(len(table))
+    rows["severity"] = rows["severity"].str.lower().str.replace("[_-]", " ", regex=True)
+    rows["level"] = rows["level"].str.upper().str.replace("^([CTL][0-9]+)[/-][CTLS]?[0-9]+$", r"\1", regex=True)
+    return rows
+
+
+def _placed(rows: pd.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], dict[int, str]]:
+    """Column (−1 for ``none``) and code of each row, and what is wrong with which; distinct findings are read once."""
+    distinct = rows.groupby(["condition", "level", "severity"], sort=False).ngroup().to_numpy()
+    _, first = np.unique(distinct, return_index=True)
+    at, code, problem = np.full(len(first), -1), np.zeros(len(first), np.int8), [""] * len(first)
+    for k, row in enumerate(rows.iloc[first].itertuples()):
+        at[k], code[k], problem[k] = _finding(str(row.condition), str(row.level), str(row.severity))
+    problem_at = {k: problem[d] for k, d in enumerate(distinct) if problem[d]} if any(problem) else {}
+    return at[distinct], code[distinct], problem_at
+
+
+def _finding(condition: str, level: str, severity: str) -> tuple[int, int, str]:
+    """Column, code and problem ("" if none) of one finding."""
+    if condition == NO_FINDING:
+        return -1, 0, "" if not level and not severity else "a level or severity of nothing"
+    if condition not in CONDITIONS:
+        return -1, 0, f"no condition is called {condition!r}"
+    about = CONDITIONS[condition]
+    if level and level not in LEVELS:
+        return -1, 0, f"no level is called {level!r}"
+    if about.kind == "degenerative" and not level:
+        return -1, 0, f"{about.words} without a level"
+    if (condition, level) not in _AT or (level and int(_AT[condition, level]) not in _possible(condition)):
+        return -1, 0, f"{about.words} cannot be at {level}"
+    graded = SEVERITIES[: about.grades]
+    if severity and severity not in graded:
+        return -1, 0, f"{about.words} is {'graded ' + ', '.join(graded) if graded else 'not graded'}, not {severity!r}"
+    return _AT[condition, level], 1 + (graded.index(severity) if severity else 0), ""
+
+
+def _possible(condition: str) -> set[int]:
+    return {int(k) for where in CONDITIONS[condition].regions for k in columns_of(condition, where)}
+
+
+def _contradictions(
+    scan: npt.NDArray[np.int64], at: npt.NDArray[np.int64], code: npt.NDArray[np.int8]
+) -> dict[int, str]:
+    """Rows that say of a scan both ``none`` and something, or two severities of one finding."""
+    wrong: dict[int, str] = {}
+    nothing = np.isin(scan, scan[at >= 0]) & (at < 0)
+    wrong |= {int(k): "none beside findings of the same scan" for k in np.flatnonzero(nothing)}
+    key = scan * len(COLUMNS) + at
+    order = np.lexsort((code, key))
+    twice = (np.diff(key[order]) == 0) & (np.diff(code[order]) != 0) & (at[order][1:] >= 0)
+    return wrong | {int(k): "another severity than an earlier row of the same finding" for k in order[1:][twice]}
+
+
+def _told(rows: pd.DataFrame, k: int) -> str:
+    words = [str(rows[name].iloc[k]) for name in ("scan_id", "severity", "condition", "level")]
+    return " ".join(filter(None, words))
+
+
+def _split(name: str) -> tuple[str, str]:
+    condition, _, level = name.partition(":")
+    return condition, level
