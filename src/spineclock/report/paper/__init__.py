@@ -1,0 +1,27 @@
+"""The spine-age paper's own numbers, to be set beside a study's.
+
+Source: "An Artificial Intelligence Framework for Measuring Human Spine Aging Using MRI": Table 1 (series by bracket,
+sex and normality), Table 3 (models on 1,069 normal test series), Table 4 (repeat scans), Table 5 with the Appendix
+(effects on the spine age gap), and what its section 4.5 says of Figure 6. Its "(No.2)" is read as "more than 2 levels":
+the sign was lost in print.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Literal
+
+import pandas as pd
+
+Name = Literal["table1", "table3", "table4", "effects", "figure6"]
+
+
+def published(name: Name) -> pd.DataFrame:
+    """One of the paper's tables as printed; ages and effects in years.
+
+    >>> int(published("table1")[["normal", "abnormal"]].to_numpy().sum())
+    18070
+    """
+    with (files("spineclock.report.paper") / f"{name}.csv").open(encoding="utf-8") as file:
+        table = pd.read_csv(file, keep_default_na=False, na_values={"more_than": [""]}, dtype={"more_than": "Int64"})
+    return table
