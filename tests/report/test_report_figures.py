@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from spineclock.core.records import AgePrediction, Contribution, Interval
-from spineclock.report import figures
+from spineclock.report import figures, ink
 from spineclock.report.waterfall import described, readable, waterfall
 
 
@@ -134,14 +134,14 @@ def test_pictures_are_kept_under_their_limit_and_small_ones_untouched() -> None:
     out = io.BytesIO()
     Image.fromarray(noise).save(out, format="PNG")
     for limit in (80_000, 20_000):
-        small = figures.compact(out.getvalue(), limit_bytes=limit)
+        small = ink.compact(out.getvalue(), limit_bytes=limit)
         assert len(small) <= limit
         image = Image.open(io.BytesIO(small))
         assert image.format == "JPEG"
         assert image.width / image.height == pytest.approx(600 / 450, rel=0.02)
-    assert figures.compact(out.getvalue(), limit_bytes=10**8) == out.getvalue()
+    assert ink.compact(out.getvalue(), limit_bytes=10**8) == out.getvalue()
 
 
 def test_the_same_figure_gives_the_same_bytes() -> None:
     given = prediction((5.0, -2.0))
-    assert figures.png(figures.interval(given)) == figures.png(figures.interval(given))
+    assert ink.png(figures.interval(given)) == ink.png(figures.interval(given))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from spineclock.core.errors import GeometryError
 from spineclock.core.volume import Mask, Volume
-from spineclock.report.figures import png
+from spineclock.report.ink import png
 from spineclock.report.overlay import COLOURS, MARGIN_MM, body_centres, mid_sagittal, overlay, slice_picture
 
 SPACING = np.diag([3.0, 2.0, 1.0, 1.0])

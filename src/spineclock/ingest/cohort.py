@@ -66,10 +66,7 @@ def read_cohort(path: Path) -> Cohort:
     """
     if path.is_dir():
         path = path / "participants.tsv"
-    try:
-        table = _frame(path)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise TableError(f"{path.name} cannot be read as a table ({error})", wanted="CSV, TSV or Parquet") from error
+    table = read_table(path)
     table = table.rename(columns={k: v for k, v in ALIASES.items() if v not in table})
     keys = [key for key in KEYS if key in table]
     if not keys or not {"age_years", "sex"} & set(table):
@@ -97,6 +94,20 @@ def read_cohort(path: Path) -> Cohort:
 
 def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else repr(value)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table as it is in its file (CSV, TSV, Parquet); names of scans and people stay text.
+
+    Raises
+    ------
+    TableError
+        If it cannot be read as a table.
+    """
+    try:
+        return _frame(path)
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise TableError(f"{path.name} cannot be read as a table ({error})", wanted="CSV, TSV or Parquet") from error
 
 
 def _frame(path: Path) -> pd.DataFrame:

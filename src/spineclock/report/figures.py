@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
 
 from spineclock.core.records import AgePrediction
+from spineclock.report.ink import ACCENT, INK, NEUTRAL, OLDER, QUIET, YOUNGER, blank, plain_axes
 from spineclock.report.waterfall import Step, waterfall
-
-INK, QUIET, GRID = "#1b2733", "#5b6875", "#d9dfe5"
-OLDER, YOUNGER, NEUTRAL, ACCENT = "#c8501e", "#0b6fb0", "#7c8894", "#123b5d"
-"""Orange against blue: told apart with any of the common colour blindnesses, and in grey by their lightness."""
-DOTS_AN_INCH = 125
-
-
-def png(figure: Figure, *, limit_bytes: int | None = None) -> bytes:
-    """The figure as a PNG, or as a JPEG of at most ``limit_bytes`` where the PNG is larger than that."""
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=DOTS_AN_INCH, facecolor=figure.get_facecolor(), metadata={"Software": None})
-    return out.getvalue() if limit_bytes is None else compact(out.getvalue(), limit_bytes=limit_bytes)
-
-
-def compact(picture: bytes, *, limit_bytes: int) -> bytes:
-    """The picture itself if it is small enough, else a JPEG of at most ``limit_bytes``, smaller if need be.
-
-    A limit below what a thumbnail needs (about 4 kB) gives the thumbnail.
-    """
-    if len(picture) <= limit_bytes:
-        return picture
-    image = Image.open(io.BytesIO(picture)).convert("RGB")
-    smallest = picture
-    for width in (image.width, 800, 560, 400, 280, 200):
-        if width > image.width:
-            continue
-        scaled = image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
-        for quality in (85, 70, 55):
-            out = io.BytesIO()
-            scaled.save(out, format="JPEG", quality=quality, optimize=True)
-            smallest = out.getvalue()
-            if len(smallest) <= limit_bytes:
-                return smallest
-    return smallest
 
 
 def contributions(prediction: AgePrediction, *, names: Mapping[str, str] | None = None, most: int = 12) -> Figure:
@@ -57,7 +21,7 @@ def contributions(prediction: AgePrediction, *, names: Mapping[str, str] | None 
     ``names`` gives readable names of measurements, units included, where the automatic ones will not do.
     """
     steps = waterfall(prediction, names=names, most=most)
-    figure = _figure(7.0, 1.15 + 0.31 * (len(steps) + 2))
+    figure = blank(7.0, 1.15 + 0.31 * (len(steps) + 2))
     axes = figure.subplots()
     rows = len(steps) + 2
     start = steps[0].start_years if steps else prediction.predicted_age_years
@@ -82,7 +46,7 @@ def contributions(prediction: AgePrediction, *, names: Mapping[str, str] | None 
     room = max(2.0, 0.16 * (max(ends) - min(ends)))
     axes.set_xlim(min(ends) - room, max(ends) + room)
     axes.set_xlabel("years")
-    _plain(axes, grid="x")
+    plain_axes(axes, grid="x")
     axes.tick_params(axis="y", length=0)
     axes.set_title("What the age is made of", loc="left", weight="bold", color=INK, fontsize=11)
     return figure
@@ -111,7 +75,7 @@ def interval(
     prediction: AgePrediction, *, age_years: float | None = None, training_ages_years: tuple[float, float] | None = None
 ) -> Figure:
     """Predicted and corrected age with the interval, on an axis of age; the chronological age where it is known."""
-    figure = _figure(7.2, 1.75)
+    figure = blank(7.2, 1.75)
     axes = figure.subplots()
     low, high = prediction.interval.low_years, prediction.interval.high_years
     ages = [low, high, prediction.predicted_age_years, prediction.corrected_age_years]
@@ -161,7 +125,7 @@ def interval(
     axes.set_ylim(-1, 1)
     axes.set_yticks([])
     axes.set_xlabel("age, years")
-    _plain(axes, grid="x")
+    plain_axes(axes, grid="x")
     axes.spines["left"].set_visible(False)
     axes.legend(
         loc="lower left",
@@ -184,7 +148,7 @@ def heat(picture: npt.ArrayLike, weights: npt.ArrayLike, *, spacing_mm: tuple[fl
     """
     back, over = np.asarray(picture, float), np.asarray(weights, float)
     shape_mm = (back.shape[0] * spacing_mm[0], back.shape[1] * spacing_mm[1])
-    figure = _figure(5.0, 5.0 * shape_mm[1] / shape_mm[0] + 0.4)
+    figure = blank(5.0, 5.0 * shape_mm[1] / shape_mm[0] + 0.4)
     axes = figure.subplots()
     low, high = np.percentile(back, (1, 99.5))
     extent = (0.0, shape_mm[0], 0.0, shape_mm[1])
@@ -211,7 +175,7 @@ def heat(picture: npt.ArrayLike, weights: npt.ArrayLike, *, spacing_mm: tuple[fl
 def scatter(age_years: Sequence[float], predicted_years: Sequence[float], *, title: str = "", note: str = "") -> Figure:
     """Predicted against chronological age with the line of identity; ``note`` is written into the corner."""
     age, predicted = np.asarray(age_years, float), np.asarray(predicted_years, float)
-    figure = _figure(5.2, 5.2)
+    figure = blank(5.2, 5.2)
     axes = figure.subplots()
     low = math.floor((min(age.min(), predicted.min()) - 2) / 10) * 10
     high = math.ceil((max(age.max(), predicted.max()) + 2) / 10) * 10
@@ -224,7 +188,7 @@ def scatter(age_years: Sequence[float], predicted_years: Sequence[float], *, tit
     axes.set_ylabel("predicted age, years")
     axes.set_title(title, loc="left", fontsize=10, color=INK)
     axes.annotate(note, (0.03, 0.97), xycoords="axes fraction", va="top", fontsize=9, color=INK)
-    _plain(axes, grid="both")
+    plain_axes(axes, grid="both")
     return figure
 
 
@@ -239,7 +203,7 @@ def bland_altman(
 ) -> Figure:
     """Differences (first − second) against means, with the bias and limits of agreement given."""
     a, b = np.asarray(first, float), np.asarray(second, float)
-    figure = _figure(6.4, 4.2)
+    figure = blank(6.4, 4.2)
     axes = figure.subplots()
     axes.axhline(0, color=NEUTRAL, lw=0.8)
     axes.plot((a + b) / 2, a - b, "o", ms=6, color=YOUNGER, mec="white", mew=0.7)
@@ -257,24 +221,5 @@ def bland_altman(
     axes.set_xlabel("mean of the two, years")
     axes.set_ylabel(of)
     axes.set_title(title, loc="left", fontsize=10, color=INK)
-    _plain(axes, grid="y")
+    plain_axes(axes, grid="y")
     return figure
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _plain(axes: Axes, *, grid: str) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(GRID)
-    axes.tick_params(colors=INK, labelsize=9, color=GRID)
-    axes.xaxis.label.set_color(QUIET)
-    axes.yaxis.label.set_color(QUIET)
-    axes.set_axisbelow(True)
-    if grid == "both" or grid == "x":
-        axes.xaxis.grid(True, color=GRID, lw=0.7)
-    if grid == "both" or grid == "y":
-        axes.yaxis.grid(True, color=GRID, lw=0.7)

@@ -15,7 +15,7 @@ import jinja2
 import pandas as pd
 
 from spineclock.core.records import AgePrediction, Failure, ModelInfo, Quality
-from spineclock.report.figures import compact
+from spineclock.report.ink import compact
 from spineclock.report.tables import Table, tables
 from spineclock.report.waterfall import Step, waterfall
 

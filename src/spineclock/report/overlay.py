@@ -102,7 +102,7 @@ def overlay(
     """The mid-sagittal slice, plain at the left, with outlines and level names at the right; anterior to the left.
 
     ``names`` gives what is written on each vertebra's label (its level's name by default); an empty one hides it.
-    Pixels have their physical shape, superior is up. 1000 pixels wide through :func:`spineclock.report.figures.png`.
+    Pixels have their physical shape, superior is up. 1000 pixels wide through :func:`spineclock.report.ink.png`.
 
     Raises
     ------

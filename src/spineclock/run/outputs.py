@@ -77,14 +77,14 @@ def versions() -> dict[str, str]:
 
 def write_reading(reading: Reading, folder: Path, *, document: Mapping[str, Any]) -> None:
     """Writes a scan's folder; prediction.json last, as the mark that all is there."""
-    from spineclock.report import figures
+    from spineclock.report import ink
 
     folder.mkdir(parents=True, exist_ok=True)
     withdraw(folder)
     for name, picture in _pictures(reading).items():
         (folder / f"{name}.png").write_bytes(picture)
     if reading.heat is not None:
-        (folder / "attention.png").write_bytes(figures.png(_attention(reading)))
+        (folder / "attention.png").write_bytes(ink.png(_attention(reading)))
     if reading.measurements is not None:
         reading.measurements.to_csv(folder / "measurements.csv", index=False, float_format="%.6g")
     write_text(folder / "prediction.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
@@ -159,16 +159,16 @@ def _row(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pictures(reading: Reading) -> dict[str, bytes]:
-    from spineclock.report import figures
+    from spineclock.report import figures, ink
     from spineclock.report.overlay import overlay
 
     pictures = {}
     if reading.scan.mask is not None:
-        pictures["overlay"] = figures.png(overlay(reading.scan.volume, reading.scan.mask))
+        pictures["overlay"] = ink.png(overlay(reading.scan.volume, reading.scan.mask))
     if reading.prediction is not None:
         if reading.prediction.contributions:
-            pictures["contributions"] = figures.png(figures.contributions(reading.prediction))
-        pictures["interval"] = figures.png(figures.interval(reading.prediction, age_years=reading.scan.age_years))
+            pictures["contributions"] = ink.png(figures.contributions(reading.prediction))
+        pictures["interval"] = ink.png(figures.interval(reading.prediction, age_years=reading.scan.age_years))
     return pictures
 
 
