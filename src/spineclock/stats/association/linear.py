@@ -15,7 +15,7 @@ from spineclock.core.errors import TableError, UsageError
 from spineclock.stats.ages import Floats
 from spineclock.stats.association.design import REFERENCES, Column, Expanded, expand, people_of, require
 from spineclock.stats.association.fit import StandardErrors, aliased, least_squares, variance_inflation
-from spineclock.stats.result import interval_text, number, p_text, results
+from spineclock.stats.result import number, p_text, results
 
 _WORDS = {"gap_years": ("spine age gap", "years"), "age_years": ("age", "years")}
 """How an outcome or covariate is called, and its unit; others by their column."""
@@ -161,18 +161,23 @@ def effect_sentence(row: Mapping[str, Any], *, outcome: str = "gap_years") -> st
     name, size = row["term"], row["estimate"]
     if np.isnan(size):
         return f"{name}: no effect could be estimated ({row['warning']})."
-    effect = f"{number(abs(size))} {unit} {'higher' if size >= 0 else 'lower'}".replace("  ", " ")
+    effect = f"{number(abs(size))} {unit} {_side(size)}".replace("  ", " ")
     if row["kind"] == "number":
-        text = f"Each further unit of {name} goes with a mean {what} {effect}"
+        text = f"With each further unit of {name} the mean {what} is {effect}"
     else:
         others = f"those with {row['against']}" if row["against"] else "people without"
-        text = f"People with {name} have a mean {what} {effect} than {others}"
-    text += f" (difference {interval_text(size, row['low'], row['high'])}; {p_text(row['p'])})"
+        text = f"The mean {what} of people with {name} is {effect} than of {others}"
+    ends = " to ".join(f"{number(abs(end))} {_side(end)}" for end in (row["low"], row["high"]))
+    text += f" (95% CI {ends}; {p_text(row['p'])})"
     text += ", the other terms of the model alike"
     if row["adjusted_for"]:
         text += f", and {', '.join(_WORDS.get(c, (c,))[0] for c in row['adjusted_for'].split(', '))} too"
     count = f"{row['n_with']:,} of {row['n']:,} scans" + (" above 0" if row["kind"] == "number" else "")
     return f"{text}; {count}." + (f" Caution: {row['warning']}." if row["warning"] else "")
+
+
+def _side(difference: float) -> str:
+    return "higher" if difference >= 0 else "lower"
 
 
 def _estimate(
