@@ -79,8 +79,10 @@ def _whiskers(
 
 def _limits(rows: pd.DataFrame, neutral: float) -> tuple[float, float]:
     """Wide enough for the estimates and for most of their intervals: one with 9 people does not squeeze all others."""
-    values = [rows[c].to_numpy(dtype=float) for c in rows if c.removeprefix("paper_") in ("estimate", "truth")]
-    ends = [rows[c].to_numpy(dtype=float) for c in rows if c.removeprefix("paper_") in ("low", "high")]
+    values = [
+        rows[c].to_numpy(dtype=float) for c in map(str, rows) if c.removeprefix("paper_") in ("estimate", "truth")
+    ]
+    ends = [rows[c].to_numpy(dtype=float) for c in map(str, rows) if c.removeprefix("paper_") in ("low", "high")]
     inside, outside = np.concatenate(values), np.concatenate(ends)
     if neutral == 1:
         inside, outside = (np.log(v[(v > 0) & np.isfinite(v)]) for v in (inside, outside))

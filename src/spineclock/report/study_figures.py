@@ -104,12 +104,12 @@ def repeats(first: npt.ArrayLike, second: npt.ArrayLike, limits: pd.DataFrame) -
     axes = figure.subplots()
     axes.axhline(0, color=NEUTRAL, lw=0.8)
     axes.plot((a + b) / 2, b - a, "o", ms=4, color=YOUNGER, mec="white", mew=0.4, alpha=0.8)
-    for row in limits.itertuples():
-        axes.axhspan(float(row.low), float(row.high), color=OLDER, alpha=0.12, lw=0)
-        axes.axhline(float(row.estimate), color=OLDER, lw=1.3, ls="-" if "bias" in str(row.term).lower() else "--")
-        axes.annotate(f"{row.term} {float(row.estimate):+.1f}".replace("-", "−"), (1.01, float(row.estimate)),
-                      xycoords=("axes fraction", "data"), va="center", fontsize=8, color=OLDER,
-                      annotation_clip=False)  # fmt: skip
+    ends = limits[["estimate", "low", "high"]].to_numpy(dtype=float)
+    for name, (at, low, high) in zip(limits["term"], ends, strict=True):
+        axes.axhspan(low, high, color=OLDER, alpha=0.12, lw=0)
+        axes.axhline(at, color=OLDER, lw=1.3, ls="-" if "bias" in str(name).lower() else "--")
+        axes.annotate(f"{name} {at:+.1f}".replace("-", "−"), (1.01, at), xycoords=("axes fraction", "data"),
+                      va="center", fontsize=8, color=OLDER, annotation_clip=False)  # fmt: skip
     axes.set_xlabel("mean gap of the two scans, years")
     axes.set_ylabel("second − first gap, years")
     plain_axes(axes, grid="y")

@@ -1,9 +1,8 @@
 """The spine-age paper's own numbers, to be set beside a study's.
 
 Source: "An Artificial Intelligence Framework for Measuring Human Spine Aging Using MRI": Table 1 (series by bracket,
-sex and normality), Table 3 (models on 1,069 normal test series), Table 4 (repeat scans), Table 5 with the Appendix
-(effects on the spine age gap), and what its section 4.5 says of Figure 6. Its "(No.2)" is read as "more than 2 levels":
-the sign was lost in print.
+sex and normality), Table 3 (models on 1,069 normal test series), Table 4 (repeat scans), and what its section 4.5 says
+of Figure 6. Table 5 and the Appendix stand in :mod:`spineclock.stats.association.paper_terms`, with the models.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Literal
 
 import pandas as pd
 
-Name = Literal["table1", "table3", "table4", "effects", "figure6"]
+Name = Literal["table1", "table3", "table4", "figure6"]
 
 
 def published(name: Name) -> pd.DataFrame:
@@ -23,5 +22,4 @@ def published(name: Name) -> pd.DataFrame:
     18070
     """
     with (files("spineclock.report.paper") / f"{name}.csv").open(encoding="utf-8") as file:
-        table = pd.read_csv(file, keep_default_na=False, na_values={"more_than": [""]}, dtype={"more_than": "Int64"})
-    return table
+        return pd.read_csv(file, keep_default_na=False)
