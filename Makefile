@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
-.PHONY: demo test quick lint weights licences tree constraints clean
+.PHONY: demo test quick lint weights crosscheck licences tree constraints clean
 
 demo: $(VENV)/.installed
 	$(BIN)/spineclock demo --out demo
@@ -26,6 +26,10 @@ lint: $(VENV)/.installed-dev
 weights: $(VENV)/.installed
 	@test -n "$(DATA)" || { echo "error: make weights DATA=<the SPIDER folder>; see docs/data.md" >&2; exit 2; }
 	$(BIN)/python -m spineclock.run.weights --data $(DATA)
+
+# Each statistic beside R's and others' (Debian: r-base-core and r-cran-*, listed in CONTRIBUTING.md), R run now
+crosscheck: $(VENV)/.installed-dev
+	$(BIN)/python tests/crosscheck/run.py --live --out docs/results/crosscheck.md
 
 licences: $(VENV)/.installed-dev
 	$(BIN)/python tests/licences.py
