@@ -43,18 +43,20 @@ class Expanded:
     """The design columns of some of a table's columns."""
 
     columns: tuple[Column, ...]
+    """None of a category with one value."""
+    rows: int
     missing: Mapping[str, int] = field(default_factory=dict)
     """Rows without a value, by the table's column."""
 
     @property
     def matrix(self) -> Floats:
         """(n, k)."""
-        return np.column_stack([c.values for c in self.columns])
+        return np.column_stack([np.empty((self.rows, 0)), *(c.values for c in self.columns)])
 
     @property
-    def complete(self) -> Any:
+    def complete(self) -> npt.NDArray[np.bool_]:
         """(n,) whether a row has a value in each."""
-        return np.isfinite(self.matrix).all(axis=1)
+        return np.asarray(np.isfinite(self.matrix).all(axis=1))
 
 
 def expand(table: pd.DataFrame, names: Iterable[str], *, reference: Mapping[str, str] = REFERENCES) -> Expanded:
@@ -89,7 +91,7 @@ def expand(table: pd.DataFrame, names: Iterable[str], *, reference: Mapping[str,
             raise TableError(f"an infinite value in the column {name}", wanted="numbers")
         yes_no = bool(np.isin(values[~np.isnan(values)], (0, 1)).all())
         columns.append(Column(name, name, "yes/no" if yes_no else "number", values))
-    return Expanded(tuple(columns), missing)
+    return Expanded(tuple(columns), len(table), missing)
 
 
 def require(table: pd.DataFrame, names: Iterable[str]) -> None:

@@ -78,11 +78,11 @@ class LinearEffects:
             raise UsageError("a model without terms", wanted="at least one column")
         require(table, [self.outcome, *self.terms, *self.covariates, *([self.person] if self.person else [])])
         terms = expand(table, self.terms, reference=self.reference)
-        covariates = expand(table, self.covariates, reference=self.reference) if self.covariates else Expanded(())
+        covariates = expand(table, self.covariates, reference=self.reference)
         outcome = pd.to_numeric(table[self.outcome]).to_numpy(dtype=np.float64, na_value=np.nan)
-        held = np.isfinite(outcome) & terms.complete
-        if covariates.columns:
-            held = held & covariates.complete
+        if not terms.columns:
+            raise TableError(f"one value only in {', '.join(self.terms)}", wanted="terms that differ between scans")
+        held = np.isfinite(outcome) & terms.complete & covariates.complete
         if not held.any():
             raise TableError(
                 f"no scan of {len(table)} with all of {', '.join([self.outcome, *self.terms, *self.covariates])}",
@@ -90,7 +90,7 @@ class LinearEffects:
                 remedy="leave the emptiest column out, or impute it",
             )
         people = people_of(table, self.person)[held]
-        sets = [Expanded(()), *([covariates] if covariates.columns else [])]
+        sets = [Expanded((), len(table)), *([covariates] if covariates.columns else [])]
         rows = [r for c in sets for r in self._model(outcome, terms, c, held, people)]
         return results(rows)
 
