@@ -167,7 +167,8 @@ class ScannerShare:
         """The share, then one row a scanner with its mean less the mean of all, age and sex taken out.
 
         Further columns: ``scanner``, ``between_sd``, ``within_sd``, ``f``, ``df1``, ``df2``, ``few_people`` (the
-        scanners that have few), ``left_out``. A scanner's interval is for itself; among 19 one is beyond its own by chance.
+        scanners that have few), ``left_out``. A scanner's interval is for itself; among 19 one lies beyond its own by
+        chance.
 
         Raises
         ------
@@ -228,7 +229,8 @@ class ScannerShare:
                 "term": f"scanner {name}", "estimate": float(mean), "low": low, "high": high, "n": int(n),
                 "p": float(2 * stats.t.sf(abs(mean) / error, df)),
                 "sentence": f"On scanner {name} {self.value} is off the mean of all by "
-                f"{interval_text(float(mean), low, high)} ({n:,} people){': too few to trust' if n < self.few else ''}.",
+                f"{interval_text(float(mean), low, high)} "
+                f"({n:,} people){': too few to trust' if n < self.few else ''}.",
                 "scanner": str(name),
             })  # fmt: skip
         return rows
