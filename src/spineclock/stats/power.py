@@ -100,9 +100,11 @@ def regression_power(
         )
     seen = abs(correlation) * np.sqrt(reliability)
     # the gap is not dealt out by the study but drawn, and how far it spreads decides the shift of t: averaged over
-    at, weight = np.polynomial.legendre.leggauss(40)
-    spread = stats.chi2.ppf((at + 1) / 2, df + 1)
-    return float(weight / 2 @ _t_power(seen / np.sqrt(1 - seen**2) * np.sqrt(spread), df, alpha))
+    at, weight = np.polynomial.legendre.leggauss(64)
+    low, high = np.sqrt(stats.chi2.ppf(1e-13, df + 1)), np.sqrt(stats.chi2.isf(1e-13, df + 1))
+    spread = low + (high - low) * (at + 1) / 2
+    weight = weight * (high - low) / 2 * stats.chi.pdf(spread, df + 1)
+    return float(weight @ _t_power(seen / np.sqrt(1 - seen**2) * spread, df, alpha))
 
 
 def people_needed(power: float, power_of: Callable[[int], float], *, least: int = 4) -> int:
