@@ -78,3 +78,21 @@ class AgeNet(nn.Module):
         x = self.pool(x).flatten(1)  # N 64
         age: Tensor = self.linear(x)  # N 1
         return age.squeeze(1)
+
+
+def layer_table(net: AgeNet | None = None) -> list[dict[str, str | int]]:
+    """Table 2, counted from the network: block, layer, shape of the weights, parameters with biases and shifts.
+
+    >>> sum(int(row["parameters"]) for row in layer_table())
+    2950401
+    """
+    rows: list[dict[str, str | int]] = []
+    for name, layer in (net or AgeNet()).named_modules():
+        if not isinstance(layer, nn.Conv3d | nn.BatchNorm3d | nn.Linear):
+            continue
+        first, _, rest = name.partition(".")
+        block = f"block {int(rest[0]) + 1}" if first == "blocks" else "prediction" if first == "linear" else "top"
+        shape = " × ".join(str(n) for n in layer.weight.shape)
+        count = sum(p.numel() for p in layer.parameters())
+        rows.append({"block": block, "layer": type(layer).__name__, "weights": shape, "parameters": count})
+    return rows

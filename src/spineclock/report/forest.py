@@ -54,6 +54,9 @@ def forest(
     axes.set_xlabel(unit)
     plain_axes(axes, grid="x")
     axes.set_xlim(*_limits(rows, neutral))
+    _arrows(axes, y - up, rows, "", colour=ACCENT)
+    if both:
+        _arrows(axes, y + up, rows, "paper_", colour=QUIET)
     if neutral == 1:
         low, high = axes.get_xlim()
         axes.xaxis.set_major_locator(FixedLocator([t for t in ODDS_TICKS if low <= t <= high]))
@@ -75,6 +78,16 @@ def _whiskers(
     spread = np.nan_to_num(np.clip(np.abs(np.stack([value - low, high - value])), 0, 1e6))
     axes.errorbar(value[drawn], y[drawn], xerr=spread[:, drawn], ls="", marker=marker, ms=4, color=colour, lw=1.3,
                   capsize=0, label=label, zorder=3)  # fmt: skip
+
+
+def _arrows(axes: Axes, y: np.ndarray, rows: pd.DataFrame, prefix: str, *, colour: str) -> None:
+    """Marks intervals that go on beyond the axis."""
+    low, high = axes.get_xlim()
+    for at, beyond, marker in (
+        (low, rows[f"{prefix}low"].to_numpy(dtype=float) < low, "<"),
+        (high, rows[f"{prefix}high"].to_numpy(dtype=float) > high, ">"),
+    ):
+        axes.plot(np.full(beyond.sum(), at), y[beyond], ls="", marker=marker, ms=5, color=colour, clip_on=False)
 
 
 def _limits(rows: pd.DataFrame, neutral: float) -> tuple[float, float]:

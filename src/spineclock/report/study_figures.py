@@ -84,13 +84,13 @@ def errors(table: pd.DataFrame, *, error: str = "error_years") -> Figure:
                          boxprops={"facecolor": colour, "alpha": 0.35, "edgecolor": colour},
                          whiskerprops={"color": colour}, capprops={"color": colour},
                          medianprops={"color": colour, "lw": 2})  # fmt: skip
-            axes.annotate(f"{len(own):,}", (k + side, 0), (0, 3), textcoords="offset points", ha="center", va="bottom",
+            axes.annotate(f"{len(own):,}", (k + side, 0), (0, -3), textcoords="offset points", ha="center", va="top",
                           fontsize=7, color=QUIET)  # fmt: skip
     names = {30: "25–34", 40: "35–44", 50: "45–54", 60: "55–64", 70: "65–74", 80: "75–84"}
     axes.set_xticks(range(len(brackets)), [f"{b}\n({names[b]})" for b in brackets])
     axes.set_ylabel("absolute error, years")
     axes.set_xlabel("age bracket; below each box its scans")
-    axes.set_ylim(bottom=-0.06 * axes.get_ylim()[1])
+    axes.set_ylim(-0.08 * axes.get_ylim()[1], 1.12 * axes.get_ylim()[1])
     axes.legend(handles=[Patch(color=SEX[s][1], alpha=0.5, label=SEX[s][0]) for s in ("M", "F")], frameon=False,
                 fontsize=8, loc="upper left")  # fmt: skip
     plain_axes(axes, grid="y")

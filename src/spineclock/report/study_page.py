@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,6 +28,16 @@ class Picture:
     name: str
     figure: Figure
     caption: str
+
+    @cached_property
+    def svg(self) -> bytes:
+        """The figure as vectors."""
+        return svg(self.figure)
+
+    @cached_property
+    def png(self) -> bytes:
+        """The figure as pixels."""
+        return png(self.figure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,15 +88,14 @@ def write_folder(out: Path, sections: Sequence[Section]) -> None:
         for name, frame in section.frames.items():
             frame.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.10g")
         for picture in section.pictures:
-            (out / "figures" / f"{picture.name}.svg").write_bytes(svg(picture.figure))
-            (out / "figures" / f"{picture.name}.png").write_bytes(png(picture.figure))
+            (out / "figures" / f"{picture.name}.svg").write_bytes(picture.svg)
+            (out / "figures" / f"{picture.name}.png").write_bytes(picture.png)
 
 
 def _shown(picture: Picture) -> _Shown:
-    drawn = svg(picture.figure)
-    if len(drawn) > DRAWN_LIMIT_BYTES:
-        return _Shown(picture.name, picture.caption, _data("png", png(picture.figure)))
-    return _Shown(picture.name, picture.caption, _data("svg+xml", drawn))
+    if len(picture.svg) > DRAWN_LIMIT_BYTES:
+        return _Shown(picture.name, picture.caption, _data("png", picture.png))
+    return _Shown(picture.name, picture.caption, _data("svg+xml", picture.svg))
 
 
 def _data(kind: str, content: bytes) -> str:

@@ -107,6 +107,20 @@ class PredictSettings(Settings):
         return self
 
 
+class StudySettings(Settings):
+    """What ``spineclock study`` can be told."""
+
+    findings: Path | None = Field(None, description="table of report findings; the cohort folder's own where not set")
+    normals: Path | None = Field(None, description="normals.csv of an earlier `spineclock normals`")
+    model: str | None = Field(None, description="whose predictions the sections after Table 3 are of")
+    review: Path | None = Field(None, description="a filled-in review.csv, to be counted")
+    train_share: float = Field(0.8, ge=0, lt=1, description="of normal people, where the cohort has no column split")
+    validation_share: float = Field(0.1, gt=0, lt=1, description="of normal people, where there is no column split")
+    resamples: int = Field(2000, ge=0, description="bootstrap resamples of people; 0 for no such intervals")
+    seed: int = Field(0, ge=0, description="of whatever is drawn")
+    overwrite: bool = Field(False, description="write over an earlier study")
+
+
 S = TypeVar("S", bound=Settings)
 
 
