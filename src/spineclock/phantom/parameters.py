@@ -1,4 +1,4 @@
-"""What the phantom's people are made by: the numbers of ``parameters.toml``, typed, with the worlds that change them."""
+"""What the phantom's people are made by: the numbers of ``parameters.toml``, and the worlds that change them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from spineclock.core.errors import UsageError
 
 T = TypeVar("T")
-OTHERS = ("bone", "outcomes")
+OTHERS = ("bone", "fractures", "risk_factors", "outcomes")
 """Sections that other modules of the phantom read, by :func:`section`."""
 
 

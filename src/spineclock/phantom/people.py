@@ -1,4 +1,4 @@
-"""Made-up people with everything known of them: who they are, how old their spines truly are, what images hold and reports say."""
+"""Made-up people with everything known of them: age, true spine age, what images hold and what reports say."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from spineclock.core.errors import UsageError
 from spineclock.core.findings import Findings
 from spineclock.phantom.findings import Attributes, Held, held
 from spineclock.phantom.gap import lifestyle_gap_years, true_gap_years
+from spineclock.phantom.health import health, health_parameters, into_findings
 from spineclock.phantom.lifestyle import EXERCISE, WORK, Lives, lives
 from spineclock.phantom.parameters import DEFAULT, Parameters
 from spineclock.phantom.reading import read
 from spineclock.phantom.who import Scanned, scanned, scanners
 
 BLOCK = 5_000
-"""People drawn at a time: memory does not grow with their number, and a person does not depend on how many others are."""
+"""People drawn at a time: memory does not grow with their number, and nobody depends on how many others there are."""
 
 
 class Stage(IntEnum):
@@ -41,7 +42,8 @@ class People:
     """Simulated people; every table has one row a scan, in the same order."""
 
     table: pd.DataFrame
-    """person_id, scan_id, session, age_years, sex, site, maker, scanner, and how they live, by the usual names."""
+    """person_id, scan_id, session, age_years, sex, site, maker, scanner, how they live, and their health, by the usual
+    names; see :class:`spineclock.phantom.health.Health`."""
     truth: pd.DataFrame
     """scan_id, true_gap_years, spine_age_years, lifestyle_gap_years (the part of the gap that lifestyle makes)."""
     imaging: Findings
@@ -50,6 +52,8 @@ class People:
     """What the reports say."""
     attributes: Attributes
     """What the images hold beside the conditions."""
+    fractures: pd.DataFrame
+    """One row a fractured vertebra (the exception to the rule above): scan_id, level, genant_grade, shape."""
 
 
 def stream(seed: int, block: int, stage: Stage) -> np.random.Generator:
@@ -96,27 +100,30 @@ def block(number: int, count: int = BLOCK, *, seed: int, parameters: Parameters 
     )
     gap = true_gap_years(who, from_life, gap=parameters.gap, rng=stream(seed, number, Stage.GAP))
     true = held(who, gap, parameters=parameters, rng=stream(seed, number, Stage.IMAGING))
+    table = _table(who, living, seed=seed, first=number * BLOCK, parameters=parameters)
+    well = health(table, gap, parameters=health_parameters(parameters), bone_rng=stream(seed, number, Stage.BONE),
+                  outcome_rng=stream(seed, number, Stage.OUTCOMES))  # fmt: skip
+    into_findings(true.codes, well.fractured)
     codes = read(true.codes, who.age_years, true.exists, reading=parameters.reading,
                  rng=stream(seed, number, Stage.READING))  # fmt: skip
     kept = who.person < count
-    table = _table(who, living, seed=seed, first=number * BLOCK, parameters=parameters)[kept].reset_index(drop=True)
-    ids = pd.Index(table["scan_id"])
+    ids = pd.Index(table.loc[kept, "scan_id"])
+    broken = well.fractured.long(pd.Index(table["scan_id"]))
     truth = pd.DataFrame(
         {
-            "scan_id": ids,
-            "true_gap_years": gap[kept],
-            "spine_age_years": (who.age_years + gap)[kept],
-            "lifestyle_gap_years": from_life[who.person][kept],
+            "scan_id": table["scan_id"],
+            "true_gap_years": gap,
+            "spine_age_years": who.age_years + gap,
+            "lifestyle_gap_years": from_life[who.person],
         }
     )
-    # BONE AND OUTCOMES JOIN HERE: pure functions of (table, truth, imaging, *, parameters, rng) whose columns are added
-    # to `table`, with the streams Stage.BONE and Stage.OUTCOMES; drawn for the whole block, before `kept` cuts it.
     return People(
-        table=table,
-        truth=truth,
+        table=pd.concat([table, well.columns], axis=1)[kept].reset_index(drop=True),
+        truth=pd.concat([truth, well.truth], axis=1)[kept].reset_index(drop=True),
         imaging=Findings(ids, true.codes[kept]),
         reported=Findings(ids, codes[kept]),
         attributes=_attributes(ids, true, kept),
+        fractures=broken[broken["scan_id"].isin(ids)].reset_index(drop=True),
     )
 
 
@@ -135,6 +142,7 @@ def joined(parts: list[People]) -> People:
         imaging=Findings(ids, np.concatenate([part.imaging.codes for part in parts])),
         reported=Findings(ids, np.concatenate([part.reported.codes for part in parts])),
         attributes=Attributes(ids, **attributes),
+        fractures=pd.concat([part.fractures for part in parts], ignore_index=True),
     )
 
 
