@@ -168,7 +168,7 @@ class RegressionCalibration:
         if not np.isfinite(values).all() or (ratio and (values <= 0).any()):
             raise TableError(
                 f"{raw['term']}: estimate {values[0]:g}, interval {values[1]:g} to {values[2]:g}",
-                wanted=f"numbers{' above 0' if ratio else ''} to correct a {self.scale} figure",
+                wanted=f"numbers{' above 0' if ratio else ''} in results of the scale {self.scale}",
             )
         own = np.log(values) if ratio else values
         error = raw.get("se", np.nan)

@@ -205,6 +205,8 @@ def crossing_of_lines(
 ) -> Crossing:
     """Where b₀ + b₁ t is 0, with a 95% interval by Fieller's theorem or the delta method.
 
+    Where the slope is not different from 0 Fieller's set has no end on one side or both: it is given as the whole line.
+
     >>> found = crossing_of_lines(np.array([1.0, -0.1]), np.diag([0.01, 0.0]), df=1e9, method="delta")
     >>> round(found.age, 2), round(found.low, 2)
     (10.0, 8.04)

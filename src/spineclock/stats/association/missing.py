@@ -14,7 +14,6 @@ from scipy.spatial import KDTree
 from spineclock.core.errors import TableError, UsageError
 from spineclock.stats.ages import Floats
 from spineclock.stats.association.design import expand, require
-from spineclock.stats.association.fit import aliased
 from spineclock.stats.association.linear import LinearEffects, effect_sentence, false_discovery
 from spineclock.stats.association.pooling import pool
 from spineclock.stats.result import COLUMNS, results
@@ -34,7 +33,7 @@ class Imputation:
     """
 
     tables: int = 20
-    rounds: int = 10
+    rounds: int = 5
     donors: int = 5
 
     def __call__(
@@ -102,15 +101,16 @@ def _matched(
     values: Floats, others: Floats, empty: npt.NDArray[np.bool_], *, donors: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
     """For each row with a gap, which of the rows without one gives its value (as an index among these)."""
-    lost = aliased(others[~empty])
-    x = others[:, [j for j in range(others.shape[1]) if j not in lost]]
-    given, y = x[~empty], values[~empty]
-    n, k = given.shape
-    q, r = np.linalg.qr(given)
-    own = q.T @ y
-    back = np.linalg.inv(r)
-    residual = y - q @ own
-    df = max(n - k, 1)
+    given, y = others[~empty], values[~empty]
+    size = np.sqrt(np.square(given).mean(axis=0))
+    x = others / np.where(size > 0, size, 1)
+    given = x[~empty]
+    w, v = np.linalg.eigh(given.T @ given)
+    held = w > 1e-9 * w[-1]  # columns that others make up carry nothing of their own
+    back = v[:, held] / np.sqrt(w[held])
+    own = back.T @ (given.T @ y)
+    residual = y - given @ (back @ own)
+    df = max(len(given) - int(held.sum()), 1)
     covariance = residual.T @ residual / df
     spread = np.sqrt(df / rng.chisquare(df))
     root = np.linalg.cholesky(covariance + 1e-12 * np.eye(len(covariance)) * max(float(np.trace(covariance)), 1e-12))

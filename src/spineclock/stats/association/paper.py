@@ -92,7 +92,7 @@ def paper_block(name: str) -> PaperBlock:
 
 
 def _beside(block: PaperBlock, effects: pd.DataFrame) -> pd.DataFrame:
-    """The effects with the paper's; a category's value that the paper has not gets none."""
+    """The effects with the paper's, in its order; a category's value that the paper has not comes last, without."""
     paper = pd.DataFrame(
         [
             {
@@ -107,4 +107,8 @@ def _beside(block: PaperBlock, effects: pd.DataFrame) -> pd.DataFrame:
         ]
     )
     paper.insert(1, "table", block.table)
-    return effects.merge(paper, on="key", how="left", validate="many_to_one")
+    order = {t.key: k for k, t in enumerate(block.terms)}
+    models = {words: k for k, words in enumerate(effects["adjusted_for"].unique())}
+    place = [(models[r["adjusted_for"]], order.get(r["key"], len(order))) for _, r in effects.iterrows()]
+    own = effects.iloc[sorted(range(len(effects)), key=place.__getitem__)]
+    return own.merge(paper, on="key", how="left", validate="many_to_one")
