@@ -48,17 +48,18 @@ def test_small_counts_are_exact(cells):
     assert row["high"] == pytest.approx(ends.high, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_mid_p_interval_lies_within_the_exact_one_and_holds_its_coverage():
     exact, middle = (exact_odds_ratio(Fourfold(4, 16, 9, 21), interval=kind) for kind in ("exact", "mid-p"))
     assert exact.low < middle.low < middle.ratio == exact.ratio < middle.high < exact.high
-    # one true odds ratio of 3, every table that can come of 8 and 8 people weighed by its chance
+    # one true odds ratio of 3, every table that can come of 10 and 10 people weighed by its chance
     p, q = 0.5, 0.25
     chance = {"exact": 0.0, "mid-p": 0.0}
-    for a in range(9):
-        for c in range(9):
-            weight = _binomial(a, 8, p) * _binomial(c, 8, q)
+    for a in range(11):
+        for c in range(11):
+            weight = _binomial(a, 10, p) * _binomial(c, 10, q)
             for kind in chance:
-                found = exact_odds_ratio(Fourfold(a, 8 - a, c, 8 - c), interval=kind)
+                found = exact_odds_ratio(Fourfold(a, 10 - a, c, 10 - c), interval=kind)
                 chance[kind] += weight * (found.low <= 3 <= found.high)
     assert chance["exact"] > 0.97
     assert 0.94 < chance["mid-p"] < chance["exact"]
