@@ -158,7 +158,8 @@ def _checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
                 worst = table.loc[~fits].iloc[0]
                 raise TableError(f"{name}: {column} {worst[column]!r} of scan {worst['scan_id']}",
                                  wanted=f"one of {', '.join(filter(None, words))}, or nothing")  # fmt: skip
-            table[column] = table[column].astype(object)
+            words_told = table[column].astype(object)
+            table[column] = words_told.where(words_told != "", None)
     if "normal" in table:
         table["normal"] = _yes_or_no(table, name)
     numbers = pa.DataFrameSchema(
