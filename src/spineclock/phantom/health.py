@@ -1,4 +1,4 @@
-"""Bone, muscles, fractures, risk factors and outcomes of made-up people, in the order in which they cause each other."""
+"""Health of made-up people: bone, muscles, fractures, risk factors, outcomes, as each follows from the ones before."""
 
 from __future__ import annotations
 
