@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
+from spineclock.core.brackets import bracket
 from spineclock.core.errors import TableError, UsageError
-from spineclock.stats.metrics import accuracy, bracket, mae, pearson_r, r2, rmse, wmae
+from spineclock.stats.metrics import accuracy, mae, pearson_r, r2, rmse, wmae
 
 
 @pytest.fixture(scope="module")

@@ -107,6 +107,18 @@ class PredictSettings(Settings):
         return self
 
 
+class NormalsSettings(Settings):
+    """What ``spineclock normals`` can be told."""
+
+    min_cluster_share: float = Field(0.05, gt=0, le=0.15, description="smallest cluster, as a share of the bracket")
+    seed: int = Field(0, ge=0, description="of UMAP; further seeds count on from it")
+    seeds: int = Field(1, ge=1, le=200, description="under how many seeds the cohort is found, to show its stability")
+    direct: bool = Field(False, description="also cluster the distances themselves, for comparison")
+    fitted: Path | None = Field(None, description="normals.json of an earlier run, to label these people by")
+    workers: int = Field(2, ge=1, description="brackets laid out side by side")
+    overwrite: bool = Field(False, description="write over earlier results")
+
+
 class StudySettings(Settings):
     """What ``spineclock study`` can be told."""
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from spineclock.core.brackets import BRACKETS, bracket
 from spineclock.stats.ages import Floats, paired
-from spineclock.stats.metrics import BRACKETS, bracket
 from spineclock.stats.result import interval_text, number, results
 from spineclock.stats.rows import complete, has_columns, of_split
 from spineclock.stats.sums import Estimates, bootstrap_sums

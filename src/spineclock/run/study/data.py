@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from spineclock.core.brackets import bracket
 from spineclock.core.errors import TableError
 from spineclock.core.findings import Findings
 from spineclock.ingest.study_table import StudyTable
 from spineclock.stats.association.paper import paper_columns
 from spineclock.stats.bias import Cole
-from spineclock.stats.metrics import bracket
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from spineclock.core.brackets import BRACKETS
 from spineclock.ingest.study_table import StudyTable
 from spineclock.report import study_figures as figures
 from spineclock.report.paper import published
 from spineclock.report.study_page import Picture, Section
 from spineclock.report.tables import Table
 from spineclock.run.study.data import StudyData
-from spineclock.stats.metrics import BRACKETS
 
 AGES = {b: f"{b} ({b - 5}–{b + 4})" for b in BRACKETS}
 
