@@ -67,7 +67,8 @@ def test_the_spine_loses_density_with_age_in_women_and_not_in_men():
 
 
 def test_muscles_of_kidney_donors_and_of_volunteers():
-    # Druckmann 2024: psoas 6.3 (men) and 4.8 cm²/m² at 44.6 years, BMI 25.6; Si 2023: erector fat 12.4 and 16.0%, 20 to 69
+    # Druckmann 2024: psoas 6.3 (men) and 4.8 cm²/m² at 44.6 years, BMI 25.6
+    # Si 2023: erector fat 12.4 and 16.0% at 20 to 69 years
     donors = folk(40_000, 44, 45.2).assign(bmi=25.6)
     found, men = made(donors), donors["sex"] == "M"
     assert found.loc[men, "psoas_index_cm2_m2"].mean() == pytest.approx(6.3, abs=0.25)

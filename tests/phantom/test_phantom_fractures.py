@@ -68,7 +68,8 @@ def test_two_peaks_and_shapes():
     # one peak at T7–T8, the greater at T12–L1, a trough between and falling off to both ends
     assert min(number["T7"], number["T8"]) > 1.2 * max(number["T6"], number["T9"], number["T10"])
     assert min(number["T12"], number["L1"]) > 1.2 * max(number["T7"], number["T8"], number["T11"], number["L2"])
-    assert number["T4"] < number["T5"] < number["T6"] and number["L5"] < number["L4"] < number["L3"] < number["L2"]
+    assert number["T4"] < number["T5"] < number["T6"]
+    assert number["L5"] < number["L4"] < number["L3"] < number["L2"]
     assert 0.2 < (had.count > 1).sum() / (had.count > 0).sum() < 0.4  # Tromsø: about 30%
     shapes, grades = had.shapes[had.grades > 0], had.grades[had.grades > 0]
     wedge, biconcave, crush = (np.mean(shapes == k) for k in (1, 2, 3))
@@ -103,7 +104,8 @@ def test_a_new_fracture_is_at_an_unbroken_level_and_old_ones_stay():
     later = incident(had, new, parameters=SECTIONS.fractures, rng=np.random.default_rng(3))
     assert (later.count == np.minimum(had.count + new, len(LEVELS))).all()
     old = had.grades > 0
-    assert (later.grades[old] == had.grades[old]).all() and (later.shapes[old] == had.shapes[old]).all()
+    assert (later.grades[old] == had.grades[old]).all()
+    assert (later.shapes[old] == had.shapes[old]).all()
 
 
 def test_long_table():

@@ -14,7 +14,7 @@ from spineclock.core.errors import TableError, UsageError
 from spineclock.phantom.bone import bone
 from spineclock.phantom.fractures import prevalent
 from spineclock.phantom.health import covariates, health_parameters
-from spineclock.phantom.outcomes import EVENTS, KINDS, Hazard, Outcomes, hazards, outcomes
+from spineclock.phantom.outcomes import EVENTS, KINDS, Hazard, hazards, outcomes
 from spineclock.phantom.parameters import load
 from spineclock.phantom.projection import cox
 from spineclock.phantom.risk import FACTORS, FRAX_LIKE, Rate, probability, risk_factors
@@ -158,7 +158,8 @@ def test_follow_up_and_events_fit_together():
     drawn = followed(table, known(table, seed=11), seed=12)
     c, t = drawn.columns, drawn.truth
     last = c["follow_up_years"]
-    assert last.between(0.001, 9.0).all() and 3 < last.median() < 7
+    assert last.between(0.001, 9.0).all()
+    assert 3 < last.median() < 7
     for event in EVENTS:
         assert (c[f"{event}_years"] <= last).all()
         assert (c.loc[~c[event], f"{event}_years"] == last[~c[event]]).all()
@@ -200,7 +201,8 @@ def test_cumulative_incidence_leaves_room_for_death():
     drawn = followed(table, known(table, seed=15), seed=16)
     c, t = drawn.columns, drawn.truth
     code = np.where(c["vertebral_fracture"], 1, np.where(c["death"], 2, 0))
-    fit = AalenJohansenFitter(seed=1, calculate_variance=False).fit(c["vertebral_fracture_years"], code, 1)
+    apart = c["vertebral_fracture_years"] + 1e-7 * np.arange(len(c))  # the estimator wants no ties
+    fit = AalenJohansenFitter(calculate_variance=False).fit(apart, code, 1)
     naive = 1 - np.exp(-5 * c["vertebral_fracture"].sum() / c["vertebral_fracture_years"].sum())
     at_five = float(fit.cumulative_density_.loc[:5.0].iloc[-1, 0])
     time, death = t["true_vertebral_fracture_years"], t["true_death_years"]
@@ -267,7 +269,6 @@ def test_what_cannot_be_is_refused():
         followed(table, known(table).drop(columns="lumbar_spine_t_score"))
     with pytest.raises(UsageError, match=r"1 fade factors for 1 steps.*one more"):
         dataclasses.replace(SECTIONS.outcomes, fade_until_years=(2.0,))
+    centres = {k: v for k, v in SECTIONS.outcomes.centres.items() if k != "true_gap_years"}
     with pytest.raises(UsageError, match=r"no outcomes.centres for true_gap_years"):
-        centres = {k: v for k, v in SECTIONS.outcomes.centres.items() if k != "true_gap_years"}
         dataclasses.replace(SECTIONS.outcomes, centres=centres)
-    assert isinstance(SECTIONS.outcomes, Outcomes)
