@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from spineclock.core.anatomy import disc_name
 from spineclock.core.errors import TableError
 from spineclock.core.findings import (
     COLUMNS,
@@ -22,6 +23,24 @@ from spineclock.core.findings import (
 )
 
 _AT = {column: k for k, column in enumerate(COLUMNS)}
+_BEYOND = {"T12/T13": "T12", "L5/L6": "L5", "L6/L7": "L6"}
+"""Discs that only people with an additional vertebra have."""
+_DISCS = {disc_name(level): level for level in LEVELS} | _BEYOND
+_NAMES = {level: level for level in LEVELS} | {
+    name: above
+    for disc, above in _DISCS.items()
+    for upper, lower in [disc.split("/")]
+    for name in (
+        f"{upper}/{lower}",
+        f"{upper}-{lower}",
+        f"{upper}/{lower[1:]}",
+        f"{upper}-{lower[1:]}",
+        f"{upper}{lower}",
+    )
+}
+"""Each way to write a level: L4, L4/L5, L4-L5, L4/5, L4-5, L4L5."""
+_NOTHING = ("", "0", "-0", "0.0", "False", "false", NO_FINDING, "absent")
+_THERE = {"True": "", "true": "", "TRUE": "", "present": ""}
 _SHOWN = 5
 """How many wrong rows an error names."""
 
@@ -42,7 +61,7 @@ def findings_from_long(table: pd.DataFrame, *, scan_ids: Iterable[str] | None = 
     ------
     TableError
         Naming the first rows with an unknown level, condition or severity, a condition at a level where it cannot
-        be, two severities of one finding, or ``none`` beside findings.
+        be, two severities of one finding, ``none`` beside findings, or no scan.
 
     Examples
     --------
@@ -52,11 +71,17 @@ def findings_from_long(table: pd.DataFrame, *, scan_ids: Iterable[str] | None = 
     >>> int(found.column("disc_bulge", "L4")[0]), found.codes.sum(axis=1).tolist()
     (1, [1, 0])
     """
-    rows = _cleaned(table)
-    ids = pd.Index(rows["scan_id"].unique() if scan_ids is None else list(scan_ids), name="scan_id")
+    return _findings(_cleaned(table, np.arange(len(table))), scan_ids)
+
+
+def _findings(rows: pd.DataFrame, scan_ids: Iterable[str] | None) -> Findings:
+    ids = pd.Index(rows["scan_id"].unique() if scan_ids is None else list(scan_ids), dtype=object, name="scan_id")
+    if ids.has_duplicates:
+        raise TableError(f"the scan {ids[ids.duplicated()][0]} twice", wanted="each scan's findings once")
     scan = ids.get_indexer(pd.Index(rows["scan_id"]))
     at, code, wrong = _placed(rows)
     wrong |= {int(row): "a scan that is not among those reported on" for row in np.flatnonzero(scan < 0)}
+    wrong |= {int(row): "no scan_id" for row in np.flatnonzero((rows["scan_id"] == "").to_numpy())}
     wrong = wrong or _contradictions(scan, at, code)
     if wrong:
         shown = "; ".join(
@@ -79,7 +104,8 @@ def findings_from_long(table: pd.DataFrame, *, scan_ids: Iterable[str] | None = 
 def findings_from_wide(table: pd.DataFrame) -> Findings:
     """Findings from a table of one row a scan: ``scan_id`` and columns such as ``disc_bulge:L4`` or ``fracture``.
 
-    Cells hold 0 or nothing, a code 1 … 4, or a severity in words. Errors as in :func:`findings_from_long`.
+    Cells hold 0 or nothing, a code 1 … 4 (1 where ungraded), or a severity in words.
+    Errors as in :func:`findings_from_long`.
 
     >>> table = pd.DataFrame({"scan_id": ["a", "b"], "disc_bulge:L4": [2, 0], "fracture": [0, 1]})
     >>> findings_from_wide(table).long()["severity"].to_list()
@@ -87,48 +113,67 @@ def findings_from_wide(table: pd.DataFrame) -> Findings:
     """
     if "scan_id" not in table:
         raise TableError(f"a table with the columns {', '.join(map(str, table))}", wanted="scan_id among them")
-    if table["scan_id"].duplicated().any():
-        twice = table["scan_id"][table["scan_id"].duplicated()].iloc[0]
-        raise TableError(f"the scan {twice} in more than one row", wanted="one row a scan")
+    ids = pd.Series(_stripped(table["scan_id"]))
+    if (ids == "").any():
+        raise TableError(f"row {np.flatnonzero(ids == '')[0] + 1} has no scan_id", wanted="one row a scan")
+    if ids.duplicated().any():
+        raise TableError(f"the scan {ids[ids.duplicated()].iloc[0]} in more than one row", wanted="one row a scan")
     unknown = [str(name) for name in table.columns if name != "scan_id" and tuple(_split(str(name))) not in _AT]
     if unknown:
         raise TableError(f"{len(unknown)} unknown column(s): {', '.join(unknown[:5])}",
                          wanted="scan_id and columns such as disc_bulge:L4 or fracture")  # fmt: skip
-    cells = table.reset_index(drop=True).reset_index(names="row")
-    long = cells.melt(["row", "scan_id"], var_name="name", value_name="cell")
-    text = long["cell"].map(lambda v: "" if pd.isna(v) else f"{v:g}" if isinstance(v, (int, float)) else str(v).strip())
-    long = long.assign(text=text)[~text.isin(["", "0", "False", "false", NO_FINDING, "absent"])]
-    parts = [_split(str(name)) for name in long["name"]]
-    words = {**{str(k + 1): word for k, word in enumerate(SEVERITIES)}, "True": "", "true": "", "present": ""}
-    severity = [
-        "" if CONDITIONS[name].grades == 0 and value == "1" else words.get(value, value)
-        for (name, _), value in zip(parts, long["text"], strict=True)
-    ]
-    told = pd.DataFrame(
-        {
-            "scan_id": long["scan_id"].to_numpy(),
-            "condition": [name for name, _ in parts],
-            "level": [level for _, level in parts],
-            "severity": severity,
-            "row": long["row"].to_numpy(),
-        }
-    )
-    return findings_from_long(told, scan_ids=table["scan_id"].astype(str))
+    cells = [cell for name in table.columns if name != "scan_id" for cell in _cells(table[name], str(name))]
+    long = pd.DataFrame(cells, columns=["row", "condition", "level", "severity"], dtype=object)
+    long = long.sort_values("row", kind="stable", ignore_index=True)
+    row = long["row"].to_numpy(dtype=int)
+    return _findings(_cleaned(long.assign(scan_id=ids.to_numpy()[row]), row), ids)
 
 
-def _cleaned(table: pd.DataFrame) -> pd.DataFrame:
+def _cells(cells: pd.Series, name: str) -> list[tuple[int, str, str, str]]:
+    """Row, condition, level and severity of the cells of a wide table's column that hold something."""
+    if pd.api.types.is_numeric_dtype(cells):  # most cells of most tables are 0
+        row = np.flatnonzero((cells.notna() & (cells != 0)).to_numpy())
+        text = np.array([f"{value:g}" for value in cells.iloc[row].astype(float)], dtype=object)
+    else:
+        text = cells.map(_text).to_numpy(dtype=object)
+        row = np.flatnonzero(~np.isin(text, _NOTHING))
+        text = text[row]
+    condition, level = _split(name)
+    words = {str(k + 1): word for k, word in enumerate(SEVERITIES)} | _THERE
+    if CONDITIONS[condition].grades == 0:
+        words["1"] = ""
+    return [(int(k), condition, level, words.get(value, value)) for k, value in zip(row, text, strict=True)]
+
+
+def _stripped(names: pd.Series) -> npt.NDArray[np.object_]:
+    return names.astype("string").fillna("").str.strip().to_numpy(dtype=object)
+
+
+def _text(value: object) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return ""
+    text = str(value).strip()
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return text
+
+
+def _cleaned(table: pd.DataFrame, row: npt.NDArray[np.int64]) -> pd.DataFrame:
     """The long table's columns as text, and each row's number in the table it came from."""
     if missing := {"scan_id", "condition"} - set(table):
         raise TableError(
             f"a table with the columns {', '.join(map(str, table))}", wanted=f"{', '.join(sorted(missing))} among them"
         )
-    rows = pd.DataFrame({"scan_id": table["scan_id"].astype("string").fillna("").to_numpy(dtype=object)})
+    rows = pd.DataFrame({"scan_id": _stripped(table["scan_id"])})
     for name in ("condition", "level", "severity"):
         values = table[name].astype("string").fillna("") if name in table else pd.Series("", index=table.index)
         rows[name] = values.str.strip().to_numpy(dtype=object)
-    rows["row"] = table["row"].to_numpy() if "row" in table else np.arange(len(table))
+    rows["row"] = row
+    rows["condition"] = rows["condition"].str.lower().str.replace("[ -]", "_", regex=True)
     rows["severity"] = rows["severity"].str.lower().str.replace("[_-]", " ", regex=True)
-    rows["level"] = rows["level"].str.upper().str.replace("^([CTL][0-9]+)[/-][CTLS]?[0-9]+$", r"\1", regex=True)
+    level = rows["level"].str.upper().str.replace("[–—]", "-", regex=True).str.replace(" ", "")
+    rows["level"] = level.map(_NAMES).fillna(rows["level"])
     return rows
 
 
@@ -173,7 +218,7 @@ def _contradictions(
     wrong: dict[int, str] = {}
     nothing = np.isin(scan, scan[at >= 0]) & (at < 0)
     wrong |= {int(k): "none beside findings of the same scan" for k in np.flatnonzero(nothing)}
-    key = scan * len(COLUMNS) + at
+    key = scan * (len(COLUMNS) + 1) + at + 1
     order = np.lexsort((code, key))
     twice = (np.diff(key[order]) == 0) & (np.diff(code[order]) != 0) & (at[order][1:] >= 0)
     return wrong | {int(k): "another severity than an earlier row of the same finding" for k in order[1:][twice]}
