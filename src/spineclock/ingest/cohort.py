@@ -16,6 +16,8 @@ KEYS = ("scan_id", "path", "person_id")
 """What may tie a row to a scan, the most exact first."""
 ALIASES = {"participant_id": "person_id", "age": "age_years"}
 """BIDS's names of our columns."""
+NOTHING = ["", "n/a", "N/A", "NA", "NaN", "nan", "null"]
+"""Cells that hold no value; "None" is a word, as in exercise."""
 SCHEMA = pa.DataFrameSchema(
     {
         "age_years": pa.Column(float, pa.Check.in_range(0, 120), nullable=True, coerce=True, required=False),
@@ -122,4 +124,4 @@ def _frame(path: Path) -> pd.DataFrame:
             ) from error
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     return pd.read_csv(path, sep=separator, dtype={key: str for key in (*KEYS, "participant_id", "sex")},
-                       na_values=["n/a"])  # fmt: skip
+                       keep_default_na=False, na_values=NOTHING)  # fmt: skip

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spineclock.report.ink import ACCENT, GRID, INK, QUIET, blank, plain_axes
+from spineclock.report.tables import records
 
 NORMAL_COLOURS = ("#0b6fb0", "#c8501e", "#1d7a4b", "#7b4ea3", "#b87a00", "#0d8a8a")
 YEARS = {30: "25–34", 40: "35–44", 50: "45–54", 60: "55–64", 70: "65–74", 80: "75–84"}
@@ -43,7 +44,7 @@ def _plane(axes: Axes, scans: pd.DataFrame, clusters: pd.DataFrame, name: int) -
     grey = scans[(scans["cluster"] >= 0) & ~scans["normal"].astype(bool)]
     axes.scatter(grey["x"], grey["y"], s=size, color=QUIET, alpha=0.6, lw=0, rasterized=True)
     normal = clusters[clusters["normal"]].sort_values("share", ascending=False)
-    for row, colour in zip(normal.itertuples(), NORMAL_COLOURS, strict=False):
+    for row, colour in zip(records(normal), NORMAL_COLOURS, strict=False):
         own = scans[scans["cluster"] == row.cluster]
         words = "\n".join(textwrap.wrap(f"{row.name} ({100 * row.share:.0f}%)", 46))
         axes.scatter(own["x"], own["y"], s=size, color=colour, lw=0, rasterized=True, label=words)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,15 @@ class Table:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+
+
+def records(frame: pd.DataFrame) -> Iterable[Any]:
+    """The rows, each with its cells as attributes.
+
+    >>> [row.n for row in records(pd.DataFrame({"n": [1, 2]}))]
+    [1, 2]
+    """
+    return frame.itertuples()
 
 
 def tables(frame: pd.DataFrame | None) -> tuple[Table, ...]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
-from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -23,36 +22,26 @@ from spineclock.ingest.cohort import read_cohort
 from spineclock.ingest.findings import read_findings
 from spineclock.normals.canberra import Vectors
 from spineclock.normals.cluster import Clustering, Points, embed
-from spineclock.normals.cohort import Fitted, NormalCohort, fit_normals
-from spineclock.normals.stability import Stability, direct, stability, sweep
-from spineclock.report import normals_figures as figures
-from spineclock.report.study_page import Picture, Section, write_folder
-from spineclock.report.tables import Table
+from spineclock.normals.cohort import NormalCohort, fit_normals
+from spineclock.normals.stability import direct, stability, sweep
+from spineclock.report.study_page import write_folder
 from spineclock.run.config import NormalsSettings
+from spineclock.run.normals_page import Found, section
 from spineclock.run.outputs import command, plain, versions, write_text
 
-Report = Callable[[str], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """The cohort of the first seed, what the others make of the same scans, and who could not take part."""
-
-    fitted: Fitted
-    stability: Stability | None
-    sweep: pd.DataFrame
-    direct: pd.DataFrame | None
-    left_out: pd.DataFrame
+log = logging.getLogger(__name__)
 
 
 def normals(findings: Path, settings: NormalsSettings, *, cohort: Path, out: Path) -> int:
-    """Clusters the findings of a cohort and writes ``out``: normals.csv, clusters.csv, left_out.csv, figures, normals.json.
+    """Clusters the findings of a cohort and writes ``out``: normals.csv, clusters.csv, figures, the fitted cohort.
 
     With ``settings.fitted`` nothing is fitted: the people get the labels of an earlier cohort. Returns the exit status.
     """
     begun = datetime.now(UTC)
     if (out / "normals.csv").exists() and not settings.overwrite:
-        raise UsageError(f"{out} holds earlier normals", wanted="an empty folder", remedy="--overwrite, or another --out")
+        raise UsageError(
+            f"{out} holds earlier normals", wanted="an empty folder", remedy="--overwrite, or another --out"
+        )
     held, people = read_findings(findings), read_cohort(cohort).table
     scans, left_out = aged(people, held)
     out.mkdir(parents=True, exist_ok=True)
@@ -60,7 +49,7 @@ def normals(findings: Path, settings: NormalsSettings, *, cohort: Path, out: Pat
         told = json.loads(settings.fitted.read_text(encoding="utf-8"))
         labels = NormalCohort.from_dict(told).label(held.take(scans["scan_id"].to_list()), scans["age_years"])
     else:
-        found = find(held, scans, settings, left_out=left_out, progress=True)
+        found = find(held, scans, settings, progress=True)
         labels = found.fitted.labels
         if found.stability is not None:
             labels = labels.assign(normal_probability=found.stability.normal_probability)
@@ -107,9 +96,7 @@ def aged(people: pd.DataFrame, findings: Findings) -> tuple[pd.DataFrame, pd.Dat
     return scans, left_out
 
 
-def find(
-    findings: Findings, scans: pd.DataFrame, settings: NormalsSettings, *, left_out: pd.DataFrame, progress: bool
-) -> Found:
+def find(findings: Findings, scans: pd.DataFrame, settings: NormalsSettings, *, progress: bool) -> Found:
     """Embeds every bracket under every seed, clusters, and compares."""
     how = Clustering(min_cluster_share=settings.min_cluster_share)
     held = findings.take(scans["scan_id"].to_list())
@@ -128,7 +115,6 @@ def find(
         stability([run.labels for run in runs]) if len(runs) > 1 else None,
         sweep(first, how),
         direct(held, scans["age_years"], how, labels=runs[0].labels) if settings.direct else None,
-        left_out,
     )
 
 
@@ -141,18 +127,20 @@ def _embedded(
     report: Callable[[], None],
 ) -> dict[tuple[int, int], Points]:
     """The plane of each (seed, bracket); seeded UMAP uses one thread, so brackets are laid out side by side."""
-    if workers == 1:
-        planes = {}
-        for seed, b in tasks:
-            planes[seed, b] = embed(vectors[b], how, seed=seed)
-            report()
-        return planes
-    planes = {}
+    planes: dict[tuple[int, int], Points] = {}
     largest_first = sorted(tasks, key=lambda task: -len(vectors[task[1]]))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(embed, vectors[b], how, seed=seed): (seed, b) for seed, b in largest_first}
-        for done in as_completed(waiting):
-            planes[waiting[done]] = done.result()
+    if workers > 1:
+        try:
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                waiting = {pool.submit(embed, vectors[b], how, seed=seed): (seed, b) for seed, b in largest_first}
+                for done in as_completed(waiting):
+                    planes[waiting[done]] = done.result()
+                    report()
+        except BrokenProcessPool:  # as in a script that does all its work at import; then one after another
+            log.info("brackets cannot be laid out side by side here")
+    for seed, b in largest_first:
+        if (seed, b) not in planes:
+            planes[seed, b] = embed(vectors[b], how, seed=seed)
             report()
     return planes
 
@@ -169,71 +157,3 @@ def _bar(total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("age brackets", total=total)
         yield lambda: bar.advance(task)
-
-
-def section(found: Found, settings: NormalsSettings) -> Section:
-    """The normal cohort as a section of a page: Figure 3, clusters, sweep, stability."""
-    fitted = found.fitted
-    clusters = fitted.cohort.clusters()
-    abnormal = 1 - fitted.labels.groupby("bracket")["normal"].mean().astype(float)
-    text = [
-        f"{len(fitted.labels):,} reports, bracket by bracket: UMAP on the Canberra distance of 67 counts, then HDBSCAN; "
-        f"clusters of more than {100 * fitted.cohort.how.normal_share:g}% of the bracket are normal. Abnormal: "
-        f"{100 * abnormal.min():.1f} to {100 * abnormal.max():.1f}% of a bracket (the paper: 32 to 54%)."
-    ]
-    cautions = ["The paper lost the minimum cluster size, which decides much: "
-                f"{100 * settings.min_cluster_share:g}% is our choice."]  # fmt: skip
-    pictures = [
-        Picture("figure3", figures.planes(fitted.labels, clusters), "Figure 3: the reports of each bracket in UMAP's plane. "
-                "Normal clusters in colour with what most members have; other clusters grey, those in none light."),
-        Picture("normals_sweep", figures.sweep(found.sweep, chosen=settings.min_cluster_share),
-                "Abnormal scans by the minimum cluster size, bracket by bracket."),
-    ]  # fmt: skip
-    frames = {"normals_clusters": clusters, "normals_sweep": found.sweep}
-    tables = [_clusters_table(clusters)]
-    if found.stability is not None:
-        frames["normals_stability"] = found.stability.brackets
-        tables.append(_stability_table(found.stability))
-        of = fitted.labels["bracket"]
-        pictures.append(Picture("normals_seeds", figures.seeds(pd.Series(found.stability.normal_probability), of),
-                                f"How often each scan is normal under {settings.seeds} seeds."))  # fmt: skip
-        worst = found.stability.brackets.set_index("bracket").loc[0]
-        cautions.append(f"Under {settings.seeds} seeds {100 * worst['flips']:.0f}% of the scans change between normal and "
-                        "abnormal.")  # fmt: skip
-    if found.direct is not None:
-        frames["normals_direct"] = found.direct
-        tables.append(_direct_table(found.direct))
-    return Section("normals", "Figure 3: the normal cohort", tuple(text), tuple(cautions), tuple(tables), tuple(pictures),
-                   frames)  # fmt: skip
-
-
-def _clusters_table(clusters: pd.DataFrame) -> Table:
-    body: list[tuple[str, ...]] = []
-    for name, rows in clusters.groupby("bracket"):
-        body.append((f"{name}",))
-        body += [(str(r.name_), f"{r.n:,}", f"{100 * r.share:.1f}", "normal" if r.normal else "")
-                 for r in rows.rename(columns={"name": "name_"}).itertuples()]  # fmt: skip
-    return Table("Clusters by bracket", ("what most members have", "scans", "% of the bracket", ""), tuple(body))
-
-
-def _stability_table(found: Stability) -> Table:
-    body = tuple(
-        (f"{r.bracket}" if r.bracket else "all", f"{r.n:,}", "" if r.adjusted_rand != r.adjusted_rand else
-         f"{r.adjusted_rand:.2f} ({r.adjusted_rand_low:.2f})", f"{100 * r.flips:.1f}",
-         f"{100 * r.abnormal_low:.1f}–{100 * r.abnormal_high:.1f}")
-        for r in found.brackets.itertuples()
-    )  # fmt: skip
-    return Table(f"Under {int(found.brackets['seeds'].iloc[0])} seeds",
-                 ("bracket", "scans", "adjusted Rand index, mean (least)", "scans that change sides, %", "abnormal, %"), body,
-                 "The adjusted Rand index is of pairs of seeds: 1 where the clusters are the same, 0 as by chance.")  # fmt: skip
-
-
-def _direct_table(found: pd.DataFrame) -> Table:
-    body = tuple(
-        (f"{r.bracket}", f"{r.clusters}", f"{r.normal_clusters}", f"{100 * r.outliers:.1f}", f"{100 * r.abnormal:.1f}",
-         f"{r.adjusted_rand:.2f}", f"{100 * r.same_verdict:.1f}")
-        for r in found.itertuples()
-    )  # fmt: skip
-    return Table("HDBSCAN on the Canberra distances themselves, without a plane between",
-                 ("bracket", "clusters", "normal", "outliers, %", "abnormal, %", "adjusted Rand with the plane's",
-                  "same verdict, %"), body)  # fmt: skip

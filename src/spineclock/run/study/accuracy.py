@@ -8,7 +8,7 @@ from spineclock.core.errors import TableError
 from spineclock.report import study_figures as figures
 from spineclock.report.paper import published
 from spineclock.report.study_page import Picture, Section
-from spineclock.report.tables import Table
+from spineclock.report.tables import Table, records
 from spineclock.run.study.data import StudyData
 from spineclock.run.study.words import interval
 from spineclock.stats.accuracy import AgeAccuracy, ErrorByGroup
@@ -34,7 +34,7 @@ def correction(data: StudyData, *, resamples: int, seed: int) -> Section:
         "every age, gap and effect below is corrected by it."
     )
     warned = found[found["caution"].fillna("") != ""].groupby("caution", sort=False)["correction"].unique()
-    cautions = [f"{', '.join(names)}: {text[0].lower()}{text[1:]}" for text, names in warned.items()]
+    cautions = [f"{', '.join(names)}: {text}" for text, names in warned.items()]
     wide = found[found["measure"].notna()].pivot_table(
         index="correction", columns="measure", values="estimate", sort=False, aggfunc="first"
     )
@@ -95,7 +95,7 @@ def table_3(data: StudyData, *, resamples: int, seed: int) -> Section:
     return Section(
         "table3",
         "Table 3: the ages' errors",
-        (main.loc[("as predicted", "MAE"), "sentence"], main.loc[("corrected", "MAE"), "sentence"]),
+        tuple(str(main.loc[(ages, "MAE"), "sentence"]) for ages in ("as predicted", "corrected")),
         (),
         (
             Table(
@@ -121,7 +121,7 @@ def figure_4(data: StudyData, *, resamples: int, seed: int) -> Section:
             f"{number(row.quartile_1)}–{number(row.quartile_3)}",
             number(row.mean_gap),
         )
-        for row in found.sort_values(["bracket", "sex"], ascending=[True, False]).itertuples()
+        for row in records(found.sort_values(["bracket", "sex"], ascending=[True, False]))
     )
     test = data.of("test")
     picture = figures.errors(test.assign(error_years=test["gap_years"]))
@@ -160,14 +160,13 @@ def table_4(data: StudyData) -> Section:
     everyone = gap[gap["group"] == "all"]
     shown = gap[gap["measure"].isin(AGREEMENT)]
     body = [
-        (row.term.replace(", gap", ""), f"{row.n:,}", f"{row.years_apart:.2f}", interval(row))
-        for row in shown.itertuples()
+        (row.term.replace(", gap", ""), f"{row.n:,}", f"{row.years_apart:.2f}", interval(row)) for row in records(shown)
     ]
     body.append(("From the paper; which ICC it is, is not said",))
     words = {"all": "everyone", "M": "men", "F": "women"}
     body += [
         (f"ICC, {words[r.subgroup]}", f"{r.n:,}", f"{r.years_apart:.2f}", f"{r.icc:.2f} ({r.low:.2f} to {r.high:.2f})")
-        for r in published("table4").itertuples()
+        for r in records(published("table4"))
     ]
     picture = figures.repeats(
         pairs["first_gap_years"],

@@ -70,7 +70,7 @@ def study_data(given: StudyTable, table: pd.DataFrame, *, model: str | None = No
     if given.findings is not None:
         columns = paper_columns(given.findings)
         table = table.join(columns, on="scan_id", rsuffix="_of_findings")
-    corrections = {name: _fitted(name, part) for name, part in table.groupby("model", sort=False)}
+    corrections = {name: _fitted(str(name), part) for name, part in table.groupby("model", sort=False)}
     parts = []
     for name, part in table.groupby("model", sort=False):
         corrected = corrections[name].corrected(part["predicted_age_years"])

@@ -14,7 +14,7 @@ from spineclock.report import study_figures as figures
 from spineclock.report.forest import forest
 from spineclock.report.paper import published
 from spineclock.report.study_page import Picture, Section
-from spineclock.report.tables import Table
+from spineclock.report.tables import Table, records
 from spineclock.run.study.data import StudyData
 from spineclock.run.study.words import interval, share
 from spineclock.stats.association.interaction import AgeInteraction
@@ -51,8 +51,8 @@ def _effects(found: pd.DataFrame, key: str, title: str) -> Section:
         title,
         (
             f"One linear model a block on {n:,} scans of the full test set, standard errors clustered by person; a "
-            "scan counts in the most severe category of a condition that it reaches. q: false-discovery rate within the "
-            "model (Benjamini–Hochberg).",
+            "scan counts in the most severe category of a condition that it reaches. q: false-discovery rate within "
+            "the model (Benjamini–Hochberg).",
             *plain.loc[plain["q"] < 0.05, "sentence"].head(3),
         ),
         tuple(
@@ -76,7 +76,7 @@ def _effects(found: pd.DataFrame, key: str, title: str) -> Section:
 
 def _effects_table(blocks: list[tuple[Any, pd.DataFrame]], adjusted: pd.DataFrame, title: str) -> Table:
     """Each block's terms, one effect a row; columns that are empty throughout are left out."""
-    beside = {(row.block, row.key): interval(row) for row in adjusted.itertuples()}
+    beside = {(row.block, row.key): interval(row) for row in records(adjusted)}
     body: list[tuple[str, ...]] = []
     for block, rows in blocks:
         body.append((str(block),))
@@ -91,7 +91,7 @@ def _effects_table(blocks: list[tuple[Any, pd.DataFrame]], adjusted: pd.DataFram
                 interval(row, "paper_"),
                 number(row.truth) if row.truth == row.truth else "",
             )
-            for row in rows.itertuples()
+            for row in records(rows)
         ]
     covariates = next(iter(adjusted["adjusted_for"]), "").replace("_years", "")
     head = ("condition", "n", "effect, years (95% CI)", f"with {covariates}", "q", "paper: n", "paper: effect", "truth")
@@ -114,9 +114,7 @@ def figure_6(data: StudyData, truths: Mapping[str, float]) -> Section:
         return Section("figure6", title, (), (str(reason),))
     found["truth"] = found["key"].map(truths).astype(float)
     paper = published("figure6")
-    said = "; ".join(
-        f"{r.severity} {r.condition}".strip().replace("_", " ") + f" {r.words}" for r in paper.itertuples()
-    )
+    said = "; ".join(f"{r.severity} {r.condition}".strip().replace("_", " ") + f" {r.words}" for r in records(paper))
     body = tuple(
         (
             row.term,
@@ -126,7 +124,7 @@ def figure_6(data: StudyData, truths: Mapping[str, float]) -> Section:
             p_text(row.p),
             row.method,
         )
-        for row in found.itertuples()
+        for row in records(found)
     )
     drawn = found.rename(columns={"term": "label"}).assign(n=found["with_above"] + found["with_below"])
     return Section(
@@ -166,7 +164,7 @@ def figure_7(data: StudyData) -> Section | None:
     own = own.assign(group=own["work"].eq("heavy").map({False: labels[0], True: labels[1]}))
     words = dict(zip(labels, ("other work", "physically heavy work"), strict=True))
     picture = figures.gap_by_age(curves, own, group="group", names=words)
-    body = tuple((row.term, interval(row), p_text(row.p) if row.p == row.p else "") for row in tests.itertuples())
+    body = tuple((row.term, interval(row), p_text(row.p) if row.p == row.p else "") for row in records(tests))
     return Section(
         "figure7",
         title,
@@ -192,7 +190,8 @@ def large_gaps(data: StudyData, review: Path | None) -> Section:
         f"{len(sheet)} of {len(data.full_test):,} scans of the full test set. tables/review.csv has an empty column "
         f"for a verdict on each ({', '.join(VERDICTS)}); filled in and given back with --review it is counted here."
     ]
-    frames, body = {"review": sheet}, ()
+    frames: dict[str, pd.DataFrame] = {"review": sheet}
+    body: tuple[Table, ...] = ()
     if review is not None:
         counts = ReviewCounts(sheet)(read_table(review))
         frames["review_counts"] = counts
@@ -201,7 +200,7 @@ def large_gaps(data: StudyData, review: Path | None) -> Section:
             Table(
                 "What the reader said of them",
                 ("verdict", "scans", "share (95% CI)"),
-                tuple((row.term, f"{row.count}", interval(row)) for row in counts.itertuples()),
+                tuple((row.term, f"{row.count}", interval(row)) for row in records(counts)),
                 "The paper's 30: 23 as an expert would expect, artefact 2, segmentation 1, age model 4.",
             ),
         )

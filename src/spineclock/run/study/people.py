@@ -9,7 +9,7 @@ from spineclock.ingest.study_table import StudyTable
 from spineclock.report import study_figures as figures
 from spineclock.report.paper import published
 from spineclock.report.study_page import Picture, Section
-from spineclock.report.tables import Table
+from spineclock.report.tables import Table, records
 from spineclock.run.study.data import StudyData
 
 AGES = {b: f"{b} ({b - 5}–{b + 4})" for b in BRACKETS}
@@ -26,7 +26,7 @@ def table_1(data: StudyData, given: StudyTable) -> Section:
     both[numbers] = both[numbers].astype(int)
     body = [
         (f"{AGES.get(r.bracket, r.bracket)}, {'women' if r.sex == 'F' else 'men'}", *_counts(r))
-        for r in both.sort_values(["bracket", "sex"], ascending=[True, False]).itertuples()
+        for r in records(both.sort_values(["bracket", "sex"], ascending=[True, False]))
     ]
     total = both[numbers].sum()
     body.append(("all", *_counts(total)))
@@ -53,7 +53,7 @@ def table_1(data: StudyData, given: StudyTable) -> Section:
     ]
     if len(left_out):
         tables.append(
-            Table("Left out", ("reason", "scans"), tuple((r.reason, f"{r.scans:,}") for r in left_out.itertuples()))
+            Table("Left out", ("reason", "scans"), tuple((r.reason, f"{r.scans:,}") for r in records(left_out)))
         )
     return Section(
         "table1",

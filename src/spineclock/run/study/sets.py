@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,11 @@ import pandas as pd
 from spineclock.core.errors import TableError
 from spineclock.ingest.cohort import read_table
 from spineclock.ingest.study_table import StudyTable
+from spineclock.learn.split import Split
 from spineclock.report.study_page import Section
-from spineclock.run.config import StudySettings
+from spineclock.run.config import NormalsSettings, StudySettings
+from spineclock.run.normals import aged, find
+from spineclock.run.normals_page import section
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +31,7 @@ class Cohort:
 def cohort_sets(given: StudyTable, settings: StudySettings) -> Cohort:
     """Who is normal and in which set.
 
-    Normal: as the table tells, else ``settings.normals``, else clustered here from the findings, else everyone. Split:
+    Normal: as ``settings.normals`` tells, else the table, else clustered here from the findings, else everyone. Split:
     as the table tells, else drawn by person among the normal ones.
 
     Raises
@@ -35,15 +39,14 @@ def cohort_sets(given: StudyTable, settings: StudySettings) -> Cohort:
     TableError
         If a table of normals lacks the scans, or nobody is normal.
     """
-    from spineclock.learn.split import split_by_person
-
     table, section = _with_normal(given, settings)
     if not table["normal"].fillna(False).any():
         raise TableError("nobody is normal", wanted="some scans with normal true")
     if "split" not in table:
-        scans = table.drop_duplicates("scan_id")
-        split = split_by_person(scans[scans["normal"].fillna(False)], settings)
-        table = table.assign(split=table["scan_id"].map(split))
+        normal = table[table["normal"].fillna(False)].drop_duplicates("scan_id")
+        how = Split(settings.train_share, settings.validation_share)
+        drawn = how(normal, rng=np.random.default_rng(settings.seed))
+        table = table.assign(split=table["scan_id"].map(dict(zip(normal["scan_id"], drawn, strict=True))))
     return Cohort(table.assign(set=_sets(table)), section)
 
 
@@ -60,23 +63,25 @@ def _sets(table: pd.DataFrame) -> np.ndarray:
 def _with_normal(given: StudyTable, settings: StudySettings) -> tuple[pd.DataFrame, Section | None]:
     table = given.table
     if settings.normals is not None:
-        told = read_table(settings.normals)
-        if missing := {"scan_id", "normal"} - set(told):
-            raise TableError(
-                f"{settings.normals.name} without {', '.join(sorted(missing))}",
-                wanted="what `spineclock normals` writes",
-            )
-        normal = told.set_index(told["scan_id"].astype(str))["normal"]
-        return table.assign(normal=table["scan_id"].map(normal).astype("boolean")), None
+        return table.assign(normal=table["scan_id"].map(_told(settings.normals)).astype("boolean")), None
     if "normal" in table:
         return table, None
-    if given.findings is not None:
-        from spineclock.run.normals import normals_section
+    if given.findings is None:
+        caution = "No findings are given: every scan counts as typical, and Table 5's conditions are left out."
+        everyone = pd.array([True] * len(table), dtype="boolean")
+        return table.assign(normal=everyone), Section("normals", "Normal cohort", (), (caution,))
+    clustering = NormalsSettings(seed=settings.seed)
+    scans, _ = aged(table.drop_duplicates("scan_id"), given.findings)
+    found = find(given.findings, scans, clustering, progress=True)
+    normal = found.fitted.labels.set_index("scan_id")["normal"]
+    return table.assign(normal=table["scan_id"].map(normal).astype("boolean")), section(found, clustering)
 
-        return normals_section(table, given.findings, seed=settings.seed)
-    return table.assign(normal=pd.array([True] * len(table), dtype="boolean")), Section(
-        "normals",
-        "Normal cohort",
-        (),
-        ("No findings are given: every scan counts as typical for its age, and Table 5 is left out.",),
-    )
+
+def _told(path: Path) -> pd.Series:
+    """Whether each scan is normal, by scan_id, as `spineclock normals` wrote it."""
+    told = read_table(path)
+    if missing := {"scan_id", "normal"} - set(told):
+        raise TableError(
+            f"{path.name} without {', '.join(sorted(missing))}", wanted="the normals.csv of `spineclock normals`"
+        )
+    return told.set_index("scan_id")["normal"]
