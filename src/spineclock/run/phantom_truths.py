@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from spineclock.core.findings import Findings, empty_codes
 from spineclock.phantom.outcomes import EVENTS
 from spineclock.phantom.parameters import Parameters, load, worlds
 from spineclock.phantom.people import BLOCK, People, block
@@ -108,10 +109,10 @@ def tallied(people: int, *, seed: int, parameters: Parameters) -> Tally:
     offsets = parameters.predictions.scanner_sd_years * np.random.default_rng([seed, 0, 91]).standard_normal(
         len(places)
     )
+    findings = [str(name) for name in paper_columns(Findings(pd.Index([]), empty_codes(0)))]
     blocks = -(-people // BLOCK)
     for k in range(blocks):
         some = block(k, min(BLOCK, people - k * BLOCK), seed=seed, parameters=parameters)
-        findings = list(paper_columns(some.reported.take(some.reported.scan_ids[:1])))
         table = scans_of(some, offsets, parameters, np.random.default_rng([seed, k, 92]))
         tally.add(table, findings, k * PARTS // blocks if blocks >= PARTS else k)
     return tally
