@@ -210,6 +210,95 @@ def _segment(
         segment_file(input_, out, scheme=scheme, lowest_vertebra=lowest_vertebra, threads=threads, engine=engine)
 
 
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings in a TOML file.")]
+PrintConfig = Annotated[bool, typer.Option("--print-config", help="Show every setting and its origin, and leave.")]
+Overwrite = Annotated[bool | None, typer.Option("--overwrite", help="Replace earlier results.")]
+
+
+@app.command(
+    "normals",
+    epilog=_example(
+        "spineclock normals findings.csv --cohort people.csv --out normals --seeds 20 --direct",
+        "spineclock normals new.csv --cohort new_people.csv --fitted normals/normals.json --out new",
+    ),
+)
+def _normals(
+    findings: Annotated[Path, typer.Argument(metavar="FINDINGS", help="Report findings, a row each or a row a scan.")],
+    cohort: Annotated[Path, typer.Option(metavar="TABLE", help="Ages of the scans, by scan_id.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where results go.")],
+    seeds: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Repeat under N seeds, to show stability.")
+    ] = None,
+    min_cluster_share: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Smallest cluster, as a share of the age bracket.")
+    ] = None,
+    direct: Annotated[bool | None, typer.Option("--direct", help="Also cluster without UMAP, to compare.")] = None,
+    fitted: Annotated[Path | None, typer.Option(metavar="FILE", help="Label by an earlier normals.json.")] = None,
+    overwrite: Overwrite = None,
+    config: ConfigFile = None,
+    assignments: Sets = None,
+    print_config: PrintConfig = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Find which findings are typical at which age, by clusters of reports (UMAP, HDBSCAN); label each scan."""
+    flags: dict[str, Any] = {
+        "seeds": seeds, "min_cluster_share": min_cluster_share, "direct": direct, "fitted": fitted,
+        "overwrite": overwrite,
+    }  # fmt: skip
+    with _plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.config import NormalsSettings, configure
+
+        configuration = configure(NormalsSettings, file=config, assignments=assignments or (), flags=flags)
+        if print_config:
+            typer.echo(configuration.as_toml(), nl=False)
+            return
+        from spineclock.run.normals import normals
+
+        raise typer.Exit(normals(findings, configuration.settings, cohort=cohort, out=out))
+
+
+@app.command(
+    "study",
+    epilog=_example(
+        "spineclock study results --cohort people.csv --findings findings.csv --out study",
+        "spineclock study phantom/predictions.csv --cohort phantom --out study --set resamples=0",
+    ),
+)
+def _study(
+    predictions: Annotated[Path, typer.Argument(metavar="RUN|PREDICTIONS", help="predictions.csv, or its folder.")],
+    cohort: Annotated[Path, typer.Option(metavar="COHORT", help="The people's table, a row a scan, or its folder.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the page, tables and figures go.")],
+    findings: Annotated[Path | None, typer.Option(metavar="FILE", help="Report findings.")] = None,
+    normals: Annotated[Path | None, typer.Option(metavar="FILE", help="normals.csv of `spineclock normals`.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose predictions, where there are several.")
+    ] = None,
+    review: Annotated[Path | None, typer.Option(metavar="FILE", help="A filled-in tables/review.csv.")] = None,
+    overwrite: Overwrite = None,
+    config: ConfigFile = None,
+    assignments: Sets = None,
+    print_config: PrintConfig = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Make the paper's tables and figures from predicted ages and a table of people, beside the paper's own numbers."""
+    flags: dict[str, Any] = {
+        "findings": findings, "normals": normals, "model": model, "review": review, "overwrite": overwrite,
+    }  # fmt: skip
+    with _plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.config import StudySettings, configure
+
+        configuration = configure(StudySettings, file=config, assignments=assignments or (), flags=flags)
+        if print_config:
+            typer.echo(configuration.as_toml(), nl=False)
+            return
+        from spineclock.run.study.command import study
+
+        raise typer.Exit(study(predictions, configuration.settings, cohort=cohort, out=out))
+
+
 @app.command("demo", epilog=_example("spineclock demo --out demo"))
 def _demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the demonstration goes.")] = Path("demo"),

@@ -81,7 +81,7 @@ def table_3(data: StudyData, *, resamples: int, seed: int) -> Section:
     found = AgeAccuracy(split="set", by="model", resamples=resamples, seed=seed)(rows)
     paper = published("table3").set_index("model")
     columns = ("mae_years", "r2", "wmae_years", "corrected_mae_years", "corrected_r2", "corrected_wmae_years")
-    body = []
+    body: list[tuple[str, ...]] = []
     for model in data.models["model"].unique():
         own = found[found["group"] == model].set_index(["ages", "measure"])
         cells = [interval(own.loc[(ages, m)]) for ages in ("as predicted", "corrected") for m in TABLE_3]
@@ -159,7 +159,7 @@ def table_4(data: StudyData) -> Section:
     gap = found[found["value"] == "gap_years"]
     everyone = gap[gap["group"] == "all"]
     shown = gap[gap["measure"].isin(AGREEMENT)]
-    body = [
+    body: list[tuple[str, ...]] = [
         (row.term.replace(", gap", ""), f"{row.n:,}", f"{row.years_apart:.2f}", interval(row)) for row in records(shown)
     ]
     body.append(("From the paper; which ICC it is, is not said",))

@@ -56,7 +56,7 @@ def _effects(found: pd.DataFrame, key: str, title: str) -> Section:
             *plain.loc[plain["q"] < 0.05, "sentence"].head(3),
         ),
         tuple(
-            f"{warning}: {'; '.join(rows['term'])}."
+            f"{warning!s}: {'; '.join(rows['term'])}."
             for warning, rows in plain.groupby("warning", sort=False)
             if warning
         ),
