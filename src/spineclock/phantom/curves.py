@@ -1,4 +1,4 @@
-"""From how common a condition is at each age to the propensity curve that makes it so, however its levels hang together."""
+"""From how common a condition is at each age to the propensity curve that makes it so."""
 
 from __future__ import annotations
 

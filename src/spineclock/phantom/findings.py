@@ -26,7 +26,7 @@ _REGIONS = ("cervical", "thoracic", "lumbar")
 
 @dataclass(frozen=True, eq=False)
 class Attributes:
-    """What the images hold beside the 19 conditions; (scans, levels) each, of :data:`LEVELS`, disc below the vertebra."""
+    """What the images hold beside the 19 conditions; (scans, levels) each, in the order of :data:`LEVELS`."""
 
     scan_ids: pd.Index
     exists: npt.NDArray[np.bool_]

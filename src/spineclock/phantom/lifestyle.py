@@ -1,4 +1,4 @@
-"""How made-up people live: questionnaire answers at the counts of the spine-age paper's Table 5, and body mass index."""
+"""How made-up people live: questionnaire answers at the counts of Table 5, and body mass index."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ With no errors, a report holds nothing that the images do not, and no other seve
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
@@ -72,8 +74,8 @@ def _hush(told: Codes, reading: Reading, rng: np.random.Generator) -> None:
 def _err(told: Codes, exists: npt.NDArray[np.bool_], reading: Reading, rng: np.random.Generator) -> None:
     """Puts errors into reports, in place.
 
-    A told finding of a level is with the error rate left out, told of the level above or below, or graded a step off, a third each; a
-    region of a scan has with the error rate a false call, mild, at a random disc.
+    A told finding of a level is with the error rate left out, told of the level above or below, or graded a step
+    off, a third each; a region of a scan has with the error rate a false call, mild, at a random disc.
     """
     scan, at = np.nonzero(told[:, _AT_LEVELS] > 0)
     at = _AT_LEVELS[at]
@@ -112,7 +114,7 @@ def _neighbour(step: int) -> npt.NDArray[np.int64]:
         for name in dict.fromkeys(name for name, level in COLUMNS if level):
             if place not in CONDITIONS[name].regions:
                 continue
-            for level, other in zip(levels, levels[1:], strict=False):
+            for level, other in pairwise(levels):
                 one, two = column(name, level), column(name, other)
                 found[one if step > 0 else two] = two if step > 0 else one
     return found
