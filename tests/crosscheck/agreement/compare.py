@@ -56,9 +56,7 @@ def statistic(found: pd.DataFrame, theirs: dict[str, Any]) -> list[Row]:
     sd, change = at.loc["within-person SD"], at.loc["repeatability coefficient"]
     for ours, r in {"estimate": "sd", "low": "low", "high": "high"}.items():
         rows.append(("within-person SD", "R anova, qchisq", sd[ours], theirs["within"][r]))
-        rows.append(
-            ("repeatability coefficient", "R anova, qchisq", change[ours], 2.7718076486700684 * theirs["within"][r])
-        )
+        rows.append(("repeatability coefficient", "R anova, qchisq", change[ours], theirs["within"][f"change_{r}"]))
     t = theirs["limits"]
     bias = at.loc["bias"]
     rows += [("bias", "R t.test", bias[ours], t[r]) for ours, r in
