@@ -67,9 +67,10 @@ def distinct(vectors: Vectors) -> Distinct:
 def neighbours(vectors: Vectors, k: int) -> Neighbours:
     """The k nearest rows of each row, itself first.
 
-    Rows of the same values are at distance 0 of each other. Where there are more of them than k, each takes those after
-    it in a ring, so that they hang together however many they are, and the result depends on their order alone. Other
-    ties go to the rows of the smaller vector, then in order. Distances are taken between different vectors only.
+    Thousands of reports may be the same, at distance 0 of each other. Which of equally near rows are taken is drawn
+    anew for each row (with a seed of its own, so that the result depends on the rows alone): taken in their order, all
+    would name the same few, or form a chain, and UMAP would draw that. Distances are taken between different vectors
+    only.
 
     Parameters
     ----------
@@ -81,16 +82,24 @@ def neighbours(vectors: Vectors, k: int) -> Neighbours:
     apart = distances(found.vectors, found.vectors)
     members = np.argsort(found.of_row, kind="stable")
     starts = np.concatenate([[0], np.cumsum(found.counts)])
+    rng = np.random.default_rng(0)
     rows = np.empty((len(vectors), k), np.int64)
     away = np.zeros((len(vectors), k), np.float32)
     for u in range(len(found.vectors)):
         own = members[starts[u] : starts[u + 1]]
-        ring = own[(np.arange(len(own))[:, None] + np.arange(min(k, len(own)))) % len(own)]
-        rows[own, : ring.shape[1]] = ring
-        if ring.shape[1] == k:
+        rows[own, 0] = own
+        for row in own:
+            if len(own) >= k:
+                others = own[rng.choice(len(own), k, replace=False)]
+                rows[row, 1:] = others[others != row][: k - 1]
+        if len(own) >= k:
             continue
-        others, far = _others(apart[u], u, found.counts, members, starts, k - ring.shape[1])
-        rows[own, ring.shape[1] :], away[own, ring.shape[1] :] = others, far
+        for at, row in enumerate(own):
+            rows[row, 1 : len(own)] = np.delete(own, at)
+        candidates, far = _others(apart[u], u, found.counts, members, starts, k - len(own))
+        for row in own:
+            near = np.lexsort((rng.random(len(far)), far))[: k - len(own)]
+            rows[row, len(own) :], away[row, len(own) :] = candidates[near], far[near]
     return Neighbours(rows, away)
 
 
@@ -102,10 +111,10 @@ def _others(
     starts: npt.NDArray[np.int64],
     wanted: int,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """The nearest rows of other vectors than u."""
+    """The rows of the other vectors nearest to u, with all that are as near as the last of those wanted."""
     near = np.argsort(apart, kind="stable")
     near = near[near != u]
-    enough = near[: int(np.searchsorted(np.cumsum(counts[near]), wanted)) + 1]
+    last = near[int(np.searchsorted(np.cumsum(counts[near]), wanted))]
+    enough = near[apart[near] <= apart[last]]
     rows = np.concatenate([members[starts[v] : starts[v + 1]] for v in enough])
-    far = np.repeat(apart[enough], counts[enough])
-    return rows[:wanted], far[:wanted]
+    return rows, np.repeat(apart[enough], counts[enough])

@@ -49,10 +49,15 @@ def _plane(axes: Axes, scans: pd.DataFrame, clusters: pd.DataFrame, name: int) -
         words = "\n".join(textwrap.wrap(f"{row.name} ({100 * row.share:.0f}%)", 46))
         axes.scatter(own["x"], own["y"], s=size, color=colour, lw=0, rasterized=True, label=words)
     abnormal = 100 * (1 - normal["share"].sum())
-    axes.scatter([], [], s=12, color=QUIET, label=f"abnormal ({abnormal:.0f}%)")
+    axes.scatter([], [], s=size, color=QUIET, label=f"abnormal ({abnormal:.0f}%)")
     axes.set_title(f"{name} ({YEARS.get(name, '')} years), {len(scans):,} scans", loc="left", fontsize=10, color=INK)
     axes.legend(
-        frameon=False, fontsize=7, markerscale=3, loc="upper left", bbox_to_anchor=(0, -0.02), handletextpad=0.2
+        frameon=False,
+        fontsize=7,
+        markerscale=4 / size**0.5,
+        loc="upper left",
+        bbox_to_anchor=(0, -0.02),
+        handletextpad=0.2,
     )
     axes.set_xticks([])
     axes.set_yticks([])
