@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from spineclock.core.errors import UsageError
 from spineclock.ingest.study_table import StudyTable, read_study
@@ -16,6 +15,7 @@ from spineclock.run.config import StudySettings
 from spineclock.run.outputs import command, plain, versions, write_text
 from spineclock.run.study.data import StudyData, study_data
 from spineclock.run.study.sets import Cohort, cohort_sets
+from spineclock.run.study.truth import Truth, truth_of
 
 DEMONSTRATION = (
     "For research; not a medical device. The figures are this study's; the paper's, beside them, "
@@ -44,7 +44,7 @@ def study(predictions: Path, settings: StudySettings, *, cohort: Path, out: Path
     given = read_study(predictions, cohort=cohort, findings=settings.findings)
     people = cohort_sets(given, settings)
     data = study_data(given, people.table, model=settings.model)
-    sections = _sections(data, given, people, settings, truths=_truths(cohort))
+    sections = _sections(data, given, people, settings, truth=truth_of(cohort))
     out.mkdir(parents=True, exist_ok=True)
     write_folder(out, sections)
     data.scans.to_csv(out / "scans.csv", index=False, float_format="%.6g")
@@ -71,7 +71,7 @@ def study(predictions: Path, settings: StudySettings, *, cohort: Path, out: Path
 
 
 def _sections(
-    data: StudyData, given: StudyTable, people: Cohort, settings: StudySettings, *, truths: Mapping[str, Any]
+    data: StudyData, given: StudyTable, people: Cohort, settings: StudySettings, *, truth: Truth
 ) -> list[Section]:
     """Every section, in the page's order, with a progress bar."""
     from rich.console import Console
@@ -89,12 +89,12 @@ def _sections(
         ("table 3", lambda: accuracy.table_3(data, **drawn)),
         ("figure 4", lambda: accuracy.figure_4(data, **drawn)),
         ("repeat scans", lambda: accuracy.table_4(data)),
-        ("table 5", lambda: gap.effects(data, truths)),
-        ("figure 6", lambda: gap.figure_6(data, truths)),
+        ("table 5", lambda: gap.effects(data, truth)),
+        ("figure 6", lambda: gap.figure_6(data, truth)),
         ("figure 7", lambda: gap.figure_7(data)),
         ("large gaps", lambda: gap.large_gaps(data, settings.review)),
         ("scanners", lambda: accuracy.scanners(data)),
-        ("outcomes", lambda: outcomes.outcomes(data, truths)),
+        ("outcomes", lambda: outcomes.outcomes(data, truth)),
     ]
     sections: list[Section] = []
     columns = (TextColumn("{task.description:<16}"), BarColumn(), TimeElapsedColumn())
@@ -106,8 +106,3 @@ def _sections(
             sections += made if isinstance(made, list) else [] if made is None else [made]
             progress.advance(task)
     return sections
-
-
-def _truths(cohort: Path) -> Mapping[str, float]:
-    """The truth of each effect, where the people are simulated and their world's truths are on record."""
-    return {}

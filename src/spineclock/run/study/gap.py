@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from spineclock.report.paper import published
 from spineclock.report.study_page import Picture, Section
 from spineclock.report.tables import Table, records
 from spineclock.run.study.data import StudyData
+from spineclock.run.study.truth import Truth
 from spineclock.run.study.words import interval, share
 from spineclock.stats.association.interaction import AgeInteraction
 from spineclock.stats.association.odds import OddsByGapBand
@@ -28,14 +28,14 @@ from spineclock.stats.review import VERDICTS, ReviewCounts, ReviewSheet
 LARGE_GAP_YEARS = 15.0
 
 
-def effects(data: StudyData, truths: Mapping[str, float]) -> list[Section]:
+def effects(data: StudyData, truth: Truth) -> list[Section]:
     """Table 5 and the Appendix: each block's model, without and with age, sex and site, beside paper and truth."""
     covariates = tuple(c for c in ("age_years", "sex", "site") if c in data.full_test)
     try:
         found = PaperEffects(covariates=covariates)(data.full_test)
     except TableError as reason:
         return [Section("table5", "Table 5: effects on the gap", (), (str(reason),))]
-    found["truth"] = found["key"].map(truths).astype(float)
+    found["truth"] = found["key"].map(truth.effects()).astype(float)
     return [
         _effects(found[found["table"] == table], key, f"{table}: effects on the spine age gap")
         for table, key in (("Table 5", "table5"), ("Appendix", "appendix"))
@@ -101,7 +101,7 @@ def _effects_table(blocks: list[tuple[Any, pd.DataFrame]], adjusted: pd.DataFram
     return Table(title, tuple(head[k] for k in kept), cut, note)
 
 
-def figure_6(data: StudyData, truths: Mapping[str, float]) -> Section:
+def figure_6(data: StudyData, truth: Truth) -> Section:
     """Odds of each condition with gaps above +5 against gaps below −5 years."""
     named = {t.key: t.name for b in PAPER_BLOCKS for t in b.terms if b.table == "Table 5"}
     terms = [key for key in named if key in data.full_test and "=" not in key and _yes_no(data.full_test[key])]
@@ -112,7 +112,7 @@ def figure_6(data: StudyData, truths: Mapping[str, float]) -> Section:
         found = OddsByGapBand(terms, names=named)(data.full_test)
     except TableError as reason:
         return Section("figure6", title, (), (str(reason),))
-    found["truth"] = found["key"].map(truths).astype(float)
+    found["truth"] = found["key"].map(truth.odds()).astype(float)
     paper = published("figure6")
     said = "; ".join(f"{r.severity} {r.condition}".strip().replace("_", " ") + f" {r.words}" for r in records(paper))
     body = tuple(
