@@ -38,7 +38,8 @@ def variance_share(
 
     The share is σ²ᵍ/(σ²ᵍ + σ²), both by restricted maximum likelihood. The interval is exact for normal values in
     groups of any size and with covariates (Wald 1940; Harville and Fenech, Biometrics 1985); it and the F test, which
-    is its value at 0, hold whatever the number of groups.
+    is its value at 0, hold whatever the number of groups. Where groups differ by less than they do in 39 of 40 samples
+    of no difference at all, both its ends are 0.
 
     Parameters
     ----------
@@ -181,9 +182,8 @@ class ScannerShare:
             table, numbers=[self.value, *numeric], names=[self.person, self.scanner, self.order, *words]
         )
         used = used.sort_values(self.order, kind="stable").drop_duplicates(self.person)
-        covariates = pd.get_dummies(used[list(self.adjust)], columns=words, drop_first=True, dtype=float).to_numpy(
-            float
-        )
+        parts = [used[numeric]] + [pd.get_dummies(used[w], drop_first=True, dtype=float) for w in words]
+        covariates = pd.concat(parts, axis=1).to_numpy(float)
         scanner = used[self.scanner].astype(str)
         found = variance_share(used[self.value], scanner, covariates=covariates)
         counts = scanner.value_counts()

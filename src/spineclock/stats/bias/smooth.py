@@ -63,7 +63,8 @@ class Lowess(Correction):
         if not 0 < share <= 1:
             raise UsageError(f"a share of {share:g} of the people", wanted="above 0 and up to 1, such as 0.67")
         ages = np.unique(y)
-        curve = np.asarray(lowess(p - y, y, frac=share, it=rounds, xvals=ages), dtype=np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):  # where it cannot be fitted it is NaN, and refused below
+            curve = np.asarray(lowess(p - y, y, frac=share, it=rounds, xvals=ages), dtype=np.float64)
         if len(ages) < 3 or not np.isfinite(curve).all():
             raise TableError(
                 f"{len(y)} people of {len(ages)} ages, too few for a curve through {share:.0%} of them at a time",
