@@ -160,6 +160,11 @@ class Reading:
     pertinent: tuple[str, ...]
     hush: float
     """How often they are left out then."""
+    lone_left_out: float
+    """How often a mild finding at one level only is left out, of the conditions of :attr:`lone`."""
+    lone: dict[str, tuple[str, ...]]
+    overcalled: float
+    """How often a mild bulge at L4 or L5 is told where no lumbar disc bulges in the images."""
     false_calls: dict[str, float]
     """What a false call calls, by share."""
     cervical: dict[str, Told]

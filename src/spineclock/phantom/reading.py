@@ -1,6 +1,6 @@
 """What readers report of what images hold: which findings they tell, leave out, and get wrong.
 
-With no errors, a report holds nothing that the images do not, and no other severity.
+With an error rate and overcalls of 0, a report holds nothing that the images do not, and no other severity.
 """
 
 from __future__ import annotations
@@ -53,11 +53,31 @@ def read(
             limits = np.r_[_NEVER, np.maximum(ndtri(np.asarray(habits.told)), _NEVER)]
             limit = limits[held[:, at]] + (habits.per_decade * decades)[:, None]
             told[:, at] = np.where(wish < limit, held[:, at], 0)
+    _leave_out_lone(told, reading, rng)
+    _overcall(told, held, reading, rng)
     _hush(told, reading, rng)
     if reading.error_rate > 0:
         _err(told, exists, reading, rng)
     tell_structural(told)
     return told
+
+
+def _leave_out_lone(told: Codes, reading: Reading, rng: np.random.Generator) -> None:
+    """Leaves out, in place, most mild findings that stand alone in their region."""
+    for place in ("cervical", "thoracic", "lumbar"):
+        for name in reading.lone.get(place, ()):
+            own = columns_of(name, place)
+            alone = told[:, own].sum(axis=1) == 1
+            out = np.flatnonzero(alone & (rng.random(len(told)) < reading.lone_left_out))
+            told[np.ix_(out, own)] = 0
+
+
+def _overcall(told: Codes, held: Codes, reading: Reading, rng: np.random.Generator) -> None:
+    """Calls, in place, a disc mildly bulging in some scans whose images hold no lumbar bulge."""
+    none = ~(held[:, columns_of("disc_bulge", "lumbar")] > 0).any(axis=1)
+    where = np.flatnonzero(none & (rng.random(len(told)) < reading.overcalled))
+    low = np.array([column("disc_bulge", "L4"), column("disc_bulge", "L5")])
+    told[where, low[rng.integers(0, 2, len(where))]] = 1
 
 
 def _hush(told: Codes, reading: Reading, rng: np.random.Generator) -> None:
