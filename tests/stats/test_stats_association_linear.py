@@ -182,3 +182,14 @@ def test_wrong_tables_are_named(table):
         LinearEffects(TERMS)(table.assign(packs_per_day=np.inf))
     with pytest.raises(TableError, match="one value only in work"):
         LinearEffects(("work",))(table.assign(work="light"))
+
+
+def test_a_term_that_one_person_has_gets_no_interval_and_says_why() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"gap_years": rng.normal(0, 4, 60), "person_id": np.arange(60), "rare": np.arange(60) == 7,
+                          "common": np.arange(60) % 2 == 0})  # fmt: skip
+    found = LinearEffects(("rare", "common"), covariates=())(table).set_index("key")
+    assert np.isfinite(found.loc["rare", "estimate"])
+    assert found.loc["rare", ["low", "high", "p", "q"]].isna().all()
+    assert "only one person has it" in found.loc["rare", "warning"]
+    assert np.isfinite(found.loc["common", ["low", "high", "p", "q"]].astype(float)).all()

@@ -117,9 +117,12 @@ class LinearEffects:
                 continue
             at = kept.index(j) if j in vif else None
             made_of = [columns[i - 1].key if i else "the constant" for i in lost.get(j, ())]
+            had_by = len(np.unique(people[column.values[held] > 0]))
             row = {
                 "term": self.names.get(column.key, column.key),
                 **_estimate(fit.coefficients, ends, p, fit.standard_errors, fit.df, at),
+                # one person's residual is 0 by the fit itself: it tells nothing of the spread
+                **(dict.fromkeys(("low", "high", "p", "se", "df"), np.nan) if had_by == 1 else {}),
                 "n": fit.rows,
                 "key": column.key,
                 "kind": column.kind,
@@ -144,6 +147,8 @@ class LinearEffects:
         count, other = row["n_with"], row["n"] - row["n_with"]
         if count == 0:
             found.append("nobody has it")
+        elif np.isnan(row["p"]) and not np.isnan(row["estimate"]):
+            found.append("only one person has it, which tells nothing of its uncertainty")
         elif count < self.few:
             found.append(f"fewer than {self.few} with it")
         elif other < self.few and column.kind != "number":
@@ -167,8 +172,9 @@ def effect_sentence(row: Mapping[str, Any], *, outcome: str = "gap_years") -> st
     else:
         others = f"those with {row['against']}" if row["against"] else "people without"
         text = f"The mean {what} of people with {name} is {effect} than of {others}"
-    ends = " to ".join(f"{number(abs(end))} {_side(end)}" for end in (row["low"], row["high"]))
-    text += f" (95% CI {ends}; {p_text(row['p'])})"
+    if not np.isnan(row["p"]):
+        ends = " to ".join(f"{number(abs(end))} {_side(end)}" for end in (row["low"], row["high"]))
+        text += f" (95% CI {ends}; {p_text(row['p'])})"
     text += ", the other terms of the model alike"
     if row["adjusted_for"]:
         text += f", and {', '.join(_WORDS.get(c, (c,))[0] for c in row['adjusted_for'].split(', '))} too"
