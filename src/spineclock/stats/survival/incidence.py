@@ -63,7 +63,7 @@ def incidence(time: npt.ArrayLike, cause: npt.ArrayLike) -> Incidence:
     risk = t.size - np.concatenate([[0.0], np.cumsum(np.bincount(of, minlength=len(times)))[:-1]])
     free = np.cumprod(1 - (own + other) / risk)
     before = np.concatenate([[1.0], free[:-1]])
-    found = np.cumsum(before * own / risk)
+    found = np.minimum(np.cumsum(before * own / risk), 1.0)
     return Incidence(times, risk, own, other, found, free, _standard_error(risk, own, own + other, before, found))
 
 
