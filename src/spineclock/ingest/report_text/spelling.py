@@ -1,0 +1,116 @@
+"""One spelling for matching: small letters, American endings, plain dashes, and likely typing errors put right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("‐‑‒–—―−", "-"),
+        **dict.fromkeys("’‘`´", "'"),
+        **dict.fromkeys("“”", '"'),
+        "\u00a0": " ", "|": ",", "∕": "/", "⁄": "/", "*": " ", "_": " ", "•": " ", "ﬁ": "fi", "ﬂ": "fl", "→": " to ",
+    }
+)  # fmt: skip
+SPELLINGS: tuple[tuple[str, str], ...] = (
+    (r"\bdis[ck]o?(s?)\b", r"disc\1"),
+    (r"oedema", "edema"),
+    (r"haem", "hem"),
+    (r"\b(lumbar|sacral|normal|local|general|visual|minim|stabil|character)is(?=[aei])", r"\1iz"),
+    (r"\bcalibre\b", "caliber"),
+    (r"\b(signal|level|channel)l(?=ed|ing)", r"\1"),
+    (r"\bgrey\b", "gray"),
+    (r"\bmould", "mold"),
+    (r"\bcentre", "center"),
+    (r"\banular", "annular"),
+    (r"\bend[ -]plate", "endplate"),
+    (r"\binter[ -]vertebral", "intervertebral"),
+    (r"\bspondylo[ -]listhesis", "spondylolisthesis"),
+    (r"\b(antero|retro|latero)[ -]listhesis", r"\1listhesis"),
+    (r"\bun[co]o?-?vertebral", "uncovertebral"),
+    (r"\buncu?-?vertebral|\bunco[ -]vertebral", "uncovertebral"),
+    (r"\bschmorls?\b(?:'s?)?", "schmorl"),
+    (r"\bb/l\b", "bilateral"),
+    (r"\bw/o\b", "without"),
+    (r"\bw/", "with "),
+    (r"\bno e/o\b", "no evidence of"),
+    (r"\bmod\b\.?", "moderate"),
+    (r"\bsev\b\.?", "severe"),
+    (r"\bmin\b\.?(?= [a-z])", "minimal"),
+    (r"\bgd\b", "grade"),
+    (r"\bcan ?not\b|\bcan't\b", "cannot"),
+    (r"\bcouldn't\b", "could not"),
+    (r"\b(is|are|was|were|do|does|did|has|have)n't\b", r"\1 not"),
+    (r"\bls[ -/]s1\b", "l5-s1"),
+    (r"\s+", " "),
+)
+"""What is written in more than one way, and how it is matched; in order."""
+_SPELLINGS = tuple((re.compile(pattern), to) for pattern, to in SPELLINGS)
+
+KEYWORDS = (
+    "protrusion protrusions protruding protrudes extrusion extrusions extruded herniation herniations herniated "
+    "desiccation desiccated degeneration degenerative degenerated bulging bulges bulge osteophyte osteophytes "
+    "osteophytic uncovertebral endplate endplates annular annulus fissure fissures fissuring hemangioma hemangiomas "
+    "metastasis metastases metastatic congenital congenitally stenosis stenotic narrowing spondylolisthesis "
+    "anterolisthesis retrolisthesis listhesis scoliosis dextroscoliosis levoscoliosis kyphosis lordosis straightening "
+    "transitional sacralization lumbarization perineural tarlov sequestration sequestered fracture fractures "
+    "compression deformity deformities myelomalacia syringomyelia hyperintensity edema paraspinal prevertebral "
+    "interspinous foraminal moderate moderately severe severely minimal minimally dehydration dehydrated prolapse "
+    "multilevel schmorl cervical thoracic lumbar irregularity sequestrated evidence without significant unremarkable "
+    "intermittent intrusion projection production reduction regeneration deviation desolation retention tension "
+    "formation extension fixation congenial minimum medium evident evidently hyperintense hypointense signal annually "
+    "narrowed narrow stenting sequence sequences marginal several lordotic kyphotic scoliotic osteophytosis foramina "
+    "foramen transition translation compressed compressive deformed fissured annulotomy fractional fractured bulged "
+    "metastasize congenitals endplates' degenerating protrude extrude herniate desiccating traction translational"
+)
+"""Words that are right as they are; those before "intermittent" are what a typing error is put right to."""
+_RIGHT = frozenset(KEYWORDS.split())
+_TARGETS = tuple(KEYWORDS.split()[: KEYWORDS.split().index("intermittent")])
+_WORD = re.compile(r"[a-z]{6,}")
+
+
+def plain(sentence: str) -> str:
+    """A sentence as the rules read it.
+
+    >>> plain("Mild disk protusion & oedema, L4–5; haemangioma w/o fracutre")
+    'mild disc protrusion & edema, l4-5; hemangioma without fracture'
+    """
+    text = sentence.translate(_SIGNS).lower()
+    for pattern, to in _SPELLINGS:
+        text = pattern.sub(to, text)
+    return _WORD.sub(lambda word: _mended(word[0]), text).strip()
+
+
+@lru_cache(maxsize=50_000)
+def _mended(word: str) -> str:
+    """The keyword a word is a likely typing error of, or the word itself.
+
+    One letter added, left out, changed or two swapped; two such where the word is long. The first letter is right.
+    """
+    if word in _RIGHT:
+        return word
+    allowed = 2 if len(word) >= 10 else 1
+    near = [(d, target) for target in _TARGETS if target[0] == word[0] and abs(len(target) - len(word)) <= allowed
+            and (d := _distance(word, target)) <= allowed]  # fmt: skip
+    return min(near)[1] if near else word
+
+
+def _distance(a: str, b: str) -> int:
+    """Edits between two words, a swap of neighbours counting one (optimal string alignment)."""
+    rows = [list(range(len(b) + 1))]
+    for i, row in _rows(a, b):
+        for j in range(1, len(b) + 1):
+            cost = a[i - 1] != b[j - 1]
+            best = min(rows[-1][j] + 1, row[j - 1] + 1, rows[-1][j - 1] + cost)
+            if i > 1 and j > 1 and a[i - 1] == b[j - 2] and a[i - 2] == b[j - 1]:
+                best = min(best, rows[-2][j - 2] + 1)
+            row.append(best)
+        rows.append(row)
+    return rows[-1][-1]
+
+
+def _rows(a: str, b: str) -> Iterator[tuple[int, list[int]]]:
+    for i in range(1, len(a) + 1):
+        yield i, [i]
