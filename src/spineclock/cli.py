@@ -299,6 +299,44 @@ def _study(
         raise typer.Exit(study(predictions, configuration.settings, cohort=cohort, out=out))
 
 
+phantom_app = typer.Typer(
+    help="Simulated people with everything about them known, to try methods on. No real person is described.",
+    epilog=_example("spineclock phantom people --n 2000 --seed 1 --out phantom"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(phantom_app, name="phantom")
+
+
+@phantom_app.command(
+    "people",
+    epilog=_example(
+        "spineclock phantom people --n 2000 --seed 1 --out phantom",
+        "spineclock phantom people --n 17394 --seed 2 --world null --out null",
+    ),
+)
+def _phantom_people(
+    n: Annotated[int, typer.Option("--n", min=1, metavar="N", help="How many people.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the tables go.")],
+    seed: Annotated[int, typer.Option(min=0, metavar="S", help="Another seed, other people.")] = 0,
+    world: Annotated[
+        str, typer.Option(metavar="NAME", help="default, null (nothing has an effect), shifted, …")
+    ] = "default",
+    truths: Annotated[bool, typer.Option("--truths", help="Also what studies of a million such people find.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier phantom.")] = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Make up people: ages, lives, true spine ages, findings in images and reports, prose, predictions, outcomes.
+
+    All is simulated, and the same for the same seed, however many people.
+    """
+    with _plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.phantom_people import make_people
+
+        raise typer.Exit(make_people(n, seed=seed, out=out, world=world, truths=truths, overwrite=overwrite))
+
+
 @app.command("demo", epilog=_example("spineclock demo --out demo"))
 def _demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the demonstration goes.")] = Path("demo"),

@@ -156,7 +156,7 @@ def _table(who: Scanned, living: Lives, *, seed: int, first: int, parameters: Pa
             "person_id": person,
             "scan_id": person + np.array(["", "_ses-1", "_ses-2"], dtype=object)[who.session],
             "session": who.session,
-            "age_years": np.round(who.age_years, 2),
+            "age_years": np.floor(who.age_years * 100) / 100,  # down: nobody reaches a bracket early
             "sex": np.where(who.men, "M", "F")[at],
             **{name: places[name].to_numpy()[who.scanner] for name in ("site", "maker", "scanner")},
             "bmi": living.bmi[at],

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from spineclock.core.brackets import BRACKETS, bracket
 from spineclock.core.findings import LEVELS, Findings, columns_of, dense_names
 from spineclock.phantom.parameters import Parameters
 from spineclock.phantom.people import People
@@ -17,19 +18,9 @@ FULL_TEST = 8528
 """Scans in the paper's full test set: the abnormal ones and a tenth of the normal ones."""
 NORMAL_TESTED = 1069 / 10611
 """Share of the paper's normal scans that are in the full test set."""
-BRACKETS = (30, 40, 50, 60, 70, 80)
 _LUMBAR_BULGE = ("lumbar", "disc_bulge", "mild")
 _USUAL = (_LUMBAR_BULGE, ("cervical", "disc_bulge", "mild"), ("cervical", "disc_osteophyte_complex", "mild"))
 _USUAL_FROM_75 = ("cervical", "uncovertebral_osteophyte", "mild")
-
-
-def bracket(age_years: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """The ten-year bracket of each age, named by its middle.
-
-    >>> bracket([34.9, 35, 84]).tolist()
-    [30, 40, 80]
-    """
-    return np.clip(np.floor((np.asarray(age_years) + 5) / 10).astype(np.int64) * 10, BRACKETS[0], BRACKETS[-1])
 
 
 def atypical(reported: Findings, age_years: npt.ArrayLike) -> Flags:
@@ -58,16 +49,17 @@ def prevalences(some: People, parameters: Parameters) -> pd.DataFrame:
     """
     age = bracket(some.table["age_years"])
     lumbar = [k for k, level in enumerate(LEVELS) if level.startswith("L")]
-    beside = {
+    beside: dict[str, Flags] = {
         "degeneration": some.attributes.pfirrmann > 2,
         "height_loss": some.attributes.height_loss > 0,
         "facet": some.attributes.facet > 0,
     }
     rows = []
     for name in BRINJIKJI:
-        held = (
-            beside[name][:, lumbar] if name in beside else some.imaging.codes[:, columns_of(name, "lumbar")] > 0
-        ).any(axis=1)
+        if name in beside:
+            held = beside[name][:, lumbar].any(axis=1)
+        else:
+            held = (some.imaging.codes[:, columns_of(name, "lumbar")] > 0).any(axis=1)
         wanted = dict(zip(parameters.imaging.ages_years, parameters.imaging.lumbar[name].any, strict=True))
         for decade in BRACKETS:
             among = held[age == decade]
@@ -105,7 +97,8 @@ def reported_counts(some: People, full: Flags) -> pd.DataFrame:
 
 def _values(table: pd.DataFrame, key: str) -> npt.NDArray[np.float64]:
     name, _, level = key.partition("=")
-    return (table[name] == level if level else table[name]).to_numpy(dtype=float)
+    values = table[name] == level if level else table[name]
+    return np.asarray(values.to_numpy(dtype=np.float64))
 
 
 def structure(some: People) -> pd.DataFrame:

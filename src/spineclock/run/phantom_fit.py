@@ -1,7 +1,8 @@
 """Finds how often readers tell each finding, so that counts come near the spine-age paper's.
 
-``python -m spineclock.run.phantom_fit`` prints the lines of ``[reading]`` to be put into the parameter file. A count of the paper's Table 5 or Appendix moves the
-share told of that condition, region and severity, on the probit scale, until people drawn anew agree with it.
+``python -m spineclock.run.phantom_fit`` prints the lines of ``[reading]`` to be put into the parameter file. A count of
+the paper's Table 5 or Appendix moves the share told of that condition, region and severity, on the probit scale, until
+people drawn anew agree with it.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from spineclock.run.phantom_compare import FULL_TEST, full_test_like, reported_c
 from spineclock.stats.association.paper_terms import PAPER_BLOCKS
 
 HELD = (("lumbar", "disc_bulge", 0),)
-"""(place, condition, severity) that is not moved: nearly all lumbar bulges are told, which gives the paper's clusters."""
+"""(place, condition, severity) that is not moved: nearly all lumbar bulges are told, as the paper's clusters ask."""
 LEAST, MOST, STEP = 0.002, 0.97, 0.7
 
 
 def targets() -> dict[str, tuple[str, str, int]]:
     """By term of the paper: the place, condition and severity whose share told it moves."""
-    found = {}
+    found: dict[str, tuple[str, str, int]] = {}
     for block in PAPER_BLOCKS:
         for term in block.terms:
             if term.category is not None:
@@ -46,7 +47,8 @@ def stepped(raw: dict[str, Any], parameters: Parameters, *, n: int, seed: int) -
     for key, (place, condition, severity) in moves.items():
         if (place, condition, severity) in HELD:
             continue
-        wanted, found = counts.loc[key, "paper"], max(counts.loc[key, "found"], 0.5)
+        wanted, found = (float(counts[of].to_dict()[key]) for of in ("paper", "found"))
+        found = max(found, 0.5)
         worst = max(worst, abs(found - wanted) / np.sqrt(wanted))
         move = STEP * (ndtri(wanted / FULL_TEST) - ndtri(found / FULL_TEST))
         last = max(s for (p, c, s) in moves.values() if (p, c) == (place, condition))
