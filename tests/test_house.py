@@ -33,6 +33,8 @@ IMPORTED_AS = {
     "SimpleITK": "simpleitk",
     "gdcm": "python-gdcm",
     "yaml": "pyyaml",
+    "umap": "umap-learn",
+    "sksurv": "scikit-survival",
 }
 PLUGINS = {"python-gdcm", "pyjpegls", "pylibjpeg", "pylibjpeg-openjpeg"}
 """Decoders that pydicom finds by itself; nothing of ours imports them."""

@@ -64,6 +64,15 @@ def test_one_endless_interval_does_not_squeeze_the_others(effects: pd.DataFrame)
     assert high - low < 10
 
 
+def test_endless_odds_are_told_by_an_arrow(effects: pd.DataFrame) -> None:
+    endless = effects.assign(estimate=[2.0, np.inf], low=[1.0, 1.5], high=[4.0, np.inf])
+    axes = forest(endless, title="t", unit="odds ratio", neutral=1).axes[0]
+    ours = next(c for c in axes.containers if c.get_label() == "this study")
+    np.testing.assert_allclose(ours[0].get_xdata(), [2.0])
+    beyond = [line.get_ydata() for line in axes.lines if line.get_marker() == ">"]
+    assert any(np.abs(y - 1).min() < 0.2 for y in beyond if len(y))
+
+
 def test_figures_are_the_same_bytes_each_time(people: pd.DataFrame) -> None:
     def drawn() -> list[bytes]:
         curve = pd.DataFrame({"age_years": [30, 80], "estimate": [0, 1], "low": [-1, 0], "high": [1, 2]})

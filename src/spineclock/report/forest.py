@@ -74,8 +74,9 @@ def _whiskers(
     axes: Axes, y: np.ndarray, rows: pd.DataFrame, prefix: str, *, colour: str, marker: str, label: str
 ) -> None:
     value, low, high = (rows[f"{prefix}{name}"].to_numpy(dtype=float) for name in ("estimate", "low", "high"))
-    drawn = np.isfinite(value)
-    spread = np.nan_to_num(np.clip(np.abs(np.stack([value - low, high - value])), 0, 1e6))
+    drawn = np.isfinite(value)  # an odds ratio may be endless; then an arrow alone tells of it
+    value, low, high = (np.clip(ends, -1e6, 1e6) for ends in (value, low, high))
+    spread = np.nan_to_num(np.abs(np.stack([value - low, high - value])))
     axes.errorbar(value[drawn], y[drawn], xerr=spread[:, drawn], ls="", marker=marker, ms=4, color=colour, lw=1.3,
                   capsize=0, label=label, zorder=3)  # fmt: skip
 

@@ -91,7 +91,7 @@ def page(powered: pd.DataFrame, null: pd.DataFrame, *, count: int, size: int) ->
         "",
         f"- Command: `{command}`, 0.8 s a study and core",
         f"- Data: {count:,} studies of {size:,} people each, seeds from {FIRST_SEED:,}; nine tenths of the people are "
-        "studied, on one tenth Cole's line is fitted; models of Table 5 and the Appendix, with and without age, sex, site",
+        "studied, on one tenth Cole's line is fitted; models of Table 5 and Appendix, with and without age, sex, site",
         "- Truth: the same models on a million other simulated people (`phantom/truths.json`)",
         "",
         "| pooled over effects | terms that 20 scans or more have | rarer terms | wanted |",
