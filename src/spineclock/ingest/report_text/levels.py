@@ -75,15 +75,17 @@ class Span:
     last: str
     start: int
     end: int
+    rare: tuple[str, ...] = ()
+    """T13, L6 and L7 where they are named: most people have none."""
 
     def discs(self) -> tuple[str, ...]:
         """The levels of the discs within, by the vertebra above each."""
-        run = _run(self.first, self.last)
+        run = self.vertebrae()
         return run[:-1] if len(run) > 1 else run
 
     def vertebrae(self) -> tuple[str, ...]:
         """The levels of the vertebrae within."""
-        return _run(self.first, self.last)
+        return _run(self.first, self.last, rare=self.rare)
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,8 @@ def _next(text: str, end: int, spans: list[Span], *, between: bool) -> tuple[lis
                 if link is _TO and re.search(r"[-/]", connector[0]):
                     continue
                 first, last = last, first  # told from below
-            joined = Span(first.first, last.last, min(first.start, last.start), max(first.end, last.end))
+            rare = tuple(v for span in (first, last) for v in (span.first, span.last) if v in ("T13", "L6", "L7"))
+            joined = Span(first.first, last.last, min(first.start, last.start), max(first.end, last.end), rare)
             return [*spans[:-1], joined, *more[1:]], atom.end()
         return [*spans, *more], atom.end()
     return None
@@ -241,15 +244,14 @@ def _neighbours(upper: str, lower: str) -> bool:
     return _order(lower) > _order(upper) and len(_run(upper, lower)) == 2
 
 
-def _run(first: str, last: str) -> tuple[str, ...]:
+def _run(first: str, last: str, *, rare: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The levels from one to another; rare ones only where they are named."""
     if first == last:
         return (first,)
     a, b = _order(first), _order(last)
-    rare = {"T13"} if "T13" in (first, last) else set()
-    rare |= {"L6"} if {"L6", "L7"} & {first, last} else set()
-    rare |= {"L7"} if "L7" in (first, last) else set()
-    run = [name for k, name in enumerate(_ALL) if a <= k <= b and (name not in ("T13", "L6", "L7") or name in rare)]
+    told = {"T13", "L6", "L7"} & {first, last, *rare}
+    told |= {"L6"} if "L7" in told else set()
+    run = [name for k, name in enumerate(_ALL) if a <= k <= b and (name not in ("T13", "L6", "L7") or name in told)]
     return tuple(run) if last in run else (*run, last)
 
 

@@ -40,6 +40,8 @@ SPELLINGS: tuple[tuple[str, str], ...] = (
     (r"\bsev\b\.?", "severe"),
     (r"\bmin\b\.?(?= [a-z])", "minimal"),
     (r"\bgd\b", "grade"),
+    (r"\b(?:fx|frx)(e?s)?\b|#(?= (?:of|at|[ctl]))|(?<=\d )#", "fracture"),
+    (r"\bdisplasia\b", "dysplasia"),
     (r"\bcan ?not\b|\bcan't\b", "cannot"),
     (r"\bcouldn't\b", "could not"),
     (r"\b(is|are|was|were|do|does|did|has|have)n't\b", r"\1 not"),
@@ -62,7 +64,7 @@ KEYWORDS = (
     "intermittent intrusion projection production reduction regeneration deviation desolation retention tension "
     "formation extension fixation congenial minimum medium evident evidently hyperintense hypointense signal annually "
     "narrowed narrow stenting sequence sequences marginal several lordotic kyphotic scoliotic osteophytosis foramina "
-    "foramen transition translation compressed compressive deformed fissured annulotomy fractional fractured bulged "
+    "osteolytic osteoblastic osteoporotic osteoporosis fracturing hematoma lesions foramen transition translation compressed compressive deformed fissured annulotomy fractional fractured bulged "
     "metastasize congenitals endplates' degenerating protrude extrude herniate desiccating traction translational"
 )
 """Words that are right as they are; those before "intermittent" are what a typing error is put right to."""
