@@ -7,6 +7,7 @@ neighbouring conditions go together. What is above zero is there; how far above 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,13 @@ def held(scanned: Scanned, gap_years: Floats, *, parameters: Parameters, rng: np
     person = rng.standard_normal(n, dtype=np.float32)
     regional = rng.standard_normal((n, len(_REGIONS)), dtype=np.float32)
     own = rng.standard_normal((n, len(LEVELS)), dtype=np.float32)
+    columns = {place: [LEVELS.index(level) for level in levels_of(place)] for place in _REGIONS}
+    shared = {
+        place: math.sqrt(imaging.person_share) * person[:, None]
+        + math.sqrt(imaging.region_share) * regional[:, k, None]
+        + math.sqrt(imaging.level_share) * own[:, columns[place]]
+        for k, place in enumerate(_REGIONS)
+    }
     rest = 1 - imaging.person_share - imaging.region_share - imaging.level_share
     codes = empty_codes(scans)
     beside = {name: np.zeros((scans, len(LEVELS)), dtype=np.int8) for name in BESIDE}
@@ -78,13 +86,8 @@ def held(scanned: Scanned, gap_years: Floats, *, parameters: Parameters, rng: np
         if place == "whole":
             codes[:, column(name)] = _grades(_raised(curve, scanned, gap_years, noise), ())[:, 0]
             continue
-        at = [LEVELS.index(level) for level in levels_of(place)]
-        shared = (
-            np.sqrt(imaging.person_share) * person[:, None]
-            + np.sqrt(imaging.region_share) * regional[:, _REGIONS.index(place), None]
-            + np.sqrt(imaging.level_share) * own[:, at]
-        )
-        mixed = np.where(exists[:, at], shared + np.sqrt(rest) * noise, -np.inf).astype(np.float32)
+        at = columns[place]
+        mixed = np.where(exists[:, at], shared[place] + math.sqrt(rest) * noise, np.float32(-np.inf))
         propensity = _raised(curve, scanned, gap_years, mixed)
         if name == "degeneration":
             beside[name][:, at] = _pfirrmann(propensity, curve.part.cuts, imaging.healthy_disc_cut)

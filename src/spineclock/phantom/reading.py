@@ -5,6 +5,7 @@ With an error rate and overcalls of 0, a report holds nothing that the images do
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -16,9 +17,6 @@ from spineclock.phantom.curves import PLACES, levels_of
 from spineclock.phantom.findings import Codes, tell_structural
 from spineclock.phantom.parameters import Reading
 from spineclock.phantom.who import MIDDLE_YEARS, Floats
-
-_NEVER = -9.0
-"""The propensity of what is never told."""
 
 
 def read(
@@ -41,18 +39,20 @@ def read(
     """
     scans = len(held)
     told = empty_codes(scans)
-    habit = rng.standard_normal(scans, dtype=np.float32)
-    decades = (age_years - MIDDLE_YEARS) / 10
-    rest = 1 - reading.habit_share - reading.condition_share
+    habit = math.sqrt(reading.habit_share) * rng.standard_normal(scans, dtype=np.float32)
+    decades = ((age_years - MIDDLE_YEARS) / 10).astype(np.float32)
+    own_share, rest = math.sqrt(reading.condition_share), 1 - reading.habit_share - reading.condition_share
     for place in PLACES:
         for name, habits in getattr(reading, place).items():
-            at = [column(name, level) for level in levels_of(place)]
-            own = rng.standard_normal(scans, dtype=np.float32)
-            wish = np.sqrt(rest) * rng.standard_normal((scans, len(at)), dtype=np.float32)
-            wish += (np.sqrt(reading.habit_share) * habit + np.sqrt(reading.condition_share) * own)[:, None]
-            limits = np.r_[_NEVER, np.maximum(ndtri(np.asarray(habits.told)), _NEVER)]
-            limit = limits[held[:, at]] + (habits.per_decade * decades)[:, None]
-            told[:, at] = np.where(wish < limit, held[:, at], 0)
+            at = np.array([column(name, level) for level in levels_of(place)])
+            own = habit + own_share * rng.standard_normal(scans, dtype=np.float32)
+            there = held[:, at]
+            scan, level = np.nonzero(there)  # few: chance is drawn for what is there alone
+            wish = own[scan] + math.sqrt(rest) * rng.standard_normal(len(scan), dtype=np.float32)
+            limits = np.r_[0.0, ndtri(np.asarray(habits.told))].astype(np.float32)
+            code = there[scan, level]
+            says = wish < limits[code] + np.float32(habits.per_decade) * decades[scan]
+            told[scan[says], at[level[says]]] = code[says]
     _leave_out_lone(told, reading, rng)
     _overcall(told, held, reading, rng)
     _hush(told, reading, rng)

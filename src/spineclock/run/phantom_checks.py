@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import resource
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +29,9 @@ from spineclock.run.phantom_compare import (
     structure,
 )
 from spineclock.run.tables import markdown
-from spineclock.stats.bias.linear import cole
+from spineclock.stats.bias.linear import Cole
 
-NORMAL_IN_PAPER = {30: "27 · 32", 40: "15 · –"}
+USUAL_IN_PAPER = {30: "27 · 32", 40: "15 · –"}
 """Per cent of reports without findings, and in the cluster of one to three mild lumbar bulges: section 4.1."""
 ABNORMAL_IN_PAPER = {30: 43.0, 40: 49.6, 50: 37.6, 60: 34.1, 70: 38.2, 80: 55.2}
 """From Table 1."""
@@ -47,17 +46,17 @@ def accuracy(some: People, parameters: Parameters, *, seed: int) -> pd.DataFrame
         rng=stream(seed, 0, Stage.PREDICTIONS),
         scanner_rng=np.random.default_rng([seed, int(Stage.PREDICTIONS)]),
     )["predicted_age_years"].to_numpy()
-    age = some.table["age_years"].to_numpy()
+    age, true = some.table["age_years"].to_numpy(), some.truth["spine_age_years"].to_numpy()
     usual = ~atypical(some.reported, age)
     fitted = np.flatnonzero(usual) % 2 == 0  # one half stands for the validation set, the other is told of
     model, test = np.flatnonzero(usual)[fitted], np.flatnonzero(usual)[~fitted]
-    corrected = cole(age[model], said[model]).apply(said)
+    corrected = Cole.fit(said[model], age[model]).corrected(said)
     rows = [
         ("noise model", *_errors(age[test], said[test]), 3.47, 0.87),
         ("noise model, corrected (Cole)", *_errors(age[test], corrected[test]), 3.67, 0.85),
         (
             "oracle: the true spine age",
-            *_errors(age[test], some.truth["spine_age_years"].to_numpy()[test]),
+            *_errors(age[test], true[test]),
             *[np.nan] * 2,
         ),
     ]
@@ -82,71 +81,91 @@ def _repeat_icc(some: People, gap: np.ndarray) -> float:
 
 def speed(n: int, *, seed: int) -> str:
     """Seconds and memory of drawing ``n`` people block by block, said in a sentence."""
-    begun = time.monotonic()
+    begun, worked = time.monotonic(), time.process_time()
     scans = sum(len(some.table) for some in blocks(n, seed=seed))
-    taken = time.monotonic() - begun
+    taken, work = time.monotonic() - begun, time.process_time() - worked
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     return (
-        f"{n:,} people ({scans:,} scans) with everything but prose in blocks of {BLOCK:,}: {taken:.0f} s on one core, "
-        f"{peak:.1f} GB at most for the whole page."
+        f"{n:,} people ({scans:,} scans) with all but prose and files, in blocks of {BLOCK:,}: {work:.0f} s of one "
+        f"core ({taken:.0f} s on a machine that others used too), {peak:.1f} GB at most."
     )
 
 
 def page(n: int, *, seed: int, timed: int) -> str:
-    """The page as Markdown."""
+    """The page as Markdown; the speed is that of drawing ``timed`` people, none for 0."""
     pace = speed(timed, seed=seed) if timed else ""
     parameters = load()
     some = people(n, seed=seed, parameters=parameters)
-    full = full_test_like(some, rng=np.random.default_rng([seed, 1]))
-    held, ages = prevalences(some, parameters), ages_and_sexes(some, parameters)
-    counts, shares, errors = reported_counts(some, full), structure(some), accuracy(some, parameters, seed=seed)
-    away = (held["found"] - held["wanted"]).abs()
-    square = float(((ages["found"] - ages["wanted"]) ** 2 / ages["wanted"]).sum())
+    errors = accuracy(some, parameters, seed=seed)
     gap = some.truth["true_gap_years"]
-    grid = held.assign(cell=[f"{f:.0f} ({w:.0f})" for f, w in zip(held["found"], held["wanted"], strict=True)])
-    wide = grid.pivot(index="finding", columns="bracket", values="cell").loc[list(BRINJIKJI)].reset_index()
-    shares["in the paper: none · bulges"] = shares["bracket"].map(NORMAL_IN_PAPER).fillna("")
-    shares["in the paper: abnormal"] = shares["bracket"].map(ABNORMAL_IN_PAPER)
-    off = (counts["found"] - counts["paper"]) / np.sqrt(counts["paper"])
-    parts: Sequence[str] = (
+    told = f"--n {n} --seed {seed}"
+    sections = (
         "# The phantom's people\n",
-        f"Simulated people beside what they are held to: {some.table['person_id'].nunique():,} people, {len(some.table):,} "
-        f"scans, seed {seed}. All of them are made up.\n",
-        f"- Command: `python -m spineclock.run.phantom_checks --n {n} --seed {seed} --out docs/results/phantom_people.md`",
-        f"- True gap: SD {gap.std():.2f} years (wanted 4). Repeat scans' ICC of the corrected gap: {errors.attrs['icc']:.2f} "
-        "(paper: 0.73).",
-        f"- Ages and sexes against Table 1: χ² = {square:.1f} with 11 degrees of freedom, "
-        f"p = {chi2.sf(square, 11):.2f}.",
+        f"Simulated people beside what they are held to: {n:,} people, {len(some.table):,} scans, seed {seed}. All of "
+        "them are made up.\n",
+        f"- Command: `python -m spineclock.run.phantom_checks {told} --out docs/results/phantom_people.md`",
+        f"- True gap: SD {gap.std():.2f} years (wanted: 4). Repeat scans' ICC of the corrected "
+        f"gap: {errors.attrs['icc']:.2f} (paper: 0.73).",
+        _ages(some, parameters),
         f"- {ceiling(some.table['age_years'], some.truth['spine_age_years']).sentence}",
         *([f"- {pace}"] if pace else []),
-        "\n## What the images hold\n",
-        "Per cent of people with each finding at any lumbar level, by age bracket; in brackets Brinjikji et al., AJNR "
-        f"36:811, 2015. Largest difference: {away.max():.1f} points (wanted: at most 5).\n",
-        markdown(wide),
-        "\n## What the reports say\n",
-        "Per cent of reports, by age bracket. Usual findings stand for the paper's clusters: mild bulges of loins and "
-        "neck, mild cervical osteophyte complexes, from 75 on mild uncovertebral osteophytes. Atypical reports say "
-        "anything else. The published prevalence of bulges (above) is lower than the paper's reports ask, so readers "
-        "call a mild bulge in a quarter of scans without one, and fewer reports than the paper's hold bulges alone.\n",
-        markdown(
-            shares.rename(
-                columns={
-                    "none": "no finding",
-                    "bulges": "1–3 mild lumbar bulges alone",
-                    "any_bulge": "mild lumbar bulges",
-                }
-            ),
-            digits=0,
-        ),  # fmt: skip
-        f"\nTable 5 and the Appendix, as numbers among {FULL_TEST:,} scans of a set like the paper's full test set "
-        f"({full.mean():.1%} of all scans: atypical ones and a tenth of the others; the paper's: 47.2%). Largest "
-        f"difference: {off.abs().max():.1f} times the square root of the paper's number. The effects are linear ones "
-        "on the *true* gap in that set, with nothing adjusted for.\n",
-        markdown(_told(counts)),
+        _images(some, parameters),
+        _reports(some),
+        _terms(some, seed=seed),
         "\n## The noise model of predictions\n",
         markdown(errors),
     )
-    return "\n".join(parts) + "\n"
+    return "\n".join(sections) + "\n"
+
+
+def _ages(some: People, parameters: Parameters) -> str:
+    ages = ages_and_sexes(some, parameters)
+    square = float(((ages["found"] - ages["wanted"]) ** 2 / ages["wanted"]).sum())
+    freedom = len(ages) - 1
+    return (
+        f"- Ages and sexes against Table 1: χ² = {square:.1f} with {freedom} degrees of freedom, "
+        f"p = {chi2.sf(square, freedom):.2f}."
+    )
+
+
+def _images(some: People, parameters: Parameters) -> str:
+    held = prevalences(some, parameters)
+    away = (held["found"] - held["wanted"]).abs().max()
+    cells = [f"{found:.0f} ({wanted:.0f})" for found, wanted in zip(held["found"], held["wanted"], strict=True)]
+    wide = held.assign(cell=cells).pivot(index="finding", columns="bracket", values="cell")
+    return (
+        "\n## What the images hold\n\n"
+        "Per cent of people with each finding at any lumbar level, by age bracket; in brackets Brinjikji et al., AJNR "
+        f"36:811, 2015. Largest difference: {away:.1f} points (wanted: at most 5).\n\n"
+        + markdown(wide.loc[list(BRINJIKJI)].reset_index())
+    )
+
+
+def _reports(some: People) -> str:
+    shares = structure(some)
+    shares["paper: none · bulges"] = shares["bracket"].map(USUAL_IN_PAPER).fillna("")
+    shares["paper: abnormal"] = shares["bracket"].map(ABNORMAL_IN_PAPER)
+    names = {"none": "no finding", "bulges": "1–3 mild lumbar bulges alone", "any_bulge": "mild lumbar bulges"}
+    return (
+        "\n## What the reports say\n\n"
+        "Per cent of reports, by age bracket. Atypical are those that say anything beyond what stands for the paper's "
+        "clusters: mild bulges of loins and neck, mild cervical osteophyte complexes, from 75 on mild uncovertebral "
+        "osteophytes. The published prevalence of bulges (above) is lower than the paper's reports ask for; so readers "
+        "call a mild bulge in a quarter of scans that have none, and still fewer reports than the paper's hold bulges "
+        "alone.\n\n" + markdown(shares.rename(columns=names), digits=0)
+    )
+
+
+def _terms(some: People, *, seed: int) -> str:
+    full = full_test_like(some, rng=np.random.default_rng([seed, 1]))
+    counts = reported_counts(some, full)
+    off = ((counts["found"] - counts["paper"]) / np.sqrt(counts["paper"])).abs().max()
+    return (
+        f"\nTable 5 and the Appendix, as numbers among {FULL_TEST:,} scans of a set like the paper's full test set: "
+        f"atypical ones and a tenth of the others ({full.mean():.1%} of all scans; the paper's: 47.2%). Largest "
+        f"difference: {off:.1f} times the square root of the paper's number. The effects are linear ones on the *true* "
+        "gap in that set, not adjusted for age or sex.\n\n" + markdown(_told(counts))
+    )
 
 
 def _told(counts: pd.DataFrame) -> pd.DataFrame:

@@ -49,17 +49,14 @@ def prevalences(some: People, parameters: Parameters) -> pd.DataFrame:
     """
     age = bracket(some.table["age_years"])
     lumbar = [k for k, level in enumerate(LEVELS) if level.startswith("L")]
-    beside: dict[str, Flags] = {
-        "degeneration": some.attributes.pfirrmann > 2,
-        "height_loss": some.attributes.height_loss > 0,
-        "facet": some.attributes.facet > 0,
-    }
+    grades = {"degeneration": some.attributes.pfirrmann, "height_loss": some.attributes.height_loss,
+              "facet": some.attributes.facet}  # fmt: skip
     rows = []
     for name in BRINJIKJI:
-        if name in beside:
-            held = beside[name][:, lumbar].any(axis=1)
+        if name in grades:
+            held = np.asarray((grades[name][:, lumbar] > (2 if name == "degeneration" else 0)).any(axis=1))
         else:
-            held = (some.imaging.codes[:, columns_of(name, "lumbar")] > 0).any(axis=1)
+            held = np.asarray((some.imaging.codes[:, columns_of(name, "lumbar")] > 0).any(axis=1))
         wanted = dict(zip(parameters.imaging.ages_years, parameters.imaging.lumbar[name].any, strict=True))
         for decade in BRACKETS:
             among = held[age == decade]
