@@ -23,7 +23,7 @@ DEMONSTRATION = (
 )
 
 
-def study(predictions: Path, settings: StudySettings, *, cohort: Path, out: Path) -> int:
+def study(predictions: Path, settings: StudySettings | None = None, *, cohort: Path, out: Path) -> int:
     """Reads, clusters and splits where that was not done, corrects, estimates, and writes ``out``.
 
     Leaves study.html, tables/*.csv, figures/*.svg and .png, scans.csv (each scan with its set, corrected age and gap)
@@ -36,7 +36,7 @@ def study(predictions: Path, settings: StudySettings, *, cohort: Path, out: Path
     TableError
         If what is given cannot make a study.
     """
-    begun = datetime.now(UTC)
+    settings, begun = settings or StudySettings(), datetime.now(UTC)
     if (out / "study.html").exists() and not settings.overwrite:
         raise UsageError(
             f"{out} holds an earlier study", wanted="an empty folder", remedy="--overwrite, or another --out"
