@@ -69,7 +69,7 @@ def test_repeatability_is_bland_and_altmans_by_hand():
 
 
 def test_the_papers_icc_means_changes_below_seven_years_cannot_be_told():
-    """METHODS A5: at ICC 0.73 and a gap SD near 5 the smallest detectable change is about 7 years."""
+    """At ICC 0.73 and a gap SD near 5 the smallest detectable change is about 7 years."""
     rng = np.random.default_rng(2)
     person = rng.normal(0, 4.9 * np.sqrt(0.73), (20_000, 1))
     found = repeatability(person + rng.normal(0, 4.9 * np.sqrt(0.27), (20_000, 2)))

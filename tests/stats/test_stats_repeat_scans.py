@@ -77,7 +77,7 @@ def test_rows_by_value_and_sex():
 
 def test_the_raw_predicted_age_looks_far_more_reliable_than_the_gap():
     found = RepeatScans()(long()).set_index(["value", "group", "measure"])["estimate"]
-    assert found["predicted_age_years", "all", "ICC(A,1)"] > 0.95  # METHODS A5: 0.73 would be implausibly low
+    assert found["predicted_age_years", "all", "ICC(A,1)"] > 0.95  # 0.73 would be implausibly low
     assert found["gap_years", "all", "ICC(A,1)"] < 0.8
     assert found["predicted_age_years", "all", "bias"] == pytest.approx(found["gap_years", "all", "bias"] + 1.6)
 

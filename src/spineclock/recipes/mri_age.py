@@ -1,4 +1,4 @@
-"""Spine age from a sagittal T2-weighted MRI (METHODS A): outline the spine, measure it, age it."""
+"""Spine age from a sagittal T2-weighted MRI: outline the spine, measure it, age it."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ M1 = ("age_years", "male")
 M2 = (*M1, "prevalent_fracture", "bmi", *FACTORS)
 M3 = (*M2, "osteoporosis")
 MODELS = {"M1": M1, "M2": M2, "M3": M3}
-"""Of the radiograph paper's Table 2 (METHODS B): age and sex; prevalent fracture and clinical factors; osteoporosis."""
+"""Of the radiograph paper's Table 2: age and sex; prevalent fracture and clinical factors; osteoporosis."""
 EXPOSURES = ("true_gap_years", "gap_years")
 LEAST_AGES = (0.0, 40.0)
 """Everybody, and the ages of that paper's radiographs."""

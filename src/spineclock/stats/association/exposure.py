@@ -49,7 +49,7 @@ def reliability(
 
     λ = 1 − σ²/V, σ² = half the mean squared difference of the two scans, V the variance of the measured gap. Its
     standard error is by the delta method, taking both as of normal values. As scans lie apart in time, σ² holds true
-    change too, so λ is a lower bound and what is corrected with it an upper one (METHODS A5).
+    change too, so λ is a lower bound and what is corrected with it an upper one.
 
     Parameters
     ----------

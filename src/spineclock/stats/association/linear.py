@@ -36,7 +36,7 @@ class LinearEffects:
     * ``se``, ``df`` (of the t reference that p and interval come from), ``q`` (Benjamini–Hochberg within the model),
       ``vif``, ``warning``.
 
-    Source: seed 001, section 4.5 and Table 5. Standard errors are clustered by person; see
+    Source: the spine-age paper, section 4.5 and Table 5. Standard errors are clustered by person; see
     :func:`~spineclock.stats.association.fit.least_squares` for why CR2 is the default: with 12 people in a term the
     95% intervals of CR1 hold the truth 91 times in 100.
 

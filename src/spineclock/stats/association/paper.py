@@ -16,7 +16,7 @@ from spineclock.stats.association.terms import finding_columns
 
 
 def paper_columns(findings: Findings, *, or_worse: bool = False) -> pd.DataFrame:
-    """What Table 5 and the Appendix of seed 001 make of findings: a row a scan (by scan_id), columns of 0 and 1.
+    """What Table 5 and the Appendix of the spine-age paper make of findings: a row a scan (by scan_id), columns of 0 and 1.
 
     See :func:`~spineclock.stats.association.terms.category_columns` for who counts where.
 
@@ -35,7 +35,7 @@ def paper_columns(findings: Findings, *, or_worse: bool = False) -> pd.DataFrame
 
 @dataclass(frozen=True)
 class PaperEffects:
-    """Table 5 and the Appendix of seed 001 on another cohort: one :class:`LinearEffects` a block.
+    """Table 5 and the Appendix of the spine-age paper on another cohort: one :class:`LinearEffects` a block.
 
     Called with a table of one row a scan that holds the gap, :func:`paper_columns` and the lifestyle columns. Beside
     the columns of LinearEffects: ``table``, ``printed``, ``paper_n``, ``paper_estimate``, ``paper_low``,

@@ -1,4 +1,4 @@
-"""The terms of the paper's models with what it found: Table 5 and the Appendix of seed 001, in its order.
+"""The terms of the paper's models with what it found: Table 5 and the Appendix of the spine-age paper, in its order.
 
 "(No.2)" in the source most likely reads "more than 2 levels" (the sign was lost), so (No.1) is more than one and
 (No.0) any; the names below say it in words, ``printed`` as it stands there, misprints and all.
@@ -133,4 +133,4 @@ PAPER_BLOCKS: tuple[PaperBlock, ...] = (
     PaperBlock("Cervical degenerative spinal conditions", "Appendix", _degenerative("cervical", _CERVICAL)),
     PaperBlock("Thoracic degenerative spinal conditions", "Appendix", _degenerative("thoracic", _THORACIC)),
 )
-"""Each block is one model, on 8,528 scans of seed 001's full test set."""
+"""Each block is one model, on 8,528 scans of the spine-age paper's full test set."""

@@ -1,4 +1,4 @@
-"""The mean gap as a smooth curve of age, a curve a group: Figure 7 of seed 001."""
+"""The mean gap as a smooth curve of age, a curve a group: Figure 7 of the spine-age paper."""
 
 from __future__ import annotations
 
