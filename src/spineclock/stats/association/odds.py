@@ -21,7 +21,9 @@ from spineclock.stats.result import number, p_text, results
 
 @dataclass(frozen=True)
 class OddsByGapBand:
-    """The odds of each condition where the gap is above +5 years against where it is below −5: Figure 6 of the spine-age paper.
+    """The odds of each condition where the gap is above +5 years against where it is below −5.
+
+    Figure 6 of the spine-age paper.
 
     Called with a table of one row a scan it returns a row a condition: the odds ratio, 95% interval, p of no
     difference. Extra columns: ``key``, ``with_above``, ``without_above``, ``with_below``, ``without_below``,

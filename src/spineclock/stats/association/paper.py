@@ -16,7 +16,7 @@ from spineclock.stats.association.terms import finding_columns
 
 
 def paper_columns(findings: Findings, *, or_worse: bool = False) -> pd.DataFrame:
-    """What Table 5 and the Appendix of the spine-age paper make of findings: a row a scan (by scan_id), columns of 0 and 1.
+    """What the paper's Table 5 and Appendix make of findings: a row a scan (by scan_id), columns of 0 and 1.
 
     See :func:`~spineclock.stats.association.terms.category_columns` for who counts where.
 
