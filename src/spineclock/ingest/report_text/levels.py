@@ -77,6 +77,8 @@ class Span:
     end: int
     rare: tuple[str, ...] = ()
     """T13, L6 and L7 where they are named: most people have none."""
+    named_discs: bool = False
+    """Whether it was told by discs (L3-4 to L5-S1), not by vertebrae (L3 to S1)."""
 
     def discs(self) -> tuple[str, ...]:
         """The levels of the discs within, by the vertebra above each."""
@@ -97,7 +99,7 @@ class Group:
     end: int
 
     def levels(self, *, of: str) -> tuple[str, ...]:
-        """Levels of ``discs``, of ``vertebrae``, or of ``cord``: one disc's level for a neighbouring pair, else all within.
+        """Levels of ``discs``, of ``vertebrae``, or of ``either``: as they were told, a neighbouring pair being a disc.
 
         >>> [group] = groups("from t11 to l1")
         >>> group.levels(of="vertebrae"), group.levels(of="discs")
@@ -105,7 +107,7 @@ class Group:
         """
         found: list[str] = []
         for span in self.spans:
-            as_discs = of == "discs" or (of == "cord" and len(span.vertebrae()) == 2)
+            as_discs = of == "discs" or (of == "either" and (span.named_discs or len(span.vertebrae()) == 2))
             found += span.discs() if as_discs else span.vertebrae()
         return tuple(level for level in dict.fromkeys(found) if level in LEVELS)
 
@@ -169,7 +171,8 @@ def _next(text: str, end: int, spans: list[Span], *, between: bool) -> tuple[lis
                     continue
                 first, last = last, first  # told from below
             rare = tuple(v for span in (first, last) for v in (span.first, span.last) if v in ("T13", "L6", "L7"))
-            joined = Span(first.first, last.last, min(first.start, last.start), max(first.end, last.end), rare)
+            joined = Span(first.first, last.last, min(first.start, last.start), max(first.end, last.end), rare,
+                          len(first.vertebrae()) == 2 or len(last.vertebrae()) == 2)  # fmt: skip
             return [*spans[:-1], joined, *more[1:]], atom.end()
         return [*spans, *more], atom.end()
     return None

@@ -12,15 +12,16 @@ from spineclock.core.errors import TableError
 from spineclock.core.findings import CONDITIONS, SEVERITIES, Findings
 from spineclock.core.findings_tables import findings_from_long
 from spineclock.ingest.report_text.levels import Group
-from spineclock.ingest.report_text.reading import Told, levels_for, read_sentence
+from spineclock.ingest.report_text.reading import VERTEBRAL, Told, levels_for, read_sentence
 from spineclock.ingest.report_text.sections import REPORTED, sentences
 from spineclock.ingest.report_text.spelling import plain
 
 EVIDENCE = ("scan_id", "condition", "level", "severity", "sentence")
-_DISCWISE = ("spinal_stenosis", "spondylolisthesis")
+_DISCWISE = ("spinal_stenosis", "spondylolisthesis", "cord_abnormality")
 """Structural conditions that, like the degenerative ones, a sentence may tell of the disc the one before named."""
 _ELSEWHERE = re.compile(
-    r"\b(?:multi-?level|diffuse(?:ly)?|throughout|several|other|remaining|elsewhere|all|entire|whole|mid|upper|lower)\b"
+    r"\b(?:multi-?level|multiple levels|throughout|several levels|(?:other|remaining|all|most|many|some) (?:the )?(?:\w+ )?(?:levels?|discs?|vertebra\w*|segments)|"
+    r"elsewhere|(?:entire|whole) (?:\w+ )?spine)\b"
 )
 
 
@@ -157,8 +158,9 @@ def _told(report: str) -> Iterator[tuple[str, Told, tuple[str, ...]]]:
             yield sentence.text, told, levels
         if reading.bare:
             pinned = reading.leads
-        if reading.names_levels:
-            about = reading.leads
+        if reading.names_levels:  # a vertebra's lesion says nothing of the disc the next sentence is about
+            of_bone = reading.told and all(told.condition in VERTEBRAL for told in reading.told)
+            about = None if of_bone else reading.leads
 
 
 def _code(condition: str, severity: int) -> int:

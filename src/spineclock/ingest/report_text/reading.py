@@ -20,8 +20,8 @@ from spineclock.ingest.report_text.scope import ABOUT_OTHERS, kind_at, scopes
 
 VERTEBRAL = ("fracture", "bone_lesion")
 """Conditions of vertebrae: "T11-12" names both."""
-ALONG = ("cord_abnormality", "soft_tissue_oedema")
-"""Conditions that lie along levels: "T11-12" is one of them, "T9 to T12" all four."""
+ALONG = ("cord_abnormality", "soft_tissue_oedema", "endplate_change", "congenital_canal_narrowing")
+"""Conditions told of discs or of vertebrae: "T11-12" is one level, "T9-10 to T11-12" three discs, "T9 to T12" four."""
 _QUICK = re.compile(
     r"bulg|herni|hnp|prolaps|protru|extru|sequest|fragment|migrat|desic|dehyd|degen|ddd|pivd|hydrat|signal|dark|black|disc|fissur|tear|torn|hiz|"
     r"intensity|annul|endplate|modic|schmorl|scoli|curv|convex|lordo|kypho|straight|flat|gibb|transition|sacraliz|lumbariz|lstv|bertol|castel|lumbar|"
@@ -51,7 +51,7 @@ _ADJECTIVE = (
     r"intervertebral|the|a|an|mm|\d+|i|ii|iii|1|2|3|4|t2|signal|zone|multilevel|contained|subligamentous|soft|hard|loss|of)"
 )
 _ADJECTIVES = re.compile(
-    rf"[\s,/()\-\x02]*(?:{_ADJECTIVE}\b[\s,/()\-\x02]*|(?:and|to|or)\s+(?={_ADJECTIVE}\b)(?!discs?\b|a\b|the\b))*"
+    rf"[\s,/()\-\x02]*(?:{_ADJECTIVE}\b[\s,/()\-\x02]*|(?:and|to|or)\s+(?=\x02|{_ADJECTIVE}\b)(?!discs?\b|a\b|the\b)\x02*\s*)*"
 )
 _BLOCKED = re.compile(
     r"[;:.()]|\b(?:with|without|at|in|from|is|are|was|were|causing|but|no|not|has|have|which|there|on|shows?|plus|for|"
@@ -63,7 +63,7 @@ _PREDICATE = re.compile(
     r"both|in|than|more|it)\s*)*$"
 )
 _AFTER_LEVELS = re.compile(
-    r"\s*(?:levels?|discs?)?\s*(?:\(|:|=|-|,|/)?\s*(?:(?:is|are|was|were|appears?|remains?|graded|rated|which|only)\s*)*$"
+    r"\s*(?:levels?|discs?|bilateral(?:ly)?|left|right|both)?\s*(?:\(|:|=|-|,|/)?\s*(?:(?:is|are|was|were|appears?|remains?|graded|rated|which|only)\s*)*$"
 )
 _AT = re.compile(
     r"\s*(?:[a-z]+ ){0,2}(?:at|in|for|on|from|involving|affecting)\s+(?:the\s+|both\s+|levels?\s+)*$|\s*\(\s*$"
@@ -122,7 +122,7 @@ def levels_for(condition: str, group: Group) -> tuple[str, ...]:
     """The levels of a group as a condition has them; see :data:`VERTEBRAL`, :data:`ALONG`."""
     if not CONDITIONS[condition].levelled:
         return ()
-    return group.levels(of="vertebrae" if condition in VERTEBRAL else "cord" if condition in ALONG else "discs")
+    return group.levels(of="vertebrae" if condition in VERTEBRAL else "either" if condition in ALONG else "discs")
 
 
 @lru_cache(maxsize=100_000)
@@ -224,7 +224,12 @@ class _Parts:
         following = after[0] if after else None
         link = self.bare[last.end : degree.start] if last else ""
         gap = self.bare[degree.end : following.start] if following else ""
-        predicate = isinstance(last, Mention) and bool(_PREDICATE.fullmatch(link)) and last.condition != OTHER
+        predicate = (
+            isinstance(last, Mention)
+            and bool(_PREDICATE.fullmatch(link))
+            and not link.lstrip().startswith("and")
+            and last.condition != OTHER
+        )
         if predicate and link.strip(" ,"):  # "bulge is moderate", "bulge (moderate)", "bulge: moderate"
             bound = isinstance(following, Mention) and link.strip() in (":", "-", "--") and self._premodifies(gap)
             if not bound:
@@ -244,7 +249,8 @@ class _Parts:
             if not gap.strip() and not (isinstance(last, Group) and _AFTER_LEVELS.fullmatch(link)):
                 self.of_group[following.start] = degree.code
                 return
-        if isinstance(following, Mention) and self._premodifies(gap):
+        listed = predicate and link.strip() == "," and gap.lstrip().startswith((",", ")"))  # "bulge, mild, protrusion"
+        if isinstance(following, Mention) and not listed and self._premodifies(gap):
             self._give(following, degree)
         elif predicate:
             assert isinstance(last, Mention)

@@ -38,6 +38,8 @@ SPELLINGS: tuple[tuple[str, str], ...] = (
     (r"\bno e/o\b", "no evidence of"),
     (r"\bmod\b\.?", "moderate"),
     (r"\bsev\b\.?", "severe"),
+    (r"\bincl\b\.?", "including"),
+    (r"\b(approx|ant|post|lat|bilat|assoc|max|resp)\.(?= )", r"\1"),
     (r"\bmin\b\.?(?= [a-z])", "minimal"),
     (r"\bgd\b", "grade"),
     (r"\b(?:fx|frx)(e?s)?\b|#(?= (?:of|at|[ctl]))|(?<=\d )#", "fracture"),
