@@ -122,13 +122,14 @@ def reports(findings: Findings, *, rng: np.random.Generator) -> pd.DataFrame:
     >>> "ulg" in found["report"][0] and "L3" in found["report"][0]
     True
     """
-    styles = rng.integers(0, len(STYLES), len(findings))
+    for_styles, for_words = rng.spawn(2)  # so that the first reports are the same however many follow
+    styles = for_styles.integers(0, len(STYLES), len(findings))
     row, at = np.nonzero(findings.codes)
     ends = np.searchsorted(row, np.arange(1, len(findings) + 1))
     texts, begin = [], 0
     for k, end in enumerate(ends):
         told = _grouped(at[begin:end], findings.codes[k])
-        texts.append(_report(told, STYLES[styles[k]], rng))
+        texts.append(_report(told, STYLES[styles[k]], for_words))
         begin = end
     names = np.array([style.name for style in STYLES], dtype=object)
     return pd.DataFrame({"scan_id": findings.scan_ids.to_numpy(), "style": names[styles], "report": texts})
