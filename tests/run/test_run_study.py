@@ -112,7 +112,10 @@ def test_a_given_split_is_kept(cohort: Path, tmp_path: Path) -> None:
     sets = cohort_sets(given, QUICK).table
     normal = sets["normal"].to_numpy(dtype=bool)
     assert (sets.loc[normal, "set"] == sets.loc[normal, "split"]).all()
-    assert set(sets.loc[~normal, "set"]) == {"abnormal", "withheld"}
+    learnt = set(sets.loc[normal & (sets["split"] == "validation"), "person_id"])
+    withheld = sets["person_id"].isin(learnt) & ~normal
+    assert (sets["set"].isin(["withheld"]) == withheld).all()
+    assert (sets["set"].isin(["abnormal"]) == (~normal & ~withheld)).all()
 
 
 def test_a_study_without_findings_says_what_it_leaves_out(cohort: Path, tmp_path: Path) -> None:
@@ -153,6 +156,23 @@ def test_a_filled_in_review_is_counted(cohort: Path, done: Path, tmp_path: Path)
 def test_an_earlier_study_is_not_written_over_unasked(cohort: Path, done: Path) -> None:
     with pytest.raises(UsageError, match="holds an earlier study.*--overwrite"):
         study(cohort / "predictions.csv", QUICK, cohort=cohort, out=done)
+
+
+def test_a_small_cohort_whose_brackets_cannot_all_be_clustered_is_studied_as_far_as_it_goes(tmp_path: Path) -> None:
+    call = ["phantom", "people", "--n", "400", "--seed", "1", "--out", str(tmp_path / "few")]
+    assert CliRunner().invoke(app, call).exit_code == 0
+    few = tmp_path / "few"
+    assert study(few / "predictions.csv", QUICK, cohort=few, out=tmp_path / "out") == 0
+    scans = pd.read_csv(tmp_path / "out" / "scans.csv")
+    unlabelled = scans["normal"].isna()
+    assert unlabelled.any()
+    assert (scans.loc[unlabelled, "set"] == "unused").all()
+
+
+def test_a_file_in_place_of_the_folder_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="is a file; wanted: a folder"):
+        study(tmp_path / "none.csv", QUICK, cohort=tmp_path, out=tmp_path / "file")
 
 
 def test_from_the_command_line_what_is_wrong_is_one_line_and_a_status(cohort: Path, tmp_path: Path) -> None:

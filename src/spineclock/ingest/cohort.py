@@ -109,7 +109,8 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         return _frame(path)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise TableError(f"{path.name} cannot be read as a table ({error})", wanted="CSV, TSV or Parquet") from error
+        why = " ".join(str(error).split())
+        raise TableError(f"{path.name} cannot be read as a table ({why})", wanted="CSV, TSV or Parquet") from error
 
 
 def _frame(path: Path) -> pd.DataFrame:

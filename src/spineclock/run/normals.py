@@ -9,25 +9,27 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from spineclock.core.brackets import BRACKETS, bracket
-from spineclock.core.errors import TableError, UsageError
+from spineclock.core.errors import TableError
 from spineclock.core.findings import Findings
 from spineclock.ingest.cohort import read_cohort
 from spineclock.ingest.findings import read_findings
 from spineclock.normals.canberra import Vectors
 from spineclock.normals.cluster import Clustering, Points, embed
-from spineclock.normals.cohort import NormalCohort, fit_normals
+from spineclock.normals.cohort import Fitted, NormalCohort, fit_normals
 from spineclock.normals.stability import direct, stability, sweep
 from spineclock.report.study_page import write_folder
 from spineclock.run.config import NormalsSettings
 from spineclock.run.normals_page import Found, section
-from spineclock.run.outputs import command, plain, versions, write_text
+from spineclock.run.outputs import command, plain, require_room, versions, write_text
 
 log = logging.getLogger(__name__)
 
@@ -38,32 +40,41 @@ def normals(findings: Path, settings: NormalsSettings, *, cohort: Path, out: Pat
     With ``settings.fitted`` nothing is fitted: the people get the labels of an earlier cohort. Returns the exit status.
     """
     begun = datetime.now(UTC)
-    if (out / "normals.csv").exists() and not settings.overwrite:
-        raise UsageError(
-            f"{out} holds earlier normals", wanted="an empty folder", remedy="--overwrite, or another --out"
-        )
+    require_room(out, mark="normals.csv", what="earlier normals", overwrite=settings.overwrite)
     held, people = read_findings(findings), read_cohort(cohort).table
     scans, left_out = aged(people, held)
     out.mkdir(parents=True, exist_ok=True)
     if settings.fitted is not None:
-        told = json.loads(settings.fitted.read_text(encoding="utf-8"))
-        labels = NormalCohort.from_dict(told).label(held.take(scans["scan_id"].to_list()), scans["age_years"])
+        labels = read_fitted(settings.fitted).label(held.take(scans["scan_id"].to_list()), scans["age_years"])
+        labels = labels.assign(fitted=False)
     else:
         found = find(held, scans, settings, progress=True)
-        labels = found.fitted.labels
-        if found.stability is not None:
-            labels = labels.assign(normal_probability=found.stability.normal_probability)
+        labels = found.labels
         write_folder(out, [section(found, settings)])
-        write_text(out / "normals.json", json.dumps(found.fitted.cohort.as_dict()) + "\n")
+        told = found.fitted.cohort.as_dict() | {"versions": _versions()}
+        write_text(out / "normals.json", json.dumps(told) + "\n")
         found.fitted.cohort.clusters().to_csv(out / "clusters.csv", index=False, float_format="%.6g")
     labels.insert(1, "person_id", scans["person_id"].to_numpy() if "person_id" in scans else labels["scan_id"])
     labels.to_csv(out / "normals.csv", index=False, float_format="%.6g")
     left_out.to_csv(out / "left_out.csv", index=False)
     run = {"schema": "spineclock.normals-run/1", "command": command(), "begun": begun.isoformat(timespec="seconds"),
-           "ended": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(),
-           "settings": settings.model_dump(mode="json"), "scans": len(labels), "left_out": len(left_out)}  # fmt: skip
+           "ended": datetime.now(UTC).isoformat(timespec="seconds"), "versions": _versions(),
+           "settings": settings.model_dump(mode="json"), "scans": len(labels),
+           "fitted_on": int(labels["fitted"].sum()), "left_out": len(left_out)}  # fmt: skip
     write_text(out / "run.json", json.dumps(plain(run), indent=2, ensure_ascii=False) + "\n")
     return 0
+
+
+def read_fitted(path: Path) -> NormalCohort:
+    """The cohort in a normals.json; a TableError if it is none."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return NormalCohort.from_dict(told)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TableError(
+            f"{path.name} is no fitted cohort ({error or type(error).__name__})",
+            wanted="the normals.json of `spineclock normals`",
+        ) from error
 
 
 def aged(people: pd.DataFrame, findings: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -97,7 +108,12 @@ def aged(people: pd.DataFrame, findings: Findings) -> tuple[pd.DataFrame, pd.Dat
 
 
 def find(findings: Findings, scans: pd.DataFrame, settings: NormalsSettings, *, progress: bool) -> Found:
-    """Embeds every bracket under every seed, clusters, and compares."""
+    """Embeds every bracket under every seed, clusters, compares, and labels who took no part.
+
+    Where the table of scans has a column ``split`` with training scans, these alone are fitted (``settings.fit_on``).
+    """
+    taught = training(scans, settings)
+    every, scans = scans, scans[taught].reset_index(drop=True)
     how = Clustering(min_cluster_share=settings.min_cluster_share)
     held = findings.take(scans["scan_id"].to_list())
     of, dense = bracket(scans["age_years"]), held.dense()
@@ -112,10 +128,44 @@ def find(findings: Findings, scans: pd.DataFrame, settings: NormalsSettings, *, 
     first = {b: planes[settings.seed, b] for b in wanted}
     return Found(
         runs[0],
+        _everyone(runs, findings, every, taught),
         stability([run.labels for run in runs]) if len(runs) > 1 else None,
         sweep(first, how),
         direct(held, scans["age_years"], how, labels=runs[0].labels) if settings.direct else None,
     )
+
+
+def training(scans: pd.DataFrame, settings: NormalsSettings) -> npt.NDArray[np.bool_]:
+    """Which scans the cohort is fitted on: those in training where the table tells of any, else all."""
+    if settings.fit_on == "all" or "split" not in scans:
+        return np.ones(len(scans), dtype=bool)
+    taught = (scans["split"].astype("string").fillna("").str.strip().str.lower() == "train").to_numpy(dtype=bool)
+    return taught if taught.any() else ~taught
+
+
+def _everyone(
+    runs: Sequence[Fitted], findings: Findings, scans: pd.DataFrame, taught: npt.NDArray[np.bool_]
+) -> pd.DataFrame:
+    """The labels of all scans in their order, and with several seeds how often each is normal."""
+    rest = scans[~taught]
+    others = findings.take(rest["scan_id"].to_list())
+    told = [
+        pd.concat(
+            [run.labels.assign(fitted=True), run.cohort.label(others, rest["age_years"]).assign(fitted=False)],
+            ignore_index=True,
+        ) if len(rest) else run.labels.assign(fitted=True)
+        for run in runs
+    ]  # fmt: skip
+    order = np.argsort(np.r_[np.flatnonzero(taught), np.flatnonzero(~taught)])
+    labels = told[0].iloc[order].reset_index(drop=True)
+    if len(runs) > 1:
+        normal = np.stack([table["normal"].to_numpy(dtype=float, na_value=np.nan) for table in told])
+        labels["normal_probability"] = normal.mean(axis=0)[order]
+    return labels
+
+
+def _versions() -> dict[str, str]:
+    return versions() | {name: version(name) for name in ("pandas", "numba", "umap-learn", "hdbscan")}
 
 
 def _embedded(

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from spineclock.core.errors import UsageError
 from spineclock.core.records import Failure, Quality, Reading
 from spineclock.ingest.names import short_hash
 
@@ -138,6 +139,20 @@ def write_run(
         "not_taken": [{"input": i, "series": series, "reason": why} for i, series, why in not_taken],
     }  # fmt: skip
     write_text(out / "run.json", json.dumps(plain(run), indent=2, ensure_ascii=False) + "\n")
+
+
+def require_room(out: Path, *, mark: str, what: str, overwrite: bool) -> None:
+    """Refuses a folder for results that is a file, or that holds earlier ones (the file ``mark``) not to be replaced.
+
+    Raises
+    ------
+    UsageError
+        If so.
+    """
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", wanted="a folder for the results")
+    if (out / mark).exists() and not overwrite:
+        raise UsageError(f"{out} holds {what}", wanted="an empty folder", remedy="--overwrite, or another --out")
 
 
 def command() -> str:

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from spineclock.core.errors import UsageError
 from spineclock.ingest.study_table import StudyTable, read_study
 from spineclock.report.html import RunInfo
 from spineclock.report.study_page import Section, page, write_folder
 from spineclock.run.config import StudySettings
-from spineclock.run.outputs import command, plain, versions, write_text
+from spineclock.run.outputs import command, plain, require_room, versions, write_text
 from spineclock.run.study.data import StudyData, study_data
 from spineclock.run.study.sets import Cohort, cohort_sets
 from spineclock.run.study.truth import Truth, truth_of
@@ -37,10 +36,7 @@ def study(predictions: Path, settings: StudySettings | None = None, *, cohort: P
         If what is given cannot make a study.
     """
     settings, begun = settings or StudySettings(), datetime.now(UTC)
-    if (out / "study.html").exists() and not settings.overwrite:
-        raise UsageError(
-            f"{out} holds an earlier study", wanted="an empty folder", remedy="--overwrite, or another --out"
-        )
+    require_room(out, mark="study.html", what="an earlier study", overwrite=settings.overwrite)
     given = read_study(predictions, cohort=cohort, findings=settings.findings)
     people = cohort_sets(given, settings)
     data = study_data(given, people.table, model=settings.model)

@@ -17,7 +17,7 @@ AGES = {b: f"{b} ({b - 5}–{b + 4})" for b in BRACKETS}
 
 def table_1(data: StudyData, given: StudyTable) -> Section:
     """Series by bracket, sex and whether their spine is typical for the age, beside the paper's."""
-    scans = data.scans[data.scans["bracket"] > 0]
+    scans = data.scans[(data.scans["bracket"] > 0) & data.scans["normal"].notna()]
     normal = scans["normal"].astype(bool).map({True: "normal", False: "abnormal"})
     counts = scans.groupby(["bracket", "sex", normal]).size().unstack(fill_value=0).reset_index()
     counts = counts.reindex(columns=["bracket", "sex", "normal", "abnormal"], fill_value=0)

@@ -73,7 +73,7 @@ def _with_normal(given: StudyTable, settings: StudySettings) -> tuple[pd.DataFra
     clustering = NormalsSettings(seed=settings.seed)
     scans, _ = aged(table.drop_duplicates("scan_id"), given.findings)
     found = find(given.findings, scans, clustering, progress=True)
-    normal = found.fitted.labels.set_index("scan_id")["normal"]
+    normal = found.labels.set_index("scan_id")["normal"]
     return table.assign(normal=table["scan_id"].map(normal).astype("boolean")), section(found, clustering)
 
 
