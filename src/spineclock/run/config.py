@@ -113,6 +113,9 @@ class NormalsSettings(Settings):
     min_cluster_share: float = Field(0.05, gt=0, le=0.15, description="smallest cluster, as a share of the bracket")
     seed: int = Field(0, ge=0, description="of UMAP; further seeds count on from it")
     seeds: int = Field(1, ge=1, le=200, description="under how many seeds the cohort is found, to show its stability")
+    fit_on: Literal["auto", "all"] = Field(
+        "auto", description="auto: on training scans where the table has any, the rest being labelled; all: on everyone"
+    )
     direct: bool = Field(False, description="also cluster the distances themselves, for comparison")
     fitted: Path | None = Field(None, description="normals.json of an earlier run, to label these people by")
     workers: int = Field(2, ge=1, description="brackets laid out side by side")

@@ -19,6 +19,8 @@ class Found:
     """The cohort of the first seed, and what other seeds, sizes and ways make of the same scans."""
 
     fitted: Fitted
+    labels: pd.DataFrame
+    """Every scan: those of the fit by their own cluster, the others by the fitted cohort; ``fitted`` says which."""
     stability: Stability | None
     sweep: pd.DataFrame
     direct: pd.DataFrame | None
@@ -34,6 +36,8 @@ def section(found: Found, settings: NormalsSettings) -> Section:
         f"HDBSCAN; clusters of more than {100 * fitted.cohort.how.normal_share:g}% of the bracket are normal. "
         f"Abnormal: {100 * abnormal.min():.1f} to {100 * abnormal.max():.1f}% of a bracket (the paper: 32 to 54%)."
     ]
+    if rest := int((~found.labels["fitted"]).sum()):
+        text.append(f"{rest:,} further scans (not in training) were labelled by this and took no part in it.")
     cautions = [
         "The paper lost the minimum cluster size, which decides much: "
         f"{100 * settings.min_cluster_share:g}% is our choice."
