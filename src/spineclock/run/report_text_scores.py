@@ -9,7 +9,6 @@ import pandas as pd
 from spineclock.core.findings import CONDITIONS, Findings
 
 
-
 @dataclass(frozen=True, eq=False)
 class Scores:
     """Precision and recall, and how exact levels and severities are."""
@@ -58,7 +57,7 @@ def scores(read: Findings, gold: Findings) -> Scores:
     )
     graded = both[both["condition"].map(lambda name: CONDITIONS[name].grades > 0)]
     levels = [
-        f.groupby(["scan_id", "condition"])["level"].agg(lambda names: tuple(sorted(names))) for f in (ours, known)
+        f.groupby(["scan_id", "condition"])["level"].agg(lambda names: " ".join(sorted(names))) for f in (ours, known)
     ]
     shared = levels[0].index.intersection(levels[1].index)
     exact = sum(levels[0][at] == levels[1][at] for at in shared)
@@ -82,7 +81,10 @@ def _rows(findings: Findings) -> pd.DataFrame:
 
 def _line(name: str, joined: pd.DataFrame) -> dict[str, object]:
     both = int((joined["_merge"] == "both").sum())
-    read, gold = both + int((joined["_merge"] == "left_only").sum()), both + int((joined["_merge"] == "right_only").sum())
+    read, gold = (
+        both + int((joined["_merge"] == "left_only").sum()),
+        both + int((joined["_merge"] == "right_only").sum()),
+    )
     return {
         "condition": name, "gold": gold, "read": read, "both": both,
         "precision": both / read if read else float("nan"), "recall": both / gold if gold else float("nan"),

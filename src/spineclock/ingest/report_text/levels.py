@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 from spineclock.core.anatomy import USUAL_LEVELS
 from spineclock.core.findings import LEVELS
@@ -22,7 +24,8 @@ _ATOM = re.compile(
 _BARE = re.compile(rf"(\d{{1,2}})(?:\s?[-/]\s?({_V})?\s?(\d{{1,2}}))?{_END}(?!\w|\s?(?:x|of|discs|levels|vert)\b)")
 _TAIL = r"(?:\s?(?:levels?|discs?(?: spaces?| levels?)?|vertebra(?:e|l)?(?: bod(?:y|ies))?|interspaces?))?"
 _AND = re.compile(
-    rf"{_TAIL}\s*(?:,\s*(?:and|&|or)?|\band\b|&|\bor\b|\bplus\b|\bas well as\b|\bnor\b|\+|>|<)\s*(?:also )?(?:the )?(?=\S)"
+    rf"{_TAIL}\s*(?:,\s*(?:and|&|or)?|\band\b|&|\bor\b|\bplus\b|\bas well as\b|\bnor\b|\+|>|"
+    rf"<)\s*(?:also )?(?:the )?(?=\S)"
 )
 _TO = re.compile(
     rf"{_TAIL}\s*(?:\bdown to\b|\bup to\b|\bto\b|\bthrough(?: to)?\b|\bthru\b|\buntil\b|-|/(?= ))\s*(?:the )?"
@@ -31,30 +34,39 @@ _ON = re.compile(
     r"\s*(?:vertebra(?:l body)? )?(?:on|over|upon|relative to|with respect to|in relation to|compared (?:to|with))\s+"
 )
 _SEQUENCE = re.compile(
-    r"\bt[12](?:\s*(?:/|,|and|&|or|-)\s*(?:t[12]|stir|flair|pd))*(?=[\s/-]*(?:weigh|wt?d?\b|w\.?i?\b|signal|hyper|hypo|iso|bright|"
+    r"\bt[12](?:\s*(?:/|,|and|&|or|-)\s*(?:t[12]|stir|flair|pd))*(?=[\s/-]*(?:weigh|wt?d?\b|w\.?i?\b|"
+    r"signal|hyper|hypo|iso|bright|"
     r"dark|sequence|imag|prolong|stir\b|flair|fat|fs\b|relax|intens|tse|fse|se\b|shorten|shine|sagittal|axial|star|\*|"
     r"map|gre|abnormal|high|low|scan|series|dixon|change|edema|contrast|without|with gad|and stir|fluid))"
     r"|(?<=\bon )t[12](?:\s*(?:/|and|&)\s*(?:t[12]|stir))*(?!\s?[-/]\s?(?:t|\d)|\d)"
-    r"|(?<=(?:low|igh|ark|sed|ght|tal|ial|nal|and|tir) )t[12](?![\s]?[-/]\s?(?:t|\d)|\d|[\s]+(?:vert|lev|disc|body|and t\d))"
+    r"|(?<=(?:low|igh|ark|sed|ght|tal|ial|nal|and|tir) )t[12](?![\s]?[-/]\s?(?:t|\d)|\d|[\s]+(?:vert|"
+    r"lev|disc|body|and t\d))"
 )
 """T1 and T2 that are weightings of an image, not vertebrae."""
 _NERVE = re.compile(
     rf"(?:\b(?:exiting|traversing|descending|budding|emerging)\s+(?:(?:left|right|bilateral)\s+)?)"
     rf"{_V}\s?\d{{1,2}}(?:\s*(?:and|/|,|or|&)\s*{_V}?\s?\d{{1,2}})*(?!\s?[-/]\s?{_V}?\d)"
     rf"|{_V}\s?\d{{1,2}}(?:\s*(?:and|/|,|or|&|through|to|-)\s*{_V}?\s?\d{{1,2}})*"
-    r"(?=\s+(?:(?:spinal|exiting|traversing|left|right|descending|dorsal)\s+)*(?:nerves?|roots?|radic|ganglion|dermatom|myotom))"
+    r"(?=\s+(?:(?:spinal|exiting|traversing|left|right|descending|dorsal)\s+)*(?:nerves?|roots?|radic|"
+    r"ganglion|dermatom|myotom))"
 )
 _CONUS = re.compile(
-    rf"\bconus\b[^.;]*?{_V}\s?\d{{1,2}}(?:\s?(?:[-/]|and|to|or)\s?{_V}?\s?\d{{1,2}})?(?:\s*(?:inter)?(?:space|level|disc))?"
+    rf"\bconus\b[^.;]*?{_V}\s?\d{{1,2}}(?:\s?(?:[-/]|and|to|"
+    rf"or)\s?{_V}?\s?\d{{1,2}})?(?:\s*(?:inter)?(?:space|level|disc))?"
 )
 _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\blumbo-?sacral (?:junction|disc|level|interspace|segment)\b"), "L5-S1"),
     (re.compile(r"\bcervico-?thoracic junction\b"), "C7-T1"),
-    (re.compile(r"\b(?P<side>lower|lowest|bottom|last|distal|caudal|upper|top|highest)\s+(?P<n>two|three|four|five|[2-5])\s+"
-                r"(?P<where>lumbar|cervical|thoracic)?\s*(?:intervertebral )?(?:spinal )?(?:discs?|levels|segments|spaces|interspaces)\b"), ""),
-    (re.compile(r"\b(?P<n>two|three|four|five|[2-5])\s+(?P<side>lower|lowest|bottom|last|distal|caudal|upper|uppermost)\s+"
-                r"(?P<where>lumbar|cervical|thoracic)?\s*(?:intervertebral )?(?:spinal )?(?:discs?|levels|segments|spaces|interspaces)\b"), ""),
-    (re.compile(r"\b(?:all|each|every one)(?: of)?(?: the)? (?:five |six |seven |lower )?(?P<where>lumbar|cervical|thoracic) "
+    (re.compile(r"\b(?P<side>lower|lowest|bottom|last|distal|caudal|upper|top|highest)\s+(?P<n>two|three|four|"
+    r"five|[2-5])\s+"
+                r"(?P<where>lumbar|cervical|thoracic)?\s*(?:intervertebral )?(?:spinal )?(?:discs?|"
+                r"levels|segments|spaces|interspaces)\b"), ""),
+    (re.compile(r"\b(?P<n>two|three|four|five|[2-5])\s+(?P<side>lower|lowest|bottom|last|distal|caudal|upper|"
+    r"uppermost)\s+"
+                r"(?P<where>lumbar|cervical|thoracic)?\s*(?:intervertebral )?(?:spinal )?(?:discs?|"
+                r"levels|segments|spaces|interspaces)\b"), ""),
+    (re.compile(r"\b(?:all|each|every one)(?: of)?(?: the)? (?:five |six |seven |lower )?(?P<where>lumbar|"
+    r"cervical|thoracic) "
                 r"(?:intervertebral )?(?:spinal )?(?:discs?|levels|segments|interspaces)\b|"
                 r"\bevery (?P<where2>lumbar|cervical|thoracic) (?:disc|level|segment)\b"), ""),
 )  # fmt: skip
@@ -191,7 +203,7 @@ def _spans(match: re.Match[str]) -> Iterator[Span]:
             names.append(_lower(names[-1], letter3, number3))
     if "" in names:
         return
-    if any(_order(b) <= _order(a) for a, b in zip(names, names[1:], strict=False)):
+    if any(_order(b) <= _order(a) for a, b in pairwise(names)):
         return
     yield Span(names[0], names[-1], match.start(), match.end())
 
@@ -247,6 +259,7 @@ def _neighbours(upper: str, lower: str) -> bool:
     return _order(lower) > _order(upper) and len(_run(upper, lower)) == 2
 
 
+@lru_cache(maxsize=4096)
 def _run(first: str, last: str, *, rare: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The levels from one to another; rare ones only where they are named."""
     if first == last:

@@ -12,15 +12,17 @@ from spineclock.core.errors import TableError
 from spineclock.core.findings import CONDITIONS, SEVERITIES, Findings
 from spineclock.core.findings_tables import findings_from_long
 from spineclock.ingest.report_text.levels import Group
-from spineclock.ingest.report_text.reading import VERTEBRAL, Told, levels_for, read_sentence
+from spineclock.ingest.report_text.parts import VERTEBRAL, Told, levels_for
+from spineclock.ingest.report_text.reading import read_sentence
 from spineclock.ingest.report_text.sections import REPORTED, sentences
 from spineclock.ingest.report_text.spelling import plain
 
 EVIDENCE = ("scan_id", "condition", "level", "severity", "sentence")
-_DISCWISE = ("spinal_stenosis", "spondylolisthesis", "cord_abnormality")
+_DISCWISE = ("spinal_stenosis", "spondylolisthesis")
 """Structural conditions that, like the degenerative ones, a sentence may tell of the disc the one before named."""
 _ELSEWHERE = re.compile(
-    r"\b(?:multi-?level|multiple levels|throughout|several levels|(?:other|remaining|all|most|many|some) (?:the )?(?:\w+ )?(?:levels?|discs?|vertebra\w*|segments)|"
+    r"\b(?:multi-?level|multiple levels|throughout|several levels|(?:other|remaining|all|most|many|"
+    r"some) (?:the )?(?:\w+ )?(?:levels?|discs?|vertebra\w*|segments)|"
     r"elsewhere|(?:entire|whole) (?:\w+ )?spine)\b"
 )
 
@@ -124,6 +126,9 @@ def _final(rows: dict[tuple[str, str], _Row]) -> Iterator[_Row]:
             continue
         if not level and condition in levelled:
             continue
+        herniation = rows.get(("protrusion", level))
+        if condition == "extrusion" and herniation and herniation.generic:  # "large herniation, sequestered"
+            row = replace(row, code=max(row.code, herniation.code))
         yield row
 
 
@@ -132,6 +137,7 @@ def _told(report: str) -> Iterator[tuple[str, Told, tuple[str, ...]]]:
     about: Group | None = None
     pinned: Group | None = None
     last: str | None = None
+    labelled = False
     for sentence in sentences(report):
         if sentence.section not in REPORTED:
             about = pinned = None
@@ -150,6 +156,7 @@ def _told(report: str) -> Iterator[tuple[str, Told, tuple[str, ...]]]:
             last = told.condition
             levels = told.levels
             inherits = CONDITIONS[told.condition].kind == "degenerative" or told.condition in _DISCWISE
+            inherits |= told.condition == "cord_abnormality" and labelled  # "C4-5: ... Cord: compressed"
             if told.group is None and about and inherits and not _ELSEWHERE.search(text):
                 levels = levels_for(told.condition, about)
             allowed = CONDITIONS[told.condition].regions
@@ -160,7 +167,7 @@ def _told(report: str) -> Iterator[tuple[str, Told, tuple[str, ...]]]:
             pinned = reading.leads
         if reading.names_levels:  # a vertebra's lesion says nothing of the disc the next sentence is about
             of_bone = reading.told and all(told.condition in VERTEBRAL for told in reading.told)
-            about = None if of_bone else reading.leads
+            about, labelled = None if of_bone else reading.leads, reading.labelled
 
 
 def _code(condition: str, severity: int) -> int:

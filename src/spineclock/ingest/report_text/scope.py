@@ -12,40 +12,76 @@ _STUDY = (
     r"(?:mri?|mris|study|studies|exam\w*|scans?|imaging|images?|reports?|ct|radiographs?|films?|comparison|x-?rays?)"
 )
 NO_CUE = re.compile(
-    rf"\bno (?:\w+ )?(?:\w+ )?(?:interval |significant |appreciable |substantial |major |real |further )*(?:change|progression|worsening|increase|improvement|difference)s?\b(?: (?:in|of|from|since|to|compared))?"
-    r"|\bnot (?:significantly |appreciably |substantially )?(?:changed|progressed|worsened|improved|resolved|only|just|merely)\b|\bwithout (?:\w+ )?(?:interval )?(?:change|progression)\b"
+    rf"\bno (?:\w+ )?(?:\w+ )?(?:interval |significant |appreciable |substantial |major |real |"
+    rf"further )*(?:change|progression|worsening|increase|improvement|difference)s?\b(?: (?:in|of|from|"
+    rf"since|to|compared))?"
+    r"|\bnot (?:significantly |appreciably |substantially )?(?:changed|progressed|worsened|improved|"
+    r"resolved|only|just|merely)\b|\bwithout (?:\w+ )?(?:interval )?(?:change|progression)\b"
     r"|\b(?:no|not) (?:more|worse|greater) than\b|\bnot to mention\b|\bno doubt\b|\bno other than\b"
-    rf"|\b(?:prior|previous|last|earlier|old|outside|past) (?:\w+ ){{0,3}}?{_STUDY}\b|\b(?:than|to|since|with|from|as) (?:the |her |his )?(?:prior|previous|before|previously)\b(?! (?:\w+ )?(?:fractur|hernia|protrus|extrus|fusion|surg))"
-    r"|\bnot (?:\w+ )?(?:seen|present|noted|identified|visible|evident|there) (?:previously|before|on (?:the )?(?:prior|previous|earlier))\b"
+    rf"|\b(?:prior|previous|last|earlier|old|outside|past) (?:\w+ ){{0,3}}?{_STUDY}\b|\b(?:than|to|"
+    rf"since|with|from|as) (?:the |her |his )?(?:prior|previous|before|"
+    rf"previously)\b(?! (?:\w+ )?(?:fractur|hernia|protrus|extrus|fusion|surg))"
+    r"|\bnot (?:\w+ )?(?:seen|present|noted|identified|visible|evident|there) (?:previously|before|"
+    r"on (?:the )?(?:prior|previous|earlier))\b"
     r"|\bmay (?:19|20)\d\d\b|\b(?:\d{1,2}|in|of|since) may\b"
 )
 """What looks like a cue and is none: what follows is there as before."""
 _ONGOING = re.compile(
-    r"\b(?:unchanged|stable|again|persist\w*|remain\w*|still|redemonstrat\w*|similar\w*|increas\w+|progress\w*|wors\w+|larger|"
-    r"smaller|decreas\w+|improv\w+|now|partial\w*|regress\w*|reduced in size|ongoing|residual|recurrent|no (?:\w+ )?(?:interval )?change|re-?identified)\b"
+    r"\b(?:unchanged|stable|again|persist\w*|remain\w*|still|redemonstrat\w*|similar\w*|increas\w+|"
+    r"progress\w*|wors\w+|larger|"
+    r"smaller|decreas\w+|improv\w+|now|partial\w*|regress\w*|reduced in size|ongoing|residual|"
+    r"recurrent|no (?:\w+ )?(?:interval )?change|re-?identified)\b"
 )
 _FORWARD: tuple[tuple[Kind, str], ...] = (
-    ("resolved", r"\bno longer\b|\b(?:interval |complete |spontaneous |near[- ]complete )*resolution of|\bresolved\b(?= (?!at\b|since\b|completely\b)\w)|\bresorption of|\bdisappearance of"),
-    ("asked", r"\brule[ds]? out\b|\br/o\b|\b(?:evaluat\w+|assess\w*|look(?:ing)?|check(?:ing)?|exam\w*|investigat\w+|screen\w*) for\b|\bquer(?:y|ied)\b|\?\s?(?=[a-z])|\bto exclude\b|\bexclude\b|\bto look for\b|\bplease\b"),
-    ("hedged", r"\bpossib\w+|\bperhaps\b|\bquestionabl[ey]\b|\bquestion of\b|\bquestion(?:ed)?\b|\bequivocal\w*|\bmay\b|\bmight\b|\bcould\b|\bpotential(?:ly)?\b|\bdifferential\b|\bborderline\b|\bless likely\b|\bcannot (?:\w+ )*?(?:exclude|rule out|be certain)"
-     r"|\b(?:difficult|hard|impossible|unable|not possible) to (?:\w+ )?(?:exclude|rule out)|\b(?:do|does|would) not (?:\w+ )?(?:exclude|rule out)|\b(?:versus|vs)\b|\bif\b|\bdoubtful\b|\buncertain\b|\bunclear\b|\bindeterminate\b(?! (?:\w+ ){0,2}?(?:lesion|focus))|\bat risk\b|\brisk of\b|\bpredispos\w+ to\b|\bmimic\w*|\bnot (?:entirely |definitely |definitively )?exclude"),
-    ("historical", r"\b(?:history|hx) of\b|\bh/o\b|\b(?:prior|previous(?:ly)?|past|former(?:ly)?)\b|\bstatus[- ]post\b|\bs/p\b|\bpost-?operative(?:ly)?\b|\bpreoperative\b|\btreated(?: for)?\b|\bfamily history\b|\bin (?:19|20)\d\d\b"
-     r"|\b(?:decompression|laminectomy|fusion|discectomy|microdiscectomy|surgery|repair|operation|operated|kyphoplasty|vertebroplasty)(?: \w+){0,2}? (?:for|of)\b|\bhad (?:a |an )\b"),
-    ("negated", r"\bno\b(?! longer\b)|\bnot\b|\bwithout\b|\bnor\b|\bneither\b|\bnever\b|\bnegative for\b|\bfree (?:of|from)\b|\babsence of\b|\babsent\b(?= [a-z])|\black(?:s|ing)?(?: of)?\b(?! (?:of )?(?:normal|the normal|lordo))|\bnil\b(?= [a-z])|\bdenies\b|\brather than\b|\binstead of\b|\bexclud(?:es|ed|ing)\b|\bfails? to\b|\bunlikely to\b|\bunlikely\b(?= [a-z])|\bwithin normal limits\b(?= for)|\bnon(?= )"),
+    ("resolved", r"\bno longer\b|\b(?:interval |complete |spontaneous |near[- ]complete )*resolution of|"
+    r"\bresolved\b(?= (?!at\b|since\b|completely\b)\w)|\bresorption of|\bdisappearance of"),
+    ("asked", r"\brule[ds]? out\b|\br/o\b|\b(?:evaluat\w+|assess\w*|look(?:ing)?|check(?:ing)?|exam\w*|"
+    r"investigat\w+|screen\w*) for\b|\bquer(?:y|ied)\b|\?\s?(?=[a-z])|\bto exclude\b|\bexclude\b|"
+    r"\bto look for\b|\bplease\b"),
+    ("hedged", r"\bpossib\w+|\bperhaps\b|\bquestionabl[ey]\b|\bquestion of\b|\bquestion(?:ed)?\b|\bequivocal\w*|"
+    r"\bmay\b|\bmight\b|\bcould\b|\bpotential(?:ly)?\b|\bdifferential\b|\bborderline\b|"
+    r"\bless likely\b|\bcannot (?:\w+ )*?(?:exclude|rule out|be certain)"
+     r"|\b(?:difficult|hard|impossible|unable|not possible) to (?:\w+ )?(?:exclude|rule out)|\b(?:do|"
+     r"does|would) not (?:\w+ )?(?:exclude|rule out)|\b(?:versus|vs)\b|\bif\b|\bdoubtful\b|"
+     r"\buncertain\b|\bunclear\b|\bindeterminate\b(?! (?:\w+ ){0,2}?(?:lesion|focus))|\bat risk\b|"
+     r"\brisk of\b|\bpredispos\w+ to\b|\bmimic\w*|\bnot (?:entirely |definitely |"
+     r"definitively )?exclude"),
+    ("historical", r"\b(?:history|hx) of\b|\bh/o\b|\b(?:prior|previous(?:ly)?|past|former(?:ly)?)\b|"
+    r"\bstatus[- ]post\b|\bs/p\b|\bpost-?operative(?:ly)?\b|\bpreoperative\b|\btreated(?: for)?\b|"
+    r"\bfamily history\b|\bin (?:19|20)\d\d\b"
+     r"|\b(?:decompression|laminectomy|fusion|discectomy|microdiscectomy|surgery|repair|operation|"
+     r"operated|kyphoplasty|vertebroplasty)(?: \w+){0,2}? (?:for|of)\b|\bhad (?:a |an )\b"),
+    ("negated", r"\bno\b(?! longer\b)|\bnot\b|\bwithout\b|\bnor\b|\bneither\b|\bnever\b|\bnegative for\b|"
+    r"\bfree (?:of|from)\b|\babsence of\b|\babsent\b(?= [a-z])|\black(?:s|"
+    r"ing)?(?: of)?\b(?! (?:of )?(?:normal|the normal|lordo))|\bnil\b(?= [a-z])|\bdenies\b|"
+    r"\brather than\b|\binstead of\b|\bexclud(?:es|ed|ing)\b|\bfails? to\b|\bunlikely to\b|"
+    r"\bunlikely\b(?= [a-z])|\bwithin normal limits\b(?= for)|\bnon(?= )"),
 )  # fmt: skip
 _BACKWARD: tuple[tuple[Kind, str], ...] = (
-    ("resolved", r"\b(?:ha[sve]+|had|is|are|now|since|completely|fully|largely|entirely|interval)(?: \w+){0,2}? (?:resolved|disappeared|resorbed|cleared)\b|\b(?:no longer|not any ?more)\b|\b(?:ha[sve]+|was|were|been) (?:\w+ )?removed\b|\bresolved\b(?=\s*[.,;)]|\s*$)"),
-    ("negated", r"\b(?:not|never|nor)(?: \w+){0,2}? (?:seen|identified|present|demonstrated|visuali[sz]ed|evident|appreciated|noted|detected|observed|apparent|shown|found|confirmed|depicted|recognized|visible|encountered|suspected|well seen|there)\b"
-     r"|\b(?:is|are|was|were|been|be) (?:\w+ )?(?:absent|excluded|ruled out|lacking|unlikely)\b|\bunlikely\b(?=\s*[.,;)]|\s*$)|(?::|\s-|=|\bis\b|\bare\b)\s*(?:none|nil|absent|negative|no|not present|not seen|n)(?: (?:seen|identified|present|noted|detected|evident|significant))?(?=\s*(?:[.,;)]|$))|\babsent\b(?=\s*[.,;)]|\s*$)|\bhas been excluded\b"),
-    ("hedged", r"\bcannot be (?:\w+ )?(?:excluded|ruled out)|\bnot (?:\w+ )?(?:excluded|ruled out)|\b(?:is|are|was|were|remains?) (?:\w+ )?(?:possible|questionable|equivocal|questioned|uncertain|doubtful|a possibility|considered)\b|(?<=\w)\s?\?|\bto be excluded\b|\bshould be (?:excluded|considered)|\b(?:difficult|hard|impossible) to (?:\w+ )?(?:exclude|assess)|\bcould be considered\b"),
+    ("resolved", r"\b(?:ha[sve]+|had|is|are|now|since|completely|fully|largely|entirely|"
+    r"interval)(?: \w+){0,2}? (?:resolved|disappeared|resorbed|cleared)\b|\b(?:no longer|"
+    r"not any ?more)\b|\b(?:ha[sve]+|was|were|been) (?:\w+ )?removed\b|\bresolved\b(?=\s*[.,;)]|\s*$)"),
+    ("negated", r"\b(?:not|never|nor)(?: \w+){0,2}? (?:seen|identified|present|demonstrated|visuali[sz]ed|evident|"
+    r"appreciated|noted|detected|observed|apparent|shown|found|confirmed|depicted|recognized|visible|"
+    r"encountered|suspected|well seen|there)\b"
+     r"|\b(?:is|are|was|were|been|be) (?:\w+ )?(?:absent|excluded|ruled out|lacking|unlikely)\b|"
+     r"\bunlikely\b(?=\s*[.,;)]|\s*$)|(?::|\s-|=|\bis\b|\bare\b)\s*(?:none|nil|absent|negative|no|"
+     r"not present|not seen|n)(?: (?:seen|identified|present|noted|detected|evident|"
+     r"significant))?(?=\s*(?:[.,;)]|$))|\babsent\b(?=\s*[.,;)]|\s*$)|\bhas been excluded\b"),
+    ("hedged", r"\bcannot be (?:\w+ )?(?:excluded|ruled out)|\bnot (?:\w+ )?(?:excluded|ruled out)|\b(?:is|are|"
+    r"was|were|remains?) (?:\w+ )?(?:possible|questionable|equivocal|questioned|uncertain|doubtful|"
+    r"a possibility|considered)\b|(?<=\w)\s?\?|\bto be excluded\b|\bshould be (?:excluded|considered)|"
+    r"\b(?:difficult|hard|impossible) to (?:\w+ )?(?:exclude|assess)|\bcould be considered\b"),
     ("historical", r"\b(?:previously|formerly) (?:treated|repaired|operated)\b"),
 )  # fmt: skip
 _NEW = (
-    r"(?:mild|moderate|severe|small|large|minimal|slight|tiny|marked|advanced|minor|subtle|trace|early|a|an|there|multilevel|multi-level|diffuse|"
+    r"(?:mild|moderate|severe|small|large|minimal|slight|tiny|marked|advanced|minor|subtle|trace|"
+    r"early|a|an|there|multilevel|multi-level|diffuse|"
     r"broad|focal|shallow|near|complete|the|at|normal|otherwise|some|degenerative|chronic|old|grade|preserved|\x01)"
 )
 _END = re.compile(
-    r"[.;!]|:(?!\s*\d)|\bbut\b|\bhowever\b|\b(?:al)?though\b|\bexcept(?:ing)?(?: for)?\b|\bapart from\b|\bother than\b|\baside from\b|\bsave for\b|\byet\b|\bnevertheless\b|"
+    r"[.;!]|:(?!\s*\d)|\bbut\b|\bhowever\b|\b(?:al)?though\b|\bexcept(?:ing)?(?: for)?\b|"
+    r"\bapart from\b|\bother than\b|\baside from\b|\bsave for\b|\byet\b|\bnevertheless\b|"
     r"\bwhereas\b|\bwhile\b|\bthere (?:is|are)\b|\bwhich\b|\bwhere\b|\bremains?\b|"
     rf"\s+-\s+|,?\s*\b(?:and|with|plus)\s+{_NEW}\b|,\s*{_NEW}(?=\W|$)|(?<=\x01),"
 )
@@ -57,8 +93,10 @@ _AFTER = tuple((kind, re.compile(words)) for kind, words in _BACKWARD)
 _ANY = re.compile("|".join(f"(?:{words})" for _, words in (*_FORWARD, *_BACKWARD)))
 _OR = re.compile(r"\b(?:or|nor)\b")
 ABOUT_OTHERS = re.compile(
-    r"\b(?:prevalence|asymptomatic (?:people|individuals|persons|adults|population|subjects|patients)|people without|general population|"
-    r"without (?:back )?(?:pain|symptoms)|common in (?:people|patients|adults|asymptomatic)|incidence|by definition|is defined as|are defined as|nomenclature|commonly seen)\b|"
+    r"\b(?:prevalence|asymptomatic (?:people|individuals|persons|adults|population|subjects|patients)|"
+    r"people without|general population|"
+    r"without (?:back )?(?:pain|symptoms)|common in (?:people|patients|adults|asymptomatic)|incidence|"
+    r"by definition|is defined as|are defined as|nomenclature|commonly seen)\b|"
     r"\([<>~]?\d{1,3}\s?%\)"
 )
 """Sentences about people in general: the rates and definitions some reports end with."""
@@ -100,10 +138,8 @@ def _end(text: str, cue: re.Match[str], kind: Kind) -> int:
     """Where what a cue says ends: at what turns the sentence, or at a comma that begins something else."""
     at = cue.end()
     while stop := _END.search(text, at):
-        listed = (
-            stop[0].lstrip().startswith((",", "and", "with", "plus"))
-            or stop.start()
-            and text[stop.start() - 1] == "\x01"
+        listed = stop[0].lstrip().startswith((",", "and", "with", "plus")) or (
+            stop.start() and text[stop.start() - 1] == "\x01"
         )
         rest = re.split(r"[.;!]|\bbut\b|\bhowever\b", text[stop.end() :], maxsplit=1)[0]
         if listed and _OR.search(rest) and "there" not in stop[0]:  # "no bulge, severe stenosis, or fracture"
@@ -114,7 +150,7 @@ def _end(text: str, cue: re.Match[str], kind: Kind) -> int:
 
 
 def _comma(text: str, cue: re.Match[str], kind: Kind) -> int:
-    """The comma that ends what is not a plain "no": lists go on after "no bulge, stenosis", not after "possible bulge,"."""
+    """The comma that ends it: lists go on after "no bulge, stenosis", not after "possible bulge, stenosis"."""
     if kind in ("negated", "resolved") and cue[0] != "without":
         return len(text)
     if kind == "historical" and (follows := re.compile(r"\b(?:with|showing|now)\b").search(text, cue.end())):
@@ -124,7 +160,7 @@ def _comma(text: str, cue: re.Match[str], kind: Kind) -> int:
 
 
 def _begin(text: str, at: int) -> int:
-    """Where what a later cue denies begins: after the last turn or comma, unless a list of alternatives goes over it."""
+    """Where what a later cue denies begins: after the last turn or comma, unless a list goes over it."""
     begin = 0
     for stop in _HARD.finditer(text, 0, at):
         if stop[0] != "," or not (_OR.search(text, stop.end(), at) or re.search(r"\band\b", text[stop.end() : at])):

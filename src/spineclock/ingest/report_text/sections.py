@@ -12,21 +12,26 @@ REPORTED = ("findings", "impression")
 """The sections that hold findings. What stands before any heading counts as findings."""
 HEADINGS: dict[str, str] = {
     "history": r"(?:relevant |pertinent |brief )?clinical (?:history|information|info|indications?|details?|data|"
-    r"question|background|context|notes?|features|presentation|problem|statement)|(?:past |medical |surgical |patient )*"
+    r"question|background|context|notes?|features|presentation|problem|statement)|(?:past |medical |"
+    r"surgical |patient )*"
     r"history(?: of present illness)?|clinicals?|indications?(?: for (?:exam\w*|study|scan))?|"
     r"reason for (?:the )?(?:exam\w*|study|scan|referral|request|visit|mri)|referral(?: reason| details)?|hx|pmh|"
     r"presenting complaints?|symptoms|request(?: details)?|question(?: asked)?|background|complaints?",
     "technique": r"(?:mri?|imaging|scan|scanning|exam\w*|study|mr) (?:technique|protocol|parameters|sequences|details)|"
-    r"technique|technical(?: factors| notes?| quality| comments?| details)?|protocol|sequences?(?: acquired| obtained)?|"
+    r"technique|technical(?: factors| notes?| quality| comments?| details)?|protocol|"
+    r"sequences?(?: acquired| obtained)?|"
     r"procedure|methods?|contrast|exam|examination(?: performed| type)?|study(?: performed| type| date)?|modality|"
     r"acquisition|date(?: of (?:exam\w*|study|scan|birth))?|patient(?: name| id)?|name|dob|mrn|age|sex|"
     r"referring (?:physician|doctor|clinician)|(?:image )?quality|limitations?|scanner|title|accession(?: number)?",
-    "comparison": r"comparisons?(?: made with| studies| study| exams?)?|(?:prior|previous) (?:imaging|studies|study|exams?|"
+    "comparison": r"comparisons?(?: made with| studies| study| exams?)?|(?:prior|previous) (?:imaging|studies|study|"
+    r"exams?|"
     r"examinations?|mri|scans?|reports?)|compared? (?:with|to)|relevant (?:prior|previous) (?:imaging|studies)",
     "findings": r"(?:mri?|imaging|radiological|radiology|detailed|spine|mr|key|positive|pertinent)? ?findings|report|"
-    r"descriptions?|observations?|body(?: of report)?|results?|detailed report|level[- ]by[- ]level(?: findings| analysis)?|"
+    r"descriptions?|observations?|body(?: of report)?|results?|detailed report|"
+    r"level[- ]by[- ]level(?: findings| analysis)?|"
     r"segmental (?:findings|analysis|assessment)|narrative",
-    "impression": r"(?:final |overall |radiological |radiologist'?s? |diagnostic )?(?:impressions?|conclusions?|opinion|"
+    "impression": r"(?:final |overall |radiological |radiologist'?s? |diagnostic )?(?:impressions?|conclusions?|"
+    r"opinion|"
     r"summary|interpretation|diagnos[ie]s|assessment)|comments?|conclusions? and recommendations?|"
     r"impressions? and recommendations?|(?:in )?summary|imp|concl|bottom line|take[- ]home",
     "recommendation": r"recommendations?|advice|advised|plan|suggestions?|follow[- ]?up|disclaimer|nomenclature|"
@@ -41,24 +46,28 @@ _LINE = re.compile(
     re.IGNORECASE,
 )
 _INLINE = re.compile(
-    r"(?<=[.?!)])\s+(?=(?:clinical (?:history|information|indication|details)|history|indications?|technique|comparisons?|"
+    r"(?<=[.?!)])\s+(?=(?:clinical (?:history|information|indication|details)|history|indications?|"
+    r"technique|comparisons?|"
     r"findings|impressions?|conclusions?|opinion|summary|recommendations?|report)\s*:)",
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"\s*(?:[-*•·–—>►▪]+|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+")
 _LABEL = re.compile(
-    r"\s*(?:At |AT |The |Level |LEVEL )*(?:[CTLSDctlsd]|[Tt]h)\s?-?\s?\d{1,2}\s?(?:[-–—/]|to|and|through|[Ss]|$|:|[A-Z]|[a-z ]*:)"
+    r"\s*(?:At |AT |The |Level |LEVEL )*(?:[CTLSDctlsd]|[Tt]h)\s?-?\s?\d{1,2}\s?(?:[-–—/]|to|and|"
+    r"through|[Ss]|$|:|[A-Z]|[a-z ]*:)"
 )
 _SUB = re.compile(r"\s*[A-Za-z][A-Za-z/&,\- ]{1,45}:")
 _OPEN_END = re.compile(
-    r"(?:,|/|\b(?:and|or|at|of|the|to|from|in|on|with|without|a|an|is|are|no|by|for|through|as|well|into|upon|disc|disk|"
+    r"(?:,|/|\b(?:and|or|at|of|the|to|from|in|on|with|without|a|an|is|are|no|by|for|through|as|well|"
+    r"into|upon|disc|disk|"
     r"level|levels|mild|moderate|severe|left|right|both|than|there|which|involving|between|near))\s*$",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\(?\d{1,2}[.)]")
 _STOP = re.compile(r"[.!?]+(?=\s|$)")
 _SHORT = re.compile(
-    r"(?:\b(?:e\.g|i\.e|approx|dr|mr|mrs|ms|vs|cf|fig|st|prof|pt|incl|max|min|resp|mod|sev|bilat|lt|rt|ant|post|sup|inf|"
+    r"(?:\b(?:e\.g|i\.e|approx|dr|mr|mrs|ms|vs|cf|fig|st|prof|pt|incl|max|min|resp|mod|sev|bilat|lt|"
+    r"rt|ant|post|sup|inf|"
     r"sl|assoc|dia|no|lat|gr)|\b[a-hj-z])$",
     re.IGNORECASE,
 )
@@ -77,8 +86,8 @@ class Sentence:
 def sentences(report: str) -> list[Sentence]:
     """The sentences of a report, in order.
 
-    >>> [(s.section, s.text) for s in sentences("Indication: ?fracture\\n\\nFindings: Mild bulge\\nat L4-5. No fracture.")]
-    [('history', '?fracture'), ('findings', 'Mild bulge at L4-5.'), ('findings', 'No fracture.')]
+    >>> [(s.section, s.text) for s in sentences("Indication: ?fracture\\n\\nFindings: Bulge\\nat L4-5. Scoliosis.")]
+    [('history', '?fracture'), ('findings', 'Bulge at L4-5.'), ('findings', 'Scoliosis.')]
     """
     out: list[Sentence] = []
     for section, fresh, text in _pieces(report):
