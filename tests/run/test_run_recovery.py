@@ -35,7 +35,7 @@ def test_the_page_pools_over_studies() -> None:
     powered = pd.DataFrame({"key": "a", "seed": np.repeat(range(100), 4), "held": [True, True, True, False] * 100,
                             "enough": True, "adjusted": False, "error": 0.25})  # fmt: skip
     null = pd.DataFrame({"seed": np.repeat(range(50), 2), "called": [True] + [False] * 99, "enough": True})
-    text = page(powered, null, count=100, size=10)
+    text = page(powered, null, size=10)
     assert "| coverage of 95% intervals, % | 75.00 (75.0 to 75.0; 400 effects)" in text
     assert "| false positives in the null world, % | 1.00 (-0.9 to 2.9; 100 effects)" in text
     assert "| a | 400 | 75.0 | 0.250 |" in text

@@ -81,17 +81,19 @@ def coverage(found: pd.DataFrame, truths: pd.DataFrame) -> pd.DataFrame:
     return joined
 
 
-def page(powered: pd.DataFrame, null: pd.DataFrame, *, count: int, size: int) -> str:
+def page(powered: pd.DataFrame, null: pd.DataFrame, *, size: int) -> str:
     """The results page."""
-    command = f"python -m spineclock.run.recovery --studies {count} --size {size} --out docs/results/recovery.md"
+    counts = powered["seed"].nunique(), null["seed"].nunique()
+    command = f"python -m spineclock.run.recovery --studies {max(counts)} --size {size} --out docs/results/recovery.md"
     lines = [
         "# Recovery: do the statistics give back what was put in?",
         "",
         "Verification of the code on simulated people; it says nothing of real spines.",
         "",
         f"- Command: `{command}`, 0.8 s a study and core",
-        f"- Data: {count:,} studies of {size:,} people each, seeds from {FIRST_SEED:,}; nine tenths of the people are "
-        "studied, on one tenth Cole's line is fitted; models of Table 5 and Appendix, with and without age, sex, site",
+        f"- Data: {counts[0]:,} studies of the default and {counts[1]:,} of the null world, {size:,} people each, "
+        f"seeds from {FIRST_SEED:,}; nine tenths of the people are studied, on one tenth Cole's line is fitted; models of "
+        "Table 5 and the Appendix, with and without age, sex and site",
         "- Truth: the same models on a million other simulated people (`phantom/truths.json`)",
         "",
         "| pooled over effects | terms that 20 scans or more have | rarer terms | wanted |",
@@ -137,7 +139,7 @@ def main() -> None:
     null = studies(told.studies, told.work, world="null", **how)
     powered = coverage(studies(told.studies, told.work, world="default", **how), stored_truths().table)
     null = null[null["p"].notna()].assign(called=lambda t: t["p"] < 0.05, enough=lambda t: t["n_with"] >= FEW)
-    write_text(told.out, page(powered, null, count=told.studies, size=told.size))
+    write_text(told.out, page(powered, null, size=told.size))
 
 
 if __name__ == "__main__":
