@@ -92,8 +92,8 @@ def page(powered: pd.DataFrame, null: pd.DataFrame, *, size: int) -> str:
         "",
         f"- Command: `{command}`, 0.8 s a study and core",
         f"- Data: {counts[0]:,} studies of the default and {counts[1]:,} of the null world, {size:,} people each, "
-        f"seeds from {FIRST_SEED:,}; nine tenths of the people are studied, on one tenth Cole's line is fitted; models of "
-        "Table 5 and the Appendix, with and without age, sex and site",
+        f"seeds from {FIRST_SEED:,}; nine tenths of the people are studied, on one tenth Cole's line is fitted; models "
+        "of Table 5 and the Appendix, with and without age, sex and site",
         "- Truth: the same models on a million other simulated people (`phantom/truths.json`)",
         "",
         "| pooled over effects | terms that 20 scans or more have | rarer terms | wanted |",
