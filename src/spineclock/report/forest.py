@@ -35,7 +35,7 @@ def forest(
     neutral : float
         No effect: 0, or 1 for ratios, which are drawn on a logarithmic axis.
     """
-    figure = blank(7.2, 1.25 + LINE_INCHES * len(rows))
+    figure = blank(7.2, 1.35 + LINE_INCHES * len(rows))
     axes = figure.subplots()
     if neutral == 1:
         axes.set_xscale("log")
@@ -66,7 +66,7 @@ def forest(
     for edge in np.flatnonzero(np.arange(len(rows)) % 2):
         axes.axhspan(edge - 0.5, edge + 0.5, color=GRID, alpha=0.28, lw=0, zorder=0)
     figure.suptitle(title, x=0.01, ha="left", weight="bold", color=INK, fontsize=11)
-    figure.legend(loc="upper right", ncols=3, frameon=False, fontsize=8, bbox_to_anchor=(1.0, 1.0))
+    figure.legend(loc="outside lower right", ncols=3, frameon=False, fontsize=8)
     return figure
 
 
