@@ -66,7 +66,7 @@ def forest(
     for edge in np.flatnonzero(np.arange(len(rows)) % 2):
         axes.axhspan(edge - 0.5, edge + 0.5, color=GRID, alpha=0.28, lw=0, zorder=0)
     figure.suptitle(title, x=0.01, ha="left", weight="bold", color=INK, fontsize=11)
-    figure.legend(loc="outside lower right", ncols=3, frameon=False, fontsize=8)
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, frameon=False, fontsize=8, borderaxespad=0.2)
     return figure
 
 

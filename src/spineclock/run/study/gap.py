@@ -160,6 +160,8 @@ def figure_7(data: StudyData) -> Section | None:
     except TableError as reason:
         return Section("figure7", title, (), (str(reason),))
     labels = list(dict.fromkeys(curves["group"]))
+    in_words = f"{labels[1]} against {labels[0]}", "heavy against other work"
+    tests["sentence"] = tests["sentence"].str.replace(*in_words, regex=False)
     own = scans.dropna(subset=["work"])
     own = own.assign(group=own["work"].eq("heavy").map({False: labels[0], True: labels[1]}))
     words = dict(zip(labels, ("other work", "physically heavy work"), strict=True))
