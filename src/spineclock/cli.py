@@ -299,6 +299,35 @@ def _study(
         raise typer.Exit(study(predictions, configuration.settings, cohort=cohort, out=out))
 
 
+@app.command(
+    "findings",
+    epilog=_example(
+        "spineclock findings reports.csv --out findings.csv --evidence evidence.csv",
+        "spineclock findings radiological_gradings.csv --format spider --out findings.csv",
+    ),
+)
+def _findings(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="REPORTS", help="A table (scan_id, report), or a folder of .txt; or a graded table."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The findings: scan_id, condition, level, severity.")],
+    evidence: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="The sentence each finding was read from.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--format", metavar="auto|reports|long|wide|spider|rsna2024", help="What the input is.")
+    ] = "auto",
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Read findings from English free-text reports by rules, or from tables of other schemes."""
+    with _plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.findings import findings_to_file
+
+        raise typer.Exit(findings_to_file(source, out, evidence=evidence, kind=kind))
+
+
 phantom_app = typer.Typer(
     help="Simulated people with everything about them known, to try methods on. No real person is described.",
     epilog=_example("spineclock phantom people --n 2000 --seed 1 --out phantom"),

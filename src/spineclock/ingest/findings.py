@@ -59,7 +59,7 @@ def read_findings(path: Path, *, scan_ids: Iterable[str] | None = None) -> Findi
 
 
 def read_ids_as_text(path: Path) -> pd.DataFrame:
-    """The table in a file, its columns with our names, and the scans' identifiers as they are written: 007 stays 007."""
+    """The table in a file, its columns with our names, the scans' identifiers as they are written: 007 stays 007."""
     table = read_table(path)
     own = renamed(table)
     if "scan_id" in own and not pd.api.types.is_string_dtype(own["scan_id"]):

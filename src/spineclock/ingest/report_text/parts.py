@@ -3,7 +3,8 @@
 A condition takes the levels it is directly followed by ("bulge at L4-5"); failing that, in a sentence that begins with
 levels ("L4-5: bulge and fissure"), those before it; otherwise those of the conditions it is listed with; what is
 introduced by "with" or "causing" has the levels of what it goes with. A degree belongs to what it precedes or, after
-"is" or in brackets, follows. Levels that have a degree of their own ("mild at L3-4, moderate at L4-5") repeat the condition.
+"is" or in brackets, follows. Levels that have a degree of their own ("mild at L3-4, moderate at L4-5") repeat the
+condition.
 """
 
 from __future__ import annotations
