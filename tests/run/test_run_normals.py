@@ -15,6 +15,7 @@ from spineclock.normals.cohort import NormalCohort, fit_normals
 from spineclock.run import normals as command
 from spineclock.run.config import NormalsSettings
 from spineclock.run.normals import find, read_fitted, training
+from spineclock.run.normals_page import section
 
 ONE_AFTER_ANOTHER = NormalsSettings(workers=1)
 
@@ -81,6 +82,24 @@ def test_without_training_scans_or_when_told_so_everyone_is_fitted(people: tuple
     assert training(scans.assign(split="test"), ONE_AFTER_ANOTHER).all()
     assert training(scans.drop(columns="split"), ONE_AFTER_ANOTHER).all()
     assert training(scans.assign(split=[" Train", None] * 300), ONE_AFTER_ANOTHER).sum() == 300
+
+
+def test_the_page_says_in_which_bracket_nobody_is_normal_and_who_took_no_part(
+    people: tuple[Findings, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings, scans = people
+    told = section(find(findings, scans, ONE_AFTER_ANOTHER, progress=False), ONE_AFTER_ANOTHER)
+    assert "200 further scans (not in training)" in told.text[1]
+    assert not any("Nobody is normal" in caution for caution in told.caution)
+
+    def eight_apart(vectors: Vectors, how: Clustering, *, seed: int) -> Points:
+        heap = np.arange(len(vectors)) % 8  # 12.5% each
+        return np.column_stack([10 * heap, seed + np.arange(len(vectors)) / 1e3]).astype(np.float32)
+
+    monkeypatch.setattr(command, "embed", eight_apart)
+    young = scans.assign(age_years=np.where(np.arange(600) % 2, 30.0, 45.5))
+    told = section(find(findings, young, ONE_AFTER_ANOTHER, progress=False), ONE_AFTER_ANOTHER)
+    assert any("Nobody is normal in the brackets 30, 50: no cluster there has more than 15%" in c for c in told.caution)
 
 
 def test_a_file_that_is_no_fitted_cohort_is_refused_in_words(tmp_path: Path) -> None:

@@ -42,6 +42,12 @@ def section(found: Found, settings: NormalsSettings) -> Section:
         "The paper lost the minimum cluster size, which decides much: "
         f"{100 * settings.min_cluster_share:g}% is our choice."
     ]
+    if empty := nobody_normal(clusters):
+        cautions.append(
+            f"Nobody is normal in the bracket{'s' if len(empty) > 1 else ''} {', '.join(map(str, empty))}: no cluster "
+            f"there has more than {100 * fitted.cohort.how.normal_share:g}% of it. Other seeds or a larger minimum "
+            "cluster size may find one; a model trained on these normals learns nothing of that age."
+        )
     pictures = [
         Picture(
             "figure3",
@@ -78,6 +84,12 @@ def section(found: Found, settings: NormalsSettings) -> Section:
     return Section(
         "normals", "Figure 3: the normal cohort", tuple(text), tuple(cautions), tuple(tables), tuple(pictures), frames
     )
+
+
+def nobody_normal(clusters: pd.DataFrame) -> list[int]:
+    """The brackets in which no cluster is normal."""
+    any_normal = clusters.groupby("bracket")["normal"].any()
+    return [int(name) for name in any_normal.index[~any_normal]]
 
 
 def _clusters_table(clusters: pd.DataFrame) -> Table:
