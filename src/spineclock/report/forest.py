@@ -11,7 +11,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from spineclock.report.ink import ACCENT, GRID, INK, OLDER, QUIET, blank, plain_axes
 
 LINE_INCHES = 0.3
-ODDS_TICKS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
+RATIO_TICKS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
+FINE_TICKS = (0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4)
+"""Of an axis that spans less than a factor of five."""
 
 
 def forest(
@@ -59,7 +61,8 @@ def forest(
         _arrows(axes, y + up, rows, "paper_", colour=QUIET)
     if neutral == 1:
         low, high = axes.get_xlim()
-        axes.xaxis.set_major_locator(FixedLocator([t for t in ODDS_TICKS if low <= t <= high]))
+        ticks = FINE_TICKS if high < 5 * low else RATIO_TICKS
+        axes.xaxis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.tick_params(axis="y", length=0)

@@ -200,7 +200,17 @@ def scanners(data: StudyData) -> Section | None:
         found = pd.concat([ScannerShare(scanner=c)(data.full_test).assign(of=c) for c in columns], ignore_index=True)
     except TableError as reason:
         return Section("scanner", "Scanners", (), (str(reason),))
-    return Section("scanner", "Scanners and sites", tuple(found["sentence"]), frames={"scanners": found})
+    shares = found[~found.duplicated("of")]  # of each, the share comes first
+    said = [
+        str(text).replace("gap_years", "the gap").replace("scanners", f"{of}s")
+        for text, of in zip(shares["sentence"], shares["of"], strict=True)
+    ]
+    each = found[found.duplicated("of")]
+    body = tuple((str(r.scanner), f"{r.n:,}", interval(r)) for r in records(each))
+    table = Table(
+        "Mean gap less that of all, age and sex taken out, years", ("", "people", "difference (95% CI)"), body
+    )
+    return Section("scanner", "Scanners and sites", tuple(said), (), (table,), frames={"scanners": found})
 
 
 def _of(found: pd.DataFrame, name: str, measure: str) -> float:
