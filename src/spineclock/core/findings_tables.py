@@ -171,7 +171,7 @@ def _cleaned(table: pd.DataFrame, row: npt.NDArray[np.int64]) -> pd.DataFrame:
         rows[name] = values.str.strip().to_numpy(dtype=object)
     rows["row"] = row
     rows["condition"] = rows["condition"].str.lower().str.replace("[ -]", "_", regex=True)
-    rows["severity"] = rows["severity"].str.lower().str.replace("[_-]", " ", regex=True)
+    rows["severity"] = rows["severity"].str.lower().str.replace("(?<=[a-z])[_-](?=[a-z])", " ", regex=True)
     level = rows["level"].str.upper().str.replace("[–—]", "-", regex=True).str.replace(" ", "")
     rows["level"] = level.map(_NAMES).fillna(rows["level"])
     return rows
@@ -219,9 +219,9 @@ def _contradictions(
     nothing = np.isin(scan, scan[at >= 0]) & (at < 0)
     wrong |= {int(k): "none beside findings of the same scan" for k in np.flatnonzero(nothing)}
     key = scan * (len(COLUMNS) + 1) + at + 1
-    order = np.lexsort((code, key))
-    twice = (np.diff(key[order]) == 0) & (np.diff(code[order]) != 0) & (at[order][1:] >= 0)
-    return wrong | {int(k): "another severity than an earlier row of the same finding" for k in order[1:][twice]}
+    _, first, group = np.unique(key, return_index=True, return_inverse=True)
+    other = (code != code[first[group]]) & (at >= 0)
+    return wrong | {int(k): "another severity than an earlier row of the same finding" for k in np.flatnonzero(other)}
 
 
 def _told(rows: pd.DataFrame, k: int) -> str:

@@ -11,7 +11,7 @@ from spineclock.ingest.report_text.levels import Group, groups, hidden
 from spineclock.ingest.report_text.lexicon import degrees, mentions
 from spineclock.ingest.report_text.parts import Parts, Told, covered
 from spineclock.ingest.report_text.pattern import OTHER
-from spineclock.ingest.report_text.scope import ABOUT_OTHERS
+from spineclock.ingest.report_text.scope import about_others
 
 _ENDPLATES = re.compile(
     r"\b(?:inferior|lower) (?:endplates? )?(?:(?:of|"
@@ -54,7 +54,7 @@ def read_sentence(text: str) -> Reading:
     labelled = leads is not None and bool(_LABEL.match(text, leads.end))
     bare = bool(found) and not re.sub(r"[\W_]|\b(?:levels?|discs?|at|the|and|interspace)\b", "", rest)
     named = bool(found)
-    if ABOUT_OTHERS.search(text):
+    if about_others(text):
         return Reading(tuple(_alone(text, found)), leads, named, bare, labelled)
     seen = mentions(text)
     if not any(m.condition != OTHER for m in seen):

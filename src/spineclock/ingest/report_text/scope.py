@@ -32,48 +32,84 @@ _ONGOING = re.compile(
     r"smaller|decreas\w+|improv\w+|now|partial\w*|regress\w*|reduced in size|ongoing|residual|"
     r"recurrent|no (?:\w+ )?(?:interval )?change|re-?identified)\b"
 )
-_FORWARD: tuple[tuple[Kind, str], ...] = (
-    ("resolved", r"\bno longer\b|\b(?:interval |complete |spontaneous |near[- ]complete )*resolution of|"
-    r"\bresolved\b(?= (?!at\b|since\b|completely\b)\w)|\bresorption of|\bdisappearance of"),
-    ("asked", r"\brule[ds]? out\b|\br/o\b|\b(?:evaluat\w+|assess\w*|look(?:ing)?|check(?:ing)?|exam\w*|"
-    r"investigat\w+|screen\w*) for\b|\bquer(?:y|ied)\b|\?\s?(?=[a-z])|\bto exclude\b|\bexclude\b|"
-    r"\bto look for\b|\bplease\b"),
-    ("hedged", r"\bpossib\w+|\bperhaps\b|\bquestionabl[ey]\b|\bquestion of\b|\bquestion(?:ed)?\b|\bequivocal\w*|"
-    r"\bmay\b|\bmight\b|\bcould\b|\bpotential(?:ly)?\b|\bdifferential\b|\bborderline\b|"
-    r"\bless likely\b|\bcannot (?:\w+ )*?(?:exclude|rule out|be certain)"
-     r"|\b(?:difficult|hard|impossible|unable|not possible) to (?:\w+ )?(?:exclude|rule out)|\b(?:do|"
-     r"does|would) not (?:\w+ )?(?:exclude|rule out)|\b(?:versus|vs)\b|\bif\b|\bdoubtful\b|"
-     r"\buncertain\b|\bunclear\b|\bindeterminate\b(?! (?:\w+ ){0,2}?(?:lesion|focus))|\bat risk\b|"
-     r"\brisk of\b|\bpredispos\w+ to\b|\bmimic\w*|\bnot (?:entirely |definitely |"
-     r"definitively )?exclude"),
-    ("historical", r"\b(?:history|hx) of\b|\bh/o\b|\b(?:prior|previous(?:ly)?|past|former(?:ly)?)\b|"
-    r"\bstatus[- ]post\b|\bs/p\b|\bpost-?operative(?:ly)?\b|\bpreoperative\b|\btreated(?: for)?\b|"
-    r"\bfamily history\b|\bin (?:19|20)\d\d\b"
-     r"|\b(?:decompression|laminectomy|fusion|discectomy|microdiscectomy|surgery|repair|operation|"
-     r"operated|kyphoplasty|vertebroplasty)(?: \w+){0,2}? (?:for|of)\b|\bhad (?:a |an )\b"),
-    ("negated", r"\bno\b(?! longer\b)|\bnot\b|\bwithout\b|\bnor\b|\bneither\b|\bnever\b|\bnegative for\b|"
-    r"\bfree (?:of|from)\b|\babsence of\b|\babsent\b(?= [a-z])|\black(?:s|"
-    r"ing)?(?: of)?\b(?! (?:of )?(?:normal|the normal|lordo))|\bnil\b(?= [a-z])|\bdenies\b|"
-    r"\brather than\b|\binstead of\b|\bexclud(?:es|ed|ing)\b|\bfails? to\b|\bunlikely to\b|"
-    r"\bunlikely\b(?= [a-z])|\bwithin normal limits\b(?= for)|\bnon(?= )"),
-)  # fmt: skip
-_BACKWARD: tuple[tuple[Kind, str], ...] = (
-    ("resolved", r"\b(?:ha[sve]+|had|is|are|now|since|completely|fully|largely|entirely|"
-    r"interval)(?: \w+){0,2}? (?:resolved|disappeared|resorbed|cleared)\b|\b(?:no longer|"
-    r"not any ?more)\b|\b(?:ha[sve]+|was|were|been) (?:\w+ )?removed\b|\bresolved\b(?=\s*[.,;)]|\s*$)"),
-    ("negated", r"\b(?:not|never|nor)(?: \w+){0,2}? (?:seen|identified|present|demonstrated|visuali[sz]ed|evident|"
-    r"appreciated|noted|detected|observed|apparent|shown|found|confirmed|depicted|recognized|visible|"
-    r"encountered|suspected|well seen|there)\b"
-     r"|\b(?:is|are|was|were|been|be) (?:\w+ )?(?:absent|excluded|ruled out|lacking|unlikely)\b|"
-     r"\bunlikely\b(?=\s*[.,;)]|\s*$)|(?::|\s-|=|\bis\b|\bare\b)\s*(?:none|nil|absent|negative|no|"
-     r"not present|not seen|n)(?: (?:seen|identified|present|noted|detected|evident|"
-     r"significant))?(?=\s*(?:[.,;)]|$))|\babsent\b(?=\s*[.,;)]|\s*$)|\bhas been excluded\b"),
-    ("hedged", r"\bcannot be (?:\w+ )?(?:excluded|ruled out)|\bnot (?:\w+ )?(?:excluded|ruled out)|\b(?:is|are|"
-    r"was|were|remains?) (?:\w+ )?(?:possible|questionable|equivocal|questioned|uncertain|doubtful|"
-    r"a possibility|considered)\b|(?<=\w)\s?\?|\bto be excluded\b|\bshould be (?:excluded|considered)|"
-    r"\b(?:difficult|hard|impossible) to (?:\w+ )?(?:exclude|assess)|\bcould be considered\b"),
-    ("historical", r"\b(?:previously|formerly) (?:treated|repaired|operated)\b"),
-)  # fmt: skip
+_FORWARD: tuple[tuple[Kind, str, str], ...] = (
+    (
+        "resolved",
+        "no longer,resol,resorp,disappear",
+        r"\bno longer\b|\b(?:interval |complete |spontaneous |near[- ]complete )*resolution of|"
+        r"\bresolved\b(?= (?!at\b|since\b|completely\b)\w)|\bresorption of|\bdisappearance of",
+    ),
+    (
+        "asked",
+        "rule,r/o, for,quer,?,exclud,please,look",
+        r"\brule[ds]? out\b|\br/o\b|\b(?:evaluat\w+|assess\w*|look(?:ing)?|check(?:ing)?|exam\w*|"
+        r"investigat\w+|screen\w*) for\b|\bquer(?:y|ied)\b|\?\s?(?=[a-z])|\bto exclude\b|\bexclude\b|"
+        r"\bto look for\b|\bplease\b",
+    ),
+    (
+        "hedged",
+        "possib,perhaps,question,equivocal,may,might,could,potential,different,borderline,less "
+        "likely,exclud,rule out,certain,versus,vs,if,doubt,unclear,indeterm,risk,predispos,mimic",
+        r"\bpossib\w+|\bperhaps\b|\bquestionabl[ey]\b|\bquestion of\b|\bquestion(?:ed)?\b|\bequivocal\w*|"
+        r"\bmay\b|\bmight\b|\bcould\b|\bpotential(?:ly)?\b|\bdifferential\b|\bborderline\b|"
+        r"\bless likely\b|\bcannot (?:\w+ )*?(?:exclude|rule out|be certain)"
+        r"|\b(?:difficult|hard|impossible|unable|not possible) to (?:\w+ )?(?:exclude|rule out)|\b(?:do|"
+        r"does|would) not (?:\w+ )?(?:exclude|rule out)|\b(?:versus|vs)\b|\bif\b|\bdoubtful\b|"
+        r"\buncertain\b|\bunclear\b|\bindeterminate\b(?! (?:\w+ ){0,2}?(?:lesion|focus))|\bat risk\b|"
+        r"\brisk of\b|\bpredispos\w+ to\b|\bmimic\w*|\bnot (?:entirely |definitely |"
+        r"definitively )?exclude",
+    ),
+    (
+        "historical",
+        "hist,hx,h/o,prior,previous,past,former,status,s/p,operati,operated,treated,in 19,in "
+        "20,decompress,ectomy,fusion,surgery,repair,plasty,had ",
+        r"\b(?:history|hx) of\b|\bh/o\b|\b(?:prior|previous(?:ly)?|past|former(?:ly)?)\b|"
+        r"\bstatus[- ]post\b|\bs/p\b|\bpost-?operative(?:ly)?\b|\bpreoperative\b|\btreated(?: for)?\b|"
+        r"\bfamily history\b|\bin (?:19|20)\d\d\b"
+        r"|\b(?:decompression|laminectomy|fusion|discectomy|microdiscectomy|surgery|repair|operation|"
+        r"operated|kyphoplasty|vertebroplasty)(?: \w+){0,2}? (?:for|of)\b|\bhad (?:a |an )\b",
+    ),
+    (
+        "negated",
+        "no,without,never,negative,free,absen,lack,nil,denies,rather,instead,exclud,fail,unlikely,nei"
+        "ther,within normal",
+        r"\bno\b(?! longer\b)|\bnot\b|\bwithout\b|\bnor\b|\bneither\b|\bnever\b|\bnegative for\b|"
+        r"\bfree (?:of|from)\b|\babsence of\b|\babsent\b(?= [a-z])|\black(?:s|"
+        r"ing)?(?: of)?\b(?! (?:of )?(?:normal|the normal|lordo))|\bnil\b(?= [a-z])|\bdenies\b|"
+        r"\brather than\b|\binstead of\b|\bexclud(?:es|ed|ing)\b|\bfails? to\b|\bunlikely to\b|"
+        r"\bunlikely\b(?= [a-z])|\bwithin normal limits\b(?= for)|\bnon(?= )",
+    ),
+)
+"""Kind, parts of words of which one is in every match, and the words; what follows them is not told."""
+_BACKWARD: tuple[tuple[Kind, str, str], ...] = (
+    (
+        "resolved",
+        "resol,disappear,resorb,cleared,longer,any more,anymore,removed",
+        r"\b(?:ha[sve]+|had|is|are|now|since|completely|fully|largely|entirely|"
+        r"interval)(?: \w+){0,2}? (?:resolved|disappeared|resorbed|cleared)\b|\b(?:no longer|"
+        r"not any ?more)\b|\b(?:ha[sve]+|was|were|been) (?:\w+ )?removed\b|\bresolved\b(?=\s*[.,;)]|\s*$)",
+    ),
+    (
+        "negated",
+        "not,never,nor,absent,exclud,ruled,lacking,unlikely,nil,negative,no,: n,- n,= n,is n,are n,:n,-n,=n",
+        r"\b(?:not|never|nor)(?: \w+){0,2}? (?:seen|identified|present|demonstrated|visuali[sz]ed|evident|"
+        r"appreciated|noted|detected|observed|apparent|shown|found|confirmed|depicted|recognized|visible|"
+        r"encountered|suspected|well seen|there)\b"
+        r"|\b(?:is|are|was|were|been|be) (?:\w+ )?(?:absent|excluded|ruled out|lacking|unlikely)\b|"
+        r"\bunlikely\b(?=\s*[.,;)]|\s*$)|(?::|\s-|=|\bis\b|\bare\b)\s*(?:none|nil|absent|negative|no|"
+        r"not present|not seen|n)(?: (?:seen|identified|present|noted|detected|evident|"
+        r"significant))?(?=\s*(?:[.,;)]|$))|\babsent\b(?=\s*[.,;)]|\s*$)|\bhas been excluded\b",
+    ),
+    (
+        "hedged",
+        "exclu,possib,question,equivocal,certain,doubt,consider,?,ruled,difficult,hard,impossible,assess",
+        r"\bcannot be (?:\w+ )?(?:excluded|ruled out)|\bnot (?:\w+ )?(?:excluded|ruled out)|\b(?:is|are|"
+        r"was|were|remains?) (?:\w+ )?(?:possible|questionable|equivocal|questioned|uncertain|doubtful|"
+        r"a possibility|considered)\b|(?<=\w)\s?\?|\bto be excluded\b|\bshould be (?:excluded|considered)|"
+        r"\b(?:difficult|hard|impossible) to (?:\w+ )?(?:exclude|assess)|\bcould be considered\b",
+    ),
+    ("historical", "previously,formerly", r"\b(?:previously|formerly) (?:treated|repaired|operated)\b"),
+)
 _NEW = (
     r"(?:mild|moderate|severe|small|large|minimal|slight|tiny|marked|advanced|minor|subtle|trace|"
     r"early|a|an|there|multilevel|multi-level|diffuse|"
@@ -88,18 +124,17 @@ _END = re.compile(
 _HARD = re.compile(
     r"[.;!:]|\bbut\b|\bhowever\b|\b(?:al)?though\b|\bwhereas\b|\bwhile\b|\bexcept\b|\bthere (?:is|are)\b|,"
 )
-_CUES = tuple((kind, re.compile(words)) for kind, words in _FORWARD)
-_AFTER = tuple((kind, re.compile(words)) for kind, words in _BACKWARD)
-_ANY = re.compile("|".join(f"(?:{words})" for _, words in (*_FORWARD, *_BACKWARD)))
+_CUES = tuple((kind, tuple(stems.split(",")), re.compile(words)) for kind, stems, words in _FORWARD)
+_AFTER = tuple((kind, tuple(stems.split(",")), re.compile(words)) for kind, stems, words in _BACKWARD)
 _OR = re.compile(r"\b(?:or|nor)\b")
-ABOUT_OTHERS = re.compile(
+_GENERAL = re.compile(
     r"\b(?:prevalence|asymptomatic (?:people|individuals|persons|adults|population|subjects|patients)|"
     r"people without|general population|"
     r"without (?:back )?(?:pain|symptoms)|common in (?:people|patients|adults|asymptomatic)|incidence|"
     r"by definition|is defined as|are defined as|nomenclature|commonly seen)\b|"
     r"\([<>~]?\d{1,3}\s?%\)"
 )
-"""Sentences about people in general: the rates and definitions some reports end with."""
+_GENERAL_STEMS = ("preval", "asymptom", "without", "general", "common", "incid", "defin", "nomencl", "%")
 
 
 @dataclass(frozen=True)
@@ -118,20 +153,27 @@ def scopes(text: str) -> list[Scope]:
     ...     for s in scopes("no bulge or stenosis, but mild fissure")]
     [('negated', 'no bulge or stenosis, ')]
     """
-    if not _ANY.search(text):
-        return []
-    if ABOUT_OTHERS.search(text):
+    if about_others(text):
         return [Scope("historical", 0, len(text))]
+    forward = [(kind, cue) for kind, stems, cue in _CUES if any(stem in text for stem in stems) and cue.search(text)]
+    backward = [cue for cue in _AFTER if any(stem in text for stem in cue[1])]
+    if not forward and not backward:
+        return []
     text = NO_CUE.sub(lambda match: "_" * len(match[0]), text)
     found = []
-    for kind, cue in _CUES:
+    for kind, cue in forward:
         for match in cue.finditer(text):
             if kind == "historical" and _ONGOING.search(text):
                 continue
             found.append(Scope(kind, match.start(), _end(text, match, kind)))
-    for kind, cue in _AFTER:
+    for kind, _, cue in backward:
         found += [Scope(kind, _begin(text, match.start()), match.end()) for match in cue.finditer(text)]
-    return found
+    return sorted(found, key=lambda scope: scope.kind != "hedged")  # "cannot be excluded" is no denial
+
+
+def about_others(text: str) -> bool:
+    """Whether a sentence is about people in general: the rates and definitions some reports end with."""
+    return any(stem in text for stem in _GENERAL_STEMS) and bool(_GENERAL.search(text))
 
 
 def _end(text: str, cue: re.Match[str], kind: Kind) -> int:
