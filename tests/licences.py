@@ -80,6 +80,7 @@ def licence_of(package: Distribution) -> Licence:
     """The licence expression, else the classifiers, else the first line of the free text."""
     meta = package.metadata
     classifiers = [c.split(" :: ")[-1] for c in meta.get_all("Classifier") or [] if c.startswith("License ::")]
+    classifiers = [c for c in classifiers if c != "OSI Approved"]  # which names none
     free = (meta.get("License") or "").strip().splitlines()
     text = meta.get("License-Expression") or "; ".join(classifiers) or (free[0] if free else "unknown")
     return Licence(canonical(meta["Name"]), package.version, text)
