@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -137,6 +138,47 @@ def test_new_people_are_labelled_by_the_fit_and_do_not_change_it(fitted: tuple[F
         assert of_it.count(labels.loc[k, "cluster"]) == max(map(of_it.count, of_it))
     one_by_one = pd.concat([cohort.label(new.take([s]), [40.0]) for s in new.scan_ids[2:30]], ignore_index=True)
     pd.testing.assert_frame_equal(one_by_one, labels.iloc[2:30].reset_index(drop=True))  # nobody else matters
+
+
+def test_exact_neighbours_lead_to_the_verdicts_of_umap_left_alone(
+    fitted: tuple[Findings, np.ndarray, Fitted],
+) -> None:
+    """With the neighbours umap-learn finds itself, whose ties between equal reports fall as its sorting has them."""
+    import umap
+
+    findings, _, found = fitted
+    normal = found.labels["normal"].to_numpy(dtype=bool)
+    how = Clustering()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        alone = umap.UMAP(n_neighbors=15, min_dist=0.0, metric="canberra", random_state=0).fit_transform(
+            findings.dense()
+        )
+    label = clusters(alone, how, bracket=40)
+    large = np.bincount(label + 1) > how.normal_share * len(label)
+    large[0] = False  # the outliers
+    assert (large[label + 1] == normal).mean() > 0.9
+
+
+def test_a_bracket_in_which_all_reports_are_the_same_is_one_normal_cluster() -> None:
+    findings = Findings(pd.Index([f"s{k}" for k in range(60)], name="scan_id"), empty_codes(60))
+    found = fit_normals(findings, np.full(60, 30.0))
+    assert found.cohort.clusters().loc[0, "name"] == "no finding"
+    assert found.labels["normal"].all()  # UMAP scatters them, and HDBSCAN alone calls 70% of them abnormal
+
+
+def test_equal_reports_get_equal_verdicts_and_the_fit_tells_them_again() -> None:
+    findings, _ = planted(300, seed=4)
+    cut = np.random.default_rng(0).normal(0, 0.2, (300, 2)).astype(np.float32)
+    cut[:, 0] += 5 * (np.arange(300) % 3 == 0)  # a plane that tears equal reports apart
+    found = fit_normals(findings, np.full(300, 40.0), embedded={40: cut})
+    of_report = pd.Series(found.labels["cluster"].to_numpy()).groupby(distinct(findings.dense()).of_row)
+    assert of_report.nunique().max() == 1
+    again = found.cohort.label(findings, np.full(300, 40.0))
+    assert (again["cluster"] == found.labels["cluster"]).all()
+    table = found.cohort.clusters().set_index("cluster")["n"]
+    assert table.drop(OUTLIER).is_monotonic_decreasing
+    assert table[0] == (found.labels["cluster"] == 0).sum()
 
 
 def test_the_same_seed_gives_the_same_plane_and_another_one_another() -> None:

@@ -92,14 +92,20 @@ def test_the_page_says_in_which_bracket_nobody_is_normal_and_who_took_no_part(
     assert "200 further scans (not in training)" in told.text[1]
     assert not any("Nobody is normal" in caution for caution in told.caution)
 
-    def eight_apart(vectors: Vectors, how: Clustering, *, seed: int) -> Points:
-        heap = np.arange(len(vectors)) % 8  # 12.5% each
-        return np.column_stack([10 * heap, seed + np.arange(len(vectors)) / 1e3]).astype(np.float32)
+    codes = empty_codes(600)
+    for row in range(600):  # eight kinds of report, 12.5% each
+        codes[row, [column("disc_bulge", f"L{k}") for k in range(1, 1 + row // 2 % 8)]] = 1
 
-    monkeypatch.setattr(command, "embed", eight_apart)
+    def apart(vectors: Vectors, how: Clustering, *, seed: int) -> Points:
+        scatter = np.random.default_rng(seed).normal(0, 0.1, (len(vectors), 2))
+        return (np.outer(vectors.sum(axis=1), [10, 0]) + scatter).astype(np.float32)
+
+    monkeypatch.setattr(command, "embed", apart)
     young = scans.assign(age_years=np.where(np.arange(600) % 2, 30.0, 45.5))
-    told = section(find(findings, young, ONE_AFTER_ANOTHER, progress=False), ONE_AFTER_ANOTHER)
+    several = find(Findings(findings.scan_ids, codes), young, ONE_AFTER_ANOTHER, progress=False)
+    told = section(several, ONE_AFTER_ANOTHER)
     assert any("Nobody is normal in the brackets 30, 50: no cluster there has more than 15%" in c for c in told.caution)
+    assert several.labels["normal"].sum() == 0
 
 
 def test_a_file_that_is_no_fitted_cohort_is_refused_in_words(tmp_path: Path) -> None:

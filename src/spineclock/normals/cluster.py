@@ -77,6 +77,25 @@ def clusters(points: Points, how: Clustering, *, bracket: int) -> Labels:
     return _ordered(_hdbscan(points, how, size=len(points), epsilon=how.epsilon_of(bracket), metric="euclidean"))
 
 
+def agreed(labels: Labels, of_row: npt.NDArray[np.int64]) -> Labels:
+    """The same clusters with equal reports in one: the one most of them are in.
+
+    UMAP lays equal reports out as a patch, which HDBSCAN may cut where it is most of a bracket; a verdict on one and
+    another on its equal would be chance. ``of_row`` says which report each row holds
+    (:func:`~spineclock.normals.canberra.distinct`). Where all are equal they are one cluster.
+
+    >>> agreed(np.array([0, 0, 1, -1, 1]), np.array([7, 7, 7, 8, 9]) - 7).tolist()
+    [0, 0, 0, -1, 1]
+    """
+    reports = int(of_row.max(initial=-1)) + 1
+    if reports == 1:
+        return np.zeros_like(labels)
+    votes = np.zeros((reports, int(labels.max(initial=OUTLIER)) + 2), dtype=np.int64)
+    np.add.at(votes, (of_row, labels), 1)  # outliers, −1, in the last column
+    most = votes.argmax(axis=1)
+    return _ordered(np.where(most == votes.shape[1] - 1, OUTLIER, most)[of_row])
+
+
 def direct_clusters(vectors: Vectors, how: Clustering) -> Labels:
     """The clusters HDBSCAN finds by the Canberra distance itself, without a plane between: the paper's future work.
 

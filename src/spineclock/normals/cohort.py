@@ -14,7 +14,7 @@ from spineclock.core.brackets import BRACKETS, bracket
 from spineclock.core.errors import TableError, UsageError
 from spineclock.core.findings import Findings, dense_names
 from spineclock.normals.canberra import Vectors, distances, distinct
-from spineclock.normals.cluster import OUTLIER, Clustering, Labels, Points, clusters, embed
+from spineclock.normals.cluster import OUTLIER, Clustering, Labels, Points, agreed, clusters, embed
 from spineclock.normals.naming import cluster_name
 
 SCHEMA = "spineclock.normals/1"
@@ -182,7 +182,8 @@ def fit_normals(
         if len(own) < 3 * how.n_neighbors:
             continue
         points = embed(dense[own], how, seed=seed) if embedded is None else embedded[name]
-        cluster[own], plane[own] = clusters(points, how, bracket=name), points
+        cluster[own] = agreed(clusters(points, how, bracket=name), distinct(dense[own]).of_row)
+        plane[own] = points
         fits.append(_fit(name, dense[own], cluster[own]))
         report(name)
     if not fits:
