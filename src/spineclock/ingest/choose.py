@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from spineclock.core.errors import InputError, SpineclockError
 from spineclock.core.recipe import Accepts
 from spineclock.core.records import Failure
-from spineclock.ingest import checks
+from spineclock.ingest import checks, stations
+from spineclock.ingest.names import short_hash
 from spineclock.ingest.refs import SeriesRef
 
 _LOCALISER = re.compile(r"\b(locali[sz]er|loc|scout|survey|topogram|surview|smart ?brain|3[ -]?pl(ane)?)\b")
@@ -33,15 +34,19 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Choice:
-    """The series to read, those refused, and the inputs that are left with none."""
+    """The series to read, those refused, the inputs that are left with none; and which chosen files look like stations
+    of one spine and yet are read each by itself, with the reason."""
 
     chosen: tuple[SeriesRef, ...]
     refused: tuple[Refusal, ...] = ()
     failures: tuple[Failure, ...] = ()
+    apart: tuple[Refusal, ...] = ()
 
 
 def choose(refs: Sequence[SeriesRef], accepts: Accepts) -> Choice:
     """The one best fitting series of each DICOM study, and every fitting file that is a volume of its own.
+
+    Stations of one spine are put together and count as one (:mod:`spineclock.ingest.stations`).
 
     Among series that fit, the order is: preferred weighting, preferred words, weighting told by the header, an original
     over a corrected one, more slices, finer pixels, lower series number. A study (or a folder of files, or a file named
@@ -50,6 +55,7 @@ def choose(refs: Sequence[SeriesRef], accepts: Accepts) -> Choice:
     chosen: list[SeriesRef] = []
     refused: list[Refusal] = []
     failures: list[Failure] = []
+    apart: list[Refusal] = []
     studies: dict[tuple[str, str], list[SeriesRef]] = defaultdict(list)
     for ref in refs:
         alone = str(ref.source if ref.named else ref.source.parent)
@@ -60,16 +66,40 @@ def choose(refs: Sequence[SeriesRef], accepts: Accepts) -> Choice:
         refused += [Refusal(ref, why) for ref, why in zip(members, reasons, strict=True) if why]
         if study and fits:
             fits.sort(key=lambda ref: _rank(ref, accepts))
-            best = fits[0]
-            refused += [
-                Refusal(ref, f"fits too, but {best.label} was preferred: {_difference(best, ref, accepts)}")
-                for ref in fits[1:]
-            ]
-            fits = [best]
+            joined = stations.of_study(fits)
+            refused += _beside(fits, joined, accepts)
+            fits = list(joined.refs)
+        elif fits:
+            joined = stations.of_folder(fits)
+            apart += [Refusal(ref, joined.why_not[ref.scan_id]) for ref in fits if ref.scan_id in joined.why_not]
+            fits = list(joined.refs)
         chosen += fits
         if not fits:
             failures.append(_failure(members, reasons, accepts))
-    return Choice(tuple(chosen), tuple(refused), tuple(failures))
+    return Choice(_with_own_ids(chosen, refs), tuple(refused), tuple(failures), tuple(apart))
+
+
+def _beside(fits: Sequence[SeriesRef], joined: stations.Joined, accepts: Accepts) -> list[Refusal]:
+    """Why each series of a study that fits, the best first, is not read: neither the best nor one of its stations."""
+    (taken,) = joined.refs
+    refused = []
+    for ref in fits:
+        if ref is fits[0] or ref in taken.stations:
+            continue
+        why = f"fits too, but {fits[0].label} was preferred: {_difference(fits[0], ref, accepts)}"
+        refused.append(Refusal(ref, "; ".join(part for part in (why, joined.why_not.get(ref.scan_id, "")) if part)))
+    return refused
+
+
+def _with_own_ids(chosen: Sequence[SeriesRef], refs: Sequence[SeriesRef]) -> tuple[SeriesRef, ...]:
+    """The references, stitched ones renamed where a series or another stitched one has their name."""
+    names = [ref.scan_id.casefold() for ref in (*refs, *(c for c in chosen if c.stations))]
+    return tuple(
+        replace(c, scan_id=f"{c.scan_id}-{short_hash(c.source.as_posix())}")
+        if c.stations and names.count(c.scan_id.casefold()) > 1
+        else c
+        for c in chosen
+    )
 
 
 def _why_not(ref: SeriesRef, accepts: Accepts) -> str:

@@ -84,6 +84,7 @@ def facts(header: Dataset, *, keep_patient_id: bool = False) -> Facts:
         sex=sex,
         unfit=_unfit(header),
         notes=(*age_notes, *(("text is burned into the image",) if burned else ())),
+        frame_of_reference=text(header, "FrameOfReferenceUID"),
     )
     return weighted(bare, header)
 

@@ -36,6 +36,8 @@ class Facts:
     unfit: str = ""
     """Why this is no scan of a patient at all (a report, a screen save, colours), or empty."""
     notes: tuple[str, ...] = ()
+    frame_of_reference: str = ""
+    """What series must share for their positions to be comparable; files do not tell it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,9 @@ class SeriesRef:
     ----------
     scan_id : str
         Unique within a listing, safe as a folder name, free of patient names.
+    kind : Kind
+        How the samples are stored. Stations put together count as ``"dicom"``, whatever they are stored in: no one file
+        has the axes of the whole.
     frames : tuple of (Path, int)
         Files and the frame in each, in order along the slice normal; one pair with frame 0 for a file that is a volume.
     source : Path
@@ -60,6 +65,8 @@ class SeriesRef:
         Whether the user named this very file.
     problem : str
         Why it cannot be loaded, as far as headers tell, or empty.
+    stations : tuple of SeriesRef
+        The series that are stitched into this one, the preferred one first; its grid is then canonical.
     """
 
     scan_id: str
@@ -75,15 +82,20 @@ class SeriesRef:
     named: bool = False
     problem: str = ""
     notes: tuple[str, ...] = ()
+    stations: tuple[SeriesRef, ...] = ()
 
     @property
     def slice_spacing_mm(self) -> float:
         """Distance between slices: DICOM's third axis, the coarsest axis of a file without slice order."""
+        if self.stations:
+            return self.spacing_mm[0]
         return self.spacing_mm[2] if self.kind == "dicom" else max(self.spacing_mm)
 
     @property
     def slices(self) -> int:
         """Number of slices: along DICOM's third axis, along the coarsest (then shortest) axis of other files."""
+        if self.stations:
+            return self.shape[0]
         if self.kind == "dicom":
             return self.shape[2]
         return min(zip((-s for s in self.spacing_mm), self.shape, strict=True))[1]
@@ -97,6 +109,8 @@ class SeriesRef:
     @property
     def label(self) -> str:
         """How a person would name the series: its number and description, or its file."""
+        if self.stations:
+            return f"{len(self.stations)} stations ({', '.join(sorted(s.label for s in self.stations))})"
         if self.kind != "dicom":
             return self.source.name
         number = "without a number" if self.facts.series_number is None else str(self.facts.series_number)

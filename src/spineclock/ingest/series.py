@@ -21,6 +21,7 @@ from spineclock.ingest import checks, find, metaimage, nifti
 from spineclock.ingest.choose import Refusal, choose
 from spineclock.ingest.names import is_mask, unique_ids
 from spineclock.ingest.refs import SeriesRef
+from spineclock.ingest.stitch import stitch
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,17 @@ def list_series(*paths: Path, scratch: Path | None = None, keep_patient_id: bool
 
 
 def load(ref: SeriesRef, *, max_bytes: int = LARGEST_BYTES) -> Scan:
-    """A series as a canonical scan: the same samples and place however it was stored.
+    """A series as a canonical scan: the same samples and place however it was stored; stations stitched.
+
+    Stations that turn out not to go together once their samples are read give the preferred one, with a note.
 
     Raises
     ------
     InputError, GeometryError
         If it is damaged, larger than allowed, not finite, or empty of contrast.
     """
+    if ref.stations:
+        return _stitched(ref, max_bytes)
     checks.require_room(ref.shape, max_bytes=max_bytes)
     stored = _volume(ref, max_bytes)
     checks.require_spacing(stored.spacing_mm)
@@ -91,6 +96,20 @@ def load(ref: SeriesRef, *, max_bytes: int = LARGEST_BYTES) -> Scan:
         told.repetition_time_ms, told.scanner, told.person_id, told.age_years, told.sex,
         notes=(*told.notes, *ref.notes, *_looks_like_ct(ref, volume), *_looks_like_labels(volume)),
     )  # fmt: skip
+
+
+def _stitched(ref: SeriesRef, max_bytes: int) -> Scan:
+    """The stations as one scan; the preferred one alone, with the reason, where another is damaged or does not fit."""
+    preferred, *others = ref.stations
+    first = load(preferred, max_bytes=max_bytes)
+    try:
+        checks.require_room(ref.shape, max_bytes=max_bytes)
+        scans = [first, *(load(other, max_bytes=max_bytes) for other in others)]
+        return stitch(scans, scan_id=ref.scan_id, source=ref.source)
+    except (SpineclockError, OSError) as error:
+        why = find.reason(error).rstrip(".")
+        note = f"{preferred.label} was read alone, not stitched with {len(others)} more: {why}"
+        return replace(first, scan_id=ref.scan_id, source=ref.source, notes=(note, *first.notes))
 
 
 def _volume(ref: SeriesRef, max_bytes: int) -> Volume:

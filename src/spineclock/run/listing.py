@@ -32,6 +32,11 @@ def listed(inputs: Sequence[Path], accepts: Accepts, *, scratch: Path) -> Listed
     choice = choose(listing.refs, accepts)
     for refusal in choice.refused:
         log.info("%s was not taken: %s", refusal.ref.label, refusal.reason)
+    for ref in choice.chosen:
+        if ref.stations:
+            log.info("%s: %s", ref.scan_id, "; ".join(ref.notes))
+    for lone in choice.apart:
+        log.warning("%s is read by itself, %s", lone.ref.label, lone.reason)
     failed = {f.input for f in choice.failures}
     beside = tuple(r for r in choice.refused if not failed & {str(r.ref.source), str(r.ref.source.parent)})
     return Listed(choice.chosen, (*listing.failures, *choice.failures), beside)
