@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from spineclock.learn.segmentation import (
-    Cycle,
-    LabelledSlices,
-    SegmentationTraining,
-    segmentation_loss,
-    train_segmenter,
-)
+from spineclock.learn.segmentation import Cycle, SegmentationTraining, train_segmenter
+from spineclock.learn.segmentation_examples import LabelledSlices
+from spineclock.learn.segmentation_loss import segmentation_loss
 from spineclock.nets.segmenter import Segmenter
 
 CYCLES = (Cycle(3, 2e-3, 0.4, 25, 1.0, 0.6), Cycle(2, 1e-3, 0.5, 4, 0.6, 0.5))
@@ -40,11 +36,11 @@ def test_a_training_stopped_in_either_cycle_ends_as_an_unbroken_one(
     unbroken = train_segmenter(examples, CONFIG)
     calls = []
 
-    def stop_at_times(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def stop_at_times(scores: torch.Tensor, labels: torch.Tensor, sacrum: torch.Tensor) -> torch.Tensor:
         calls.append(1)
         if len(calls) in (3, 6):  # in the first cycle, and after it was taken up, in the second
             raise Stopped
-        return segmentation_loss(scores, labels)
+        return segmentation_loss(scores, labels, sacrum)
 
     monkeypatch.setattr("spineclock.learn.segmentation.segmentation_loss", stop_at_times)
     for _ in range(2):

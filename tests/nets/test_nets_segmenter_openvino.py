@@ -33,7 +33,7 @@ def test_openvino_gives_the_probabilities_of_pytorch(tmp_path):
     pictures = np.random.default_rng(0).normal(size=(2, 3, 96, 64)).astype(np.float32)
     wanted = torch_scorer(net)(pictures)
     found = compile_segmenter(read_arrays(tmp_path / "net.safetensors"), threads=1)(pictures)
-    assert found.shape == wanted.shape == (2, 4, 96, 64)
+    assert found.shape == wanted.shape == (2, 5, 96, 64)
     assert wanted.std() > 0.02
     np.testing.assert_allclose(found, wanted, atol=5e-5)
 

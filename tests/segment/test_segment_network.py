@@ -43,7 +43,7 @@ def test_looking_only_round_the_spine_changes_nothing(monkeypatch):
 
     windowed_answer, _ = network.class_probabilities(scan, counting)
     assert max(h * w for h, w in seen[1:]) < 0.3 * max(h * w for h, w in seen[:1])
-    monkeypatch.setattr(network, "_spine_window", lambda pictures, scorer: (slice(None), slice(None)))
+    monkeypatch.setattr(network, "_spine_window", lambda pictures, scorer: (4, (slice(None), slice(None))))
     whole_answer, _ = network.class_probabilities(scan, bright_is_disc)
     np.testing.assert_allclose(windowed_answer, whole_answer, atol=1e-4)
 

@@ -33,8 +33,8 @@ DISC, BODY, ARCH, RIB = 100, 200, 300, 400
 """What is added to a vertebra's number for the disc below it, its body, its arch and its ribs."""
 
 
-CLASSES = ("background", "disc", "vertebra", "canal")
-"""What the segmentation network tells apart, by the number in its label maps."""
+CLASSES = ("background", "disc", "vertebra", "canal", "sacrum")
+"""What the segmentation network tells apart, by the number in its label maps; older weights lack the last."""
 
 
 class Structure(IntEnum):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,11 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from spineclock.core.anatomy import CLASSES
-from spineclock.core.geometry import resample
-from spineclock.core.volume import Mask, Volume
+from spineclock.learn.segmentation_examples import FULL_SCALE, UNKNOWN, LabelledSlices, Source
+from spineclock.learn.segmentation_loss import segmentation_loss
 from spineclock.nets.segmenter import Segmenter
-from spineclock.segment.slices import PIXEL_MM, to_pictures, windowed, working_grid
+from spineclock.segment.slices import PIXEL_MM
 
 
 @dataclass(frozen=True)
@@ -54,30 +55,33 @@ class SegmentationTraining:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class LabelledSlices:
-    """A person's slices as pictures in 0..1 and their labels, both (N, H, W)."""
+class Batch(NamedTuple):
+    """What one step learns from: pictures (N, 3, H, W), labels (N, H, W), and whose sacrum is labelled (N,)."""
 
     pictures: Tensor
     labels: Tensor
+    sacrum: Tensor
 
 
-def labelled_slices(volume: Volume, mask: Mask) -> LabelledSlices:
-    """The pictures and labels the network learns from, on its own grid."""
-    pictures = windowed(to_pictures(working_grid(volume).array))
-    labels = to_pictures(resample(mask, (mask.spacing_mm[0], PIXEL_MM, PIXEL_MM)).array)
-    return LabelledSlices(torch.from_numpy(pictures.copy()).half(), torch.from_numpy(labels.astype(np.uint8)))
+Draw = Callable[[float, np.random.Generator], Batch]
+"""Draws a batch whose pictures are changed this strongly."""
 
 
 def train_segmenter(
-    examples: Sequence[LabelledSlices],
+    examples: Sequence[LabelledSlices] | Sequence[Source],
     config: SegmentationTraining,
     *,
     first_cycle: Segmenter | None = None,
+    start: Segmenter | None = None,
+    device: str = "cpu",
     checkpoint: Path | None = None,
     report: Callable[[str, float, float], None] = lambda where, loss, left_s: None,
 ) -> Segmenter:
     """A trained network: AdamW on one-cycle schedules, cross-entropy + soft Dice, averaged weights.
+
+    ``examples`` are of one kind, or sources of several with the share of each. The first cycle goes on from ``start``
+    where it is given. On another device than the CPU the examples lie in its memory, pictures are changed there and
+    the arithmetic is in bfloat16; such a run is not the same to the last digit when repeated.
 
     With ``first_cycle``, a network that an earlier training left after the first cycle, it goes on with the second.
     With ``checkpoint`` the training takes up where an earlier one was stopped; the random stream of each step
@@ -85,18 +89,19 @@ def train_segmenter(
     ``report`` is called with the place, the loss and the seconds left in the cycle.
     """
     torch.manual_seed(config.seed)
-    net = first_cycle or Segmenter()
+    net = (first_cycle or start or Segmenter()).to(device)
+    draw = drawing(examples, config, device)
     for number in range(0 if first_cycle is None else 1, len(config.cycles)):
         of_cycle = (
             None if checkpoint is None else checkpoint.with_name(f"{checkpoint.stem}-{number}{checkpoint.suffix}")
         )
-        net = _cycle(net, examples, config, number, of_cycle, report)
-    return net.eval()
+        net = _cycle(net, draw, config, number, of_cycle, report)
+    return net.cpu().eval()
 
 
 def _cycle(
     net: Segmenter,
-    examples: Sequence[LabelledSlices],
+    draw: Draw,
     config: SegmentationTraining,
     number: int,
     checkpoint: Path | None,
@@ -115,8 +120,7 @@ def _cycle(
     begun = time.monotonic()
     for step in range(first, cycle.steps):
         rng = np.random.default_rng((config.seed, number, step) if number else (config.seed, step))
-        pictures, labels = _batch(examples, config, cycle.strength_at(step), rng)
-        loss = segmentation_loss(net(pictures.contiguous(memory_format=torch.channels_last)), labels)
+        loss = _loss(net, draw(cycle.strength_at(step), rng))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -133,13 +137,35 @@ def _cycle(
     return trained
 
 
-def segmentation_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy plus one minus the mean soft Dice of the three structures over the batch."""
-    p = scores.softmax(1)
-    truth = F.one_hot(labels, len(CLASSES)).permute(0, 3, 1, 2).to(p.dtype)
-    overlap = 2 * (p * truth).sum((0, 2, 3)) + 1
-    dice = overlap / (p.sum((0, 2, 3)) + truth.sum((0, 2, 3)) + 1)
-    return F.cross_entropy(scores, labels) + 1 - dice[1:].mean()
+def drawing(
+    examples: Sequence[LabelledSlices] | Sequence[Source], config: SegmentationTraining, device: str = "cpu"
+) -> Draw:
+    """How the batches of a training are drawn on a device."""
+    sources = [e if isinstance(e, Source) else Source([e], share=1.0) for e in examples]
+    if all(isinstance(e, LabelledSlices) for e in examples):
+        sources = [Source([e for s in sources for e in s.examples])]
+    sources = [s for s in sources if s.examples and s.share > 0]
+    if device != "cpu":
+        from spineclock.learn.segmentation_device import DeviceBatches
+
+        return DeviceBatches(sources, config, device)
+    return lambda strength, rng: _batch(sources, config, strength, rng)
+
+
+def drawn_example(sources: Sequence[Source], rng: np.random.Generator) -> LabelledSlices:
+    """An example of a source drawn by the sources' shares."""
+    source = sources[0]
+    if len(sources) > 1:
+        shares = np.array([s.share for s in sources], float)
+        source = sources[int(rng.choice(len(sources), p=shares / shares.sum()))]
+    return source.examples[int(rng.integers(len(source.examples)))]
+
+
+def _loss(net: Segmenter, batch: Batch) -> Tensor:
+    kind = batch.pictures.device.type
+    with nullcontext() if kind == "cpu" else torch.autocast(kind, torch.bfloat16):
+        scores = net(batch.pictures.contiguous(memory_format=torch.channels_last))
+    return segmentation_loss(scores.float(), batch.labels, batch.sacrum)
 
 
 def _restore(checkpoint: Path | None, parts: dict[str, object]) -> int:
@@ -158,15 +184,41 @@ def _save(checkpoint: Path, parts: dict[str, object], step: int) -> None:
     partial.replace(checkpoint)
 
 
-def _batch(
-    examples: Sequence[LabelledSlices], config: SegmentationTraining, strength: float, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    drawn = [_crop(examples[int(rng.integers(len(examples)))], config.crop, strength, rng) for _ in range(config.batch)]
+def _batch(sources: Sequence[Source], config: SegmentationTraining, strength: float, rng: np.random.Generator) -> Batch:
+    drawn, sacrum = [], []
+    for _ in range(config.batch):
+        example = drawn_example(sources, rng)
+        drawn.append(_crop(example, config.crop, strength, rng))
+        sacrum.append(example.sacrum)
     labels = torch.stack([y for _, y in drawn])
     pictures = torch.stack([_restyled(x, y, strength, rng) for x, y in drawn])
+    return Batch(standardised(pictures), labels.long(), torch.tensor(sacrum))
+
+
+def standardised(pictures: Tensor) -> Tensor:
+    """Each example of a batch with mean 0 and standard deviation 1."""
     spread = pictures.std((1, 2, 3), keepdim=True) + 1e-3
-    pictures = (pictures - pictures.mean((1, 2, 3), keepdim=True)) / spread
-    return pictures, labels.long()
+    return (pictures - pictures.mean((1, 2, 3), keepdim=True)) / spread
+
+
+def neighbours(n: int, k: int, slice_mm: float, rng: np.random.Generator) -> list[int]:
+    """A slice between two that lie 0 to 4 mm aside, the nearest ones where slices are thicker; either way round."""
+    away_mm = int(rng.choice([0, 1, 1, 1, 2, 3, 4]))
+    offset = max(1, round(away_mm / slice_mm)) if away_mm else 0
+    offset *= int(rng.choice([-1, 1]))
+    return [min(max(k - offset, 0), n - 1), k, min(max(k + offset, 0), n - 1)]
+
+
+def turned(strength: float, pixel_mm: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """The 2 × 2 matrix from a crop's pixels to an example's, rotated, scaled and sheared at random."""
+    angle, shear = strength * np.deg2rad(rng.normal(0, 9)), strength * rng.normal(0, 0.06)
+    zoom = np.exp(strength * (rng.normal(0, 0.13) + rng.normal(0, 0.05, 2)))
+    turn = (
+        np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        @ [[1, shear], [0, 1]]
+        @ np.diag(zoom)
+    )
+    return np.asarray(PIXEL_MM / np.array(pixel_mm)[:, None] * turn)
 
 
 def _crop(
@@ -175,21 +227,16 @@ def _crop(
     """A rotated, scaled, sheared window of three slices, (3, h, w), and the middle one's labels, (h, w)."""
     n, rows, columns = example.labels.shape
     k = int(rng.integers(n))
-    offset = int(rng.choice([0, 1, 1, 1, 2, 3, 4])) * int(rng.choice([-1, 1]))
-    index = [min(max(k - offset, 0), n - 1), k, min(max(k + offset, 0), n - 1)]
+    index = neighbours(n, k, example.slice_mm, rng)
     slices, labels = example.pictures[index].float(), example.labels[k]
+    if not example.pictures.is_floating_point():
+        slices = slices / FULL_SCALE
     spine = torch.nonzero(labels)
     if len(spine) and rng.random() < 0.85:
-        centre = spine[rng.integers(len(spine))].numpy() + rng.normal(0, 25, 2)
+        centre = spine[rng.integers(len(spine))].numpy() + wandering(example.pixel_mm, rng)
     else:
         centre = rng.random(2) * (rows, columns)
-    angle, shear = strength * np.deg2rad(rng.normal(0, 9)), strength * rng.normal(0, 0.06)
-    zoom = np.exp(strength * (rng.normal(0, 0.13) + rng.normal(0, 0.05, 2)))
-    turn = (
-        np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        @ [[1, shear], [0, 1]]
-        @ np.diag(zoom)
-    )
+    turn = turned(strength, example.pixel_mm, rng)
     r, c = np.meshgrid(np.arange(crop[0]) - crop[0] / 2, np.arange(crop[1]) - crop[1] / 2, indexing="ij")
     at = np.einsum("ab,bhw->ahw", turn, np.stack([r, c])) + centre[:, None, None]
     if rng.random() < 0.3 * strength:  # gentle elastic bend
@@ -203,11 +250,24 @@ def _crop(
     return x, y.to(torch.uint8)
 
 
+def wandering(pixel_mm: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """How far, in an example's pixels, a crop's middle lies from a point of the spine."""
+    return np.asarray(rng.normal(0, 25, 2) * PIXEL_MM / np.array(pixel_mm))
+
+
+def tissue_shifts(rng: np.random.Generator) -> np.ndarray:
+    """How much brighter each class is drawn, the sacrum as the vertebrae are; what is unknown as background."""
+    shift = np.zeros(UNKNOWN + 1, np.float32)
+    shift[1:4] = rng.normal(0, 0.22, 3)
+    shift[4] = shift[2]
+    return shift
+
+
 def _restyled(x: Tensor, y: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
     """The pictures as another scanner or sequence might have shown them."""
     h, w = y.shape
     if rng.random() < 0.4 * strength:  # each tissue brighter or darker, as between T1 and T2
-        shift = torch.from_numpy(np.r_[0.0, rng.normal(0, 0.22, 3)].astype(np.float32))[y.long()]
+        shift = torch.from_numpy(tissue_shifts(rng))[y.long()]
         x = x + F.avg_pool2d(shift[None], 5, 1, 2)
     if rng.random() < 0.15 * strength:
         x = 1 - x

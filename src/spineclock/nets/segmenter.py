@@ -8,6 +8,7 @@ systems use TotalSpineSeg or SPINEPS.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from spineclock.core.anatomy import CLASSES
+from spineclock.nets.weights import load_into, read_arrays
 
 Floats = npt.NDArray[np.float32]
 
@@ -34,9 +36,11 @@ class Segmenter(nn.Module):
     ----------
     channels : tuple of int
         Feature channels at each level, each level half the resolution of the one before.
+    classes : int
+        What it tells apart: all of ``core.anatomy.CLASSES``, or its first four as in weights made before the sacrum.
     """
 
-    def __init__(self, channels: tuple[int, ...] = (16, 48, 96, 160, 224)) -> None:
+    def __init__(self, channels: tuple[int, ...] = (16, 48, 96, 160, 224), *, classes: int = len(CLASSES)) -> None:
         super().__init__()
         self.fold = nn.PixelUnshuffle(2)
         self.down = nn.ModuleList()
@@ -48,11 +52,11 @@ class Segmenter(nn.Module):
         for width in reversed(channels[:-1]):
             self.up.append(double_conv(c + width, width))
             c = width
-        self.head = nn.Conv2d(c, len(CLASSES) * 4, 1)
+        self.head = nn.Conv2d(c, classes * 4, 1)
         self.unfold = nn.PixelShuffle(2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores, shape (N, 4, H, W), from slices, shape (N, 3, H, W), rows downwards, columns backwards."""
+        """Scores, shape (N, classes, H, W), from slices, shape (N, 3, H, W), rows downwards, columns backwards."""
         x = self.fold(x)  # N 12 H/2 W/2
         skips: list[Tensor] = []
         for block in self.down:
@@ -62,6 +66,20 @@ class Segmenter(nn.Module):
             x = block(torch.cat([nn.functional.interpolate(x, scale_factor=2.0), skip], dim=1))
         scores: Tensor = self.unfold(self.head(x))
         return scores
+
+
+def read_segmenter(path: Path) -> Segmenter:
+    """The network of a weights file, in evaluation mode, with as many classes as the file has scores for.
+
+    Raises
+    ------
+    InputError
+        If the file is not safetensors, or holds other tensors than the network has.
+    """
+    head = read_arrays(path).get("head.bias")
+    net = Segmenter() if head is None else Segmenter(classes=max(1, len(head) // 4))
+    load_into(net, path)
+    return net
 
 
 def torch_scorer(net: nn.Module) -> Callable[[Floats], Floats]:

@@ -21,9 +21,9 @@ BATCH_NORM_EPSILON = 1e-5
 
 
 def compile_segmenter(tensors: Tensors, *, threads: int | None = None) -> Callable[[Floats], Floats]:
-    """The network as a function from pictures (N, 3, H, W) to class probabilities (N, 4, H, W), in float32.
+    """The network as a function from pictures (N, 3, H, W) to class probabilities (N, classes, H, W), in float32.
 
-    ``tensors`` are the state of ``Segmenter`` by name; the depth of the network is read off them.
+    ``tensors`` are the state of ``Segmenter`` by name; the network's depth and classes are read off them.
     """
     core = ov.Core()
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}

@@ -9,7 +9,6 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from spineclock.core.anatomy import CLASSES
 from spineclock.core.volume import Mask
 from spineclock.run.tables import markdown
 from spineclock.segment.instances import find
@@ -25,7 +24,7 @@ def page(scores: pd.DataFrame, *, masks: Mapping[str, Path], series: Path | None
 
     ``series`` is SPIDER's table of series, which holds how many vertebrae and discs each shows.
     """
-    names = list(CLASSES[1:])
+    names = list(GOALS)
     summary = pd.DataFrame(
         {
             "structure": names,

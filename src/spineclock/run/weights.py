@@ -14,14 +14,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from spineclock.core.anatomy import CLASSES
 from spineclock.core.volume import Mask
 from spineclock.ingest.datasets import spider
 from spineclock.ingest.datasets.spider import SpiderPerson
 from spineclock.learn.folds import folds_by_person
-from spineclock.learn.segmentation import SegmentationTraining, labelled_slices, train_segmenter
-from spineclock.nets.segmenter import Segmenter
-from spineclock.nets.weights import load_into, save, sha256
+from spineclock.learn.segmentation import SegmentationTraining, train_segmenter
+from spineclock.learn.segmentation_examples import labelled_slices
+from spineclock.nets.segmenter import read_segmenter
+from spineclock.nets.weights import save, sha256
 from spineclock.recipes.mri_age import AGE_MODEL, SEGMENTER
 from spineclock.run import age_results, segmentation_results
 from spineclock.run.age_model import age_model, measured_people
@@ -32,15 +32,17 @@ from spineclock.segment.network import class_probabilities, label_map
 from spineclock.stats.measured_age import MeasuredAge
 
 FOLDS = 5
+OUTLINED = ("disc", "vertebra", "canal")
+"""What the experts outlined: classes 1, 2, 3. The sacrum they left out."""
 CARD = "MODEL_CARD_mri_age.md"
 STAGES = (*map(str, range(FOLDS)), "all", "outlines", "age", "package")
 """Training without each fold, training on everyone, out-of-fold label maps, the age model, and putting it in place."""
 
 
 def dice(found: Mask, truth: Mask) -> dict[str, float]:
-    """Dice overlap of each structure on the scan's own grid; 1 where both are empty."""
+    """Dice overlap of each structure the experts outlined, on the scan's own grid; 1 where both are empty."""
     scores = {}
-    for c, name in enumerate(CLASSES[1:], start=1):
+    for c, name in enumerate(OUTLINED, start=1):
         a, b = found.array == c, truth.array == c
         total = int(a.sum()) + int(b.sum())
         scores[name] = 2 * int((a & b).sum()) / total if total else 1.0
@@ -69,10 +71,7 @@ def train_fold(
     def report(where: str, loss: float, left_s: float) -> None:
         print(f"segmenter {stage}: {where}, loss {loss:.3f}, {left_s / 60:.0f} min left", flush=True)
 
-    start = None
-    if first is not None:
-        start = Segmenter()
-        load_into(start, first / weights.name)
+    start = None if first is None else read_segmenter(first / weights.name)
     net = train_segmenter(examples, config, first_cycle=start, checkpoint=work / f"{stage}.ckpt", report=report)
     about = {
         "people": str(len(examples)),

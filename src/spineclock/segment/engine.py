@@ -21,14 +21,11 @@ def scorer(weights: Path, *, engine: Engine = "auto", threads: int | None = None
     if engine == "torch":
         import torch
 
-        from spineclock.nets.segmenter import Segmenter, torch_scorer
-        from spineclock.nets.weights import load_into
+        from spineclock.nets.segmenter import read_segmenter, torch_scorer
 
         if threads:
             torch.set_num_threads(threads)
-        net = Segmenter()
-        load_into(net, weights)
-        return torch_scorer(net)
+        return torch_scorer(read_segmenter(weights))
     from spineclock.nets.segmenter_openvino import compile_segmenter
     from spineclock.nets.weights import read_arrays
 

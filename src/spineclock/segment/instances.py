@@ -19,7 +19,7 @@ from spineclock.segment.column import Column, split
 from spineclock.segment.discs import Disc, expected_gaps_mm, find_discs, gaps_mm
 from spineclock.segment.levels import named
 
-DISC_CLASS, VERTEBRA_CLASS, CANAL_CLASS = 1, 2, 3
+DISC_CLASS, VERTEBRA_CLASS, CANAL_CLASS, SACRUM_CLASS = 1, 2, 3, 4
 DOUBT = 0.7
 """What one doubt about the count takes off the confidence, as a factor."""
 
@@ -133,18 +133,20 @@ def bodies(instances: Instances) -> Mask:
 
 
 def semantic(labels: Mask) -> Mask:
-    """The classes (1 disc, 2 vertebra, 3 canal) of a label map in the spineclock numbering.
+    """The classes (1 disc, 2 vertebra, 3 canal, 4 sacrum) of a label map in the spineclock numbering.
 
-    Bodies and arches count as vertebra; cord and CSF as canal; sacrum, ribs and muscles as background.
+    Bodies and arches count as vertebra; cord and CSF as canal; S1 with its parts and the disc below it as sacrum; ribs
+    and muscles as background.
 
-    >>> semantic(Mask(np.array([[[0, 24, 124, 61, 224, 26]]]), np.eye(4))).array.tolist()
-    [[[0, 2, 1, 3, 2, 0]]]
+    >>> semantic(Mask(np.array([[[0, 24, 124, 61, 224, 26, 419]]]), np.eye(4))).array.tolist()
+    [[[0, 2, 1, 3, 2, 4, 0]]]
     """
     vertebrae = np.array([n for name, n in LEVEL_NUMBERS.items() if name != "S1"])
     table = np.zeros(max(512, int(labels.array.max(initial=0)) + 1), np.uint8)
     table[np.r_[vertebrae, vertebrae + BODY, vertebrae + ARCH]] = VERTEBRA_CLASS
     table[vertebrae + DISC] = DISC_CLASS
     table[[Structure.CANAL, Structure.CORD, Structure.CSF]] = CANAL_CLASS
+    table[LEVEL_NUMBERS["S1"] + np.array([0, DISC, BODY, ARCH])] = SACRUM_CLASS
     return labels.with_array(table[labels.array])
 
 

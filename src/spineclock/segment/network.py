@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from spineclock.core.anatomy import CLASSES
 from spineclock.core.geometry import resample_like
 from spineclock.core.volume import Mask, Volume
 from spineclock.segment.slices import (
@@ -22,7 +21,7 @@ from spineclock.segment.slices import (
 )
 
 Scorer = Callable[[Floats], Floats]
-"""Class probabilities (N, 4, H, W) from pictures (N, 3, H, W); H and W multiples of 32."""
+"""Class probabilities (N, C, H, W) from pictures (N, 3, H, W); H and W multiples of 32, C as many as it tells apart."""
 
 VIEWS_MM = ((1.0, False), (3.0, True))
 """Averaged looks at each slice: distance of the neighbours in millimetres, and whether left and right are swapped."""
@@ -37,7 +36,7 @@ MARGIN = 32
 def class_probabilities(
     volume: Volume, scorer: Scorer, *, views_mm: tuple[tuple[float, bool], ...] = VIEWS_MM, batch: int = 4
 ) -> tuple[Floats, Volume]:
-    """Probabilities of each class, shape (4, I, J, K), and the working-grid volume they lie on.
+    """Probabilities of each class, shape (C, I, J, K), and the working-grid volume they lie on.
 
     ``volume`` is canonical. A few slices are looked at whole; the rest only round the spine found in these, the
     remainder being background. Views that come to the same slices are computed once.
@@ -51,29 +50,32 @@ def class_probabilities(
         (min(max(1, round(mm / grid.spacing_mm[0])), max(n - 1, 1)), mirrored if n > 1 else False)
         for mm, mirrored in views_mm
     }
-    total = np.zeros((n, len(CLASSES), *pictures.shape[1:]), np.float32)
+    classes, window = _spine_window(pictures, scorer)
+    total = np.zeros((n, classes, *pictures.shape[1:]), np.float32)
     total[:, 0] = 1.0
-    window = _spine_window(pictures, scorer)
     if window is not None:
-        found = np.zeros((n, len(CLASSES), *pictures[0][window].shape), np.float32)
+        found = np.zeros((n, classes, *pictures[0][window].shape), np.float32)
         for offset, mirrored in sorted(looks):
             stacks = with_neighbours(pictures[(slice(None), *window)], offset, mirrored=mirrored)
             for start in range(0, n, batch):
                 found[start : start + batch] += scorer(np.ascontiguousarray(stacks[start : start + batch]))
         total[(slice(None), slice(None), *window)] = found / len(looks)
     total = total[:, :, :rows, :columns]
-    return np.stack([from_pictures(total[:, c]) for c in range(len(CLASSES))]), grid
+    return np.stack([from_pictures(total[:, c]) for c in range(classes)]), grid
 
 
-def _spine_window(pictures: Floats, scorer: Scorer) -> tuple[slice, slice] | None:
-    """Rows and columns that hold the spine with a margin, in the network's multiples; None where there is no spine."""
+def _spine_window(pictures: Floats, scorer: Scorer) -> tuple[int, tuple[slice, slice] | None]:
+    """The number of classes, and the rows and columns that hold the spine with a margin, in the network's multiples.
+
+    The latter is None where there is no spine.
+    """
     index = np.unique(np.linspace(0, len(pictures) - 1, PROBES).round().astype(int))
     probes = scorer(np.ascontiguousarray(with_neighbours(pictures, 1, of=index)))
     spine = (probes.argmax(axis=1) > 0).any(axis=0)
     if not spine.any():
-        return None
+        return probes.shape[1], None
     rows, columns = (_span(np.flatnonzero(spine.any(axis)), spine.shape[1 - axis]) for axis in (1, 0))
-    return rows, columns
+    return probes.shape[1], (rows, columns)
 
 
 def _span(found: npt.NDArray[np.intp], length: int) -> slice:
@@ -92,7 +94,7 @@ def certain_label_map(probabilities: Floats, grid: Volume, target: Volume) -> tu
     best = np.zeros(target.shape, np.uint8)
     highest = np.full(target.shape, -1.0, np.float32)
     same = target.shape == grid.shape and np.allclose(target.affine, grid.affine)
-    for c in range(len(CLASSES)):
+    for c in range(len(probabilities)):
         p = probabilities[c]
         if not same:
             p = resample_like(Volume(p, grid.affine), target.shape, target.affine).array

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from spineclock.core.geometry import resample
 from spineclock.core.volume import Array, Volume
 
 Floats = npt.NDArray[np.float32]
@@ -21,6 +20,8 @@ def working_grid(volume: Volume) -> Volume:
 
     Pixels that are within 3% of that are left alone: the network has seen greater differences.
     """
+    from spineclock.core.geometry import resample  # here, so that training needs no SimpleITK
+
     float_volume = volume.with_array(volume.array.astype(np.float32))
     slices_mm, *pixel_mm = volume.spacing_mm
     wanted = [mm if abs(mm / PIXEL_MM - 1) < 0.03 else PIXEL_MM for mm in pixel_mm]

@@ -1,0 +1,53 @@
+"""What the segmentation network's training makes small."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from spineclock.learn.segmentation_examples import UNKNOWN
+from spineclock.segment.instances import SACRUM_CLASS
+
+
+def segmentation_loss(scores: Tensor, labels: Tensor, sacrum: Tensor | None = None) -> Tensor:
+    """Cross-entropy plus one minus the mean soft Dice of the structures over the batch.
+
+    Pixels labelled 255 take no part. Where an example's sacrum is not labelled, its background may be either: the two
+    probabilities are added in the cross-entropy, and the example takes no part in the sacrum's Dice (Fang & Yan,
+    IEEE Trans Med Imaging 39:3619, 2020).
+
+    Parameters
+    ----------
+    scores : Tensor, shape (N, C, H, W)
+        C is 5, or 4 for a network that knows no sacrum.
+    labels : Tensor, shape (N, H, W)
+        Class numbers.
+    sacrum : Tensor of bool, shape (N,), optional
+        Whether each example's sacrum is labelled; all are where it is not given.
+
+    Examples
+    --------
+    >>> scores = torch.tensor([2.0, 0.0, 0.0, 0.0, 2.0]).view(1, 5, 1, 1)
+    >>> background = torch.zeros(1, 1, 1, dtype=torch.long)
+    >>> known, partial = (segmentation_loss(scores, background, torch.tensor([k])) for k in (True, False))
+    >>> bool(partial < known)
+    True
+    """
+    log_p = scores.log_softmax(1)
+    known = labels != UNKNOWN
+    truth = labels.where(known, torch.zeros_like(labels))
+    surprise = -log_p.gather(1, truth[:, None])[:, 0]
+    weight = known[:, None].expand(-1, scores.shape[1], -1, -1).to(log_p.dtype)
+    if sacrum is not None and scores.shape[1] > SACRUM_CLASS:
+        either = -torch.logaddexp(log_p[:, 0], log_p[:, SACRUM_CLASS])
+        surprise = torch.where(~sacrum[:, None, None] & (truth == 0), either, surprise)
+        labelled = torch.ones(len(scores), scores.shape[1], device=scores.device, dtype=log_p.dtype)
+        labelled[:, SACRUM_CLASS] = sacrum.to(log_p.dtype)
+        weight = weight * labelled[:, :, None, None]
+    entropy = (surprise * known).sum() / known.sum().clamp_min(1)
+    p = log_p.exp() * weight
+    one = F.one_hot(truth, scores.shape[1]).permute(0, 3, 1, 2).to(p.dtype) * weight
+    overlap = 2 * (p * one).sum((0, 2, 3)) + 1
+    dice = overlap / (p.sum((0, 2, 3)) + one.sum((0, 2, 3)) + 1)
+    return entropy + 1 - dice[1:].mean()
