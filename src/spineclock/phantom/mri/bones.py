@@ -1,0 +1,301 @@
+"""Paints vertebral bodies and blocks of bone: marrow in a shell of cortex, edges by coverage."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from spineclock.phantom.anatomy.forms import Records
+from spineclock.phantom.mri.ground import Canvas, Floats, cover, nearest, smooth, span
+
+MARROW = np.dtype(
+    [(name, "f8") for name in ("marrow", "cortex", "vein", "modic", "lesion", "shell_up", "shell_down", "wall")]
+)
+"""Signals of one body's parts, and the thickness of its end plates (upper, lower) and walls in mm."""
+EDGE_MM = 1.6
+"""Radius of a body's rims."""
+
+
+@njit(cache=True)
+def upper_plate(b: npt.NDArray[np.void], u: float, v: float) -> float:
+    """Height of a body's upper end plate, in its own frame, at a point to the right and front."""
+    across = (u / b.width_upper) ** 2
+    hollow = 1.0 - across - (v / b.depth_upper) ** 2
+    w = 0.5 * b.height + b.lean * v + b.wave * math.sin(0.42 * v + b.phase[0]) * math.sin(0.27 * u + 0.11 * v + b.phase[1])
+    if hollow > 0.0:
+        w -= b.hollow_upper * hollow
+    if b.sunk_front > 0.0:
+        t = min(max(0.5 * (v / b.depth_upper + 1.0), 0.0), 1.2)
+        w -= b.sunk_front * t * math.sqrt(t)
+    if b.uncus > 0.0 and across > 0.3:
+        w += b.uncus * min(1.0, (across - 0.3) * 1.6)
+    if b.dent[0] > 0.0:
+        far = ((u - b.dent_at[0, 0]) ** 2 + (v - b.dent_at[0, 1]) ** 2) / 18.0
+        w -= b.dent[0] * math.exp(-far)
+    return w
+
+
+@njit(cache=True)
+def lower_plate(b: npt.NDArray[np.void], u: float, v: float) -> float:
+    """Height of a body's lower end plate, likewise."""
+    hollow = 1.0 - (u / b.width_lower) ** 2 - (v / b.depth_lower) ** 2
+    w = -0.5 * b.height - b.lean * v + b.wave * math.sin(0.42 * v + b.phase[2]) * math.sin(0.27 * u + 0.11 * v + b.phase[3])
+    if hollow > 0.0:
+        w += b.hollow_lower * hollow
+    if b.dent[1] > 0.0:
+        far = ((u - b.dent_at[1, 0]) ** 2 + (v - b.dent_at[1, 1]) ** 2) / 18.0
+        w += b.dent[1] * math.exp(-far)
+    return w
+
+
+@njit(cache=True)
+def outline(u: float, v: float, half_width: float, half_depth: float) -> float:
+    """About the distance out of an end plate's outline: blunt at the back with a shallow notch, rounder in front."""
+    a = abs(u) / half_width
+    if v < 0.0:
+        c = -v / half_depth
+        notch = 0.07 * max(0.0, 1.0 - 4.0 * a * a)
+        c = c / (1.0 - notch)
+        q = math.sqrt(math.sqrt(a * a * a * a + c * c * c * c))
+    else:
+        c = v / half_depth
+        q = math.sqrt(a * a + c * c)
+        q = 0.7 * q + 0.3 * math.sqrt(math.sqrt(a * a * a * a + c * c * c * c))
+    return (q - 1.0) * (half_width * a + half_depth * c) / max(a + c, 1e-6)
+
+
+@njit(cache=True)
+def body_distance(b: npt.NDArray[np.void], u: float, v: float, w: float) -> tuple[float, float, float, float]:
+    """About the distance out of a body; and those above its upper plate, below its lower one, and out of its wall."""
+    t = min(max(w / b.height + 0.5, 0.0), 1.0)
+    half_width = b.width_lower + (b.width_upper - b.width_lower) * t
+    half_depth = b.depth_lower + (b.depth_upper - b.depth_lower) * t
+    side = outline(u, v, half_width, half_depth)
+    belt = 4.0 * t * (1.0 - t)
+    if v > 0.0:
+        spur = b.spur_upper * math.exp(-(((1.0 - t) * b.height / 2.6) ** 2)) + b.spur_lower * math.exp(
+            -((t * b.height / 2.6) ** 2)
+        )
+        side += b.waist * belt - spur * min(1.0, v / half_depth + 0.35)
+    else:
+        ends = math.exp(-(((1.0 - t) * b.height / 2.0) ** 2)) + math.exp(-((t * b.height / 2.0) ** 2))
+        side += (0.5 * b.waist if abs(u) < 0.6 * half_width else b.waist) * belt - b.spur_back * ends
+    side += 1.2 * b.wave * math.sin(0.35 * w + b.phase[0]) * math.sin(0.2 * u + b.phase[3])
+    above, below = w - upper_plate(b, u, v), lower_plate(b, u, v) - w
+    r = EDGE_MM
+    p, q = side + r, max(above, below) + r
+    inner = min(max(p, q), 0.0)
+    p, q = max(p, 0.0), max(q, 0.0)
+    return math.sqrt(p * p + q * q) + inner - r, above, below, side
+
+
+@njit(cache=True)
+def paint_bodies(canvas: Canvas, bodies: Records, signals: Records, fine: Floats, islands: Floats, cell: float) -> None:
+    """Paints each body with its marrow's texture and whatever is in it."""
+    signal, labels = canvas.signal, canvas.labels
+    ox, oy, oz = canvas.origin
+    sx, sy, sz = canvas.step
+    for n in range(len(bodies)):
+        b, s = bodies[n], signals[n]
+        cx, cy, cz = b.centre
+        axes = b.axes
+        wide = max(b.width_upper, b.width_lower) + 3.0
+        deep = max(b.depth_upper, b.depth_lower) + 3.0 + max(b.spur_upper, b.spur_lower)
+        tall = 0.5 * b.height + abs(b.lean) * deep + b.uncus + 2.0
+        reach_x = wide * abs(axes[0, 0]) + deep * abs(axes[1, 0]) + tall * abs(axes[2, 0])
+        reach_y = wide * abs(axes[0, 1]) + deep * abs(axes[1, 1]) + tall * abs(axes[2, 1])
+        reach_z = wide * abs(axes[0, 2]) + deep * abs(axes[1, 2]) + tall * abs(axes[2, 2])
+        i0, i1 = span(cx, reach_x, ox, sx, signal.shape[0])
+        j0, j1 = span(cy, reach_y, oy, sy, signal.shape[1])
+        k0, k1 = span(cz, reach_z, oz, sz, signal.shape[2])
+        for i in range(i0, i1):
+            x = ox + i * sx - cx
+            for j in range(j0, j1):
+                y = oy + j * sy - cy
+                for k in range(k0, k1):
+                    z = oz + k * sz - cz
+                    u = x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2]
+                    v = x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2]
+                    w = x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2]
+                    if abs(w) > tall or abs(v) > deep or abs(u) > wide:
+                        continue
+                    out, above, below, side = body_distance(b, u, v, w)
+                    share = cover(out, canvas.soft)
+                    if share == 0.0:
+                        continue
+                    depth = max(above + s.shell_up, below + s.shell_down, side + s.wall, out + 0.3)
+                    inside = min(share, cover(depth, canvas.soft))
+                    value = s.cortex
+                    if inside > 0.0:
+                        value = _marrow(b, s, u, v, w, above, below)
+                        rough = nearest(fine, (x + cx) / cell + 31.0 * n, (y + cy) / cell, (z + cz) / cell)
+                        patch = smooth(islands, (x + cx) / 5.0 + 7.0 * n, (y + cy) / 5.0, (z + cz) / 5.0)
+                        value *= max(0.15, 1.0 + b.unevenness * (rough + 0.8 * patch))
+                    signal[i, j, k] = signal[i, j, k] * (1 - share) + s.cortex * (share - inside) + value * inside
+                    if share > 0.5:
+                        labels[i, j, k] = b.label
+
+
+@njit(cache=True)
+def _marrow(
+    b: npt.NDArray[np.void], s: npt.NDArray[np.void], u: float, v: float, w: float, above: float, below: float
+) -> float:
+    """Signal of marrow at a point of a body, before its texture."""
+    value = s.marrow
+    if b.modic_upper > 0.0 or b.modic_lower > 0.0:
+        place = math.exp(-(((v / b.depth_upper - b.modic_front) / 0.75) ** 2))
+        most = 0.0
+        if b.modic_upper > 0.0:
+            most = max(most, min(1.0, max(0.0, 1.3 - (-above) / (b.modic_upper * place + 0.01))))
+        if b.modic_lower > 0.0:
+            most = max(most, min(1.0, max(0.0, 1.3 - (-below) / (b.modic_lower * place + 0.01))))
+        value += (s.modic - value) * most
+    if b.vein > 0.0 and v < -0.15 * b.depth_upper and abs(u) < 5.0:
+        cleft = (1.0 - (w / b.vein) ** 2) * (1.0 - (u / 5.0) ** 2)
+        if cleft > 0.0:
+            value += (s.vein - value) * min(1.0, 2.0 * cleft) * min(1.0, -(v / b.depth_upper + 0.15) * 3.0)
+    if b.lesion > 0.0:
+        away = math.sqrt(
+            (u - b.lesion_at[0]) ** 2 + (v - b.lesion_at[1]) ** 2 + (w - b.lesion_at[2]) ** 2
+        ) - b.lesion
+        value += (s.lesion - value) * cover(away, 2.0)
+    return value
+
+
+@njit(cache=True)
+def block_distance(p: npt.NDArray[np.void], u: float, v: float, w: float) -> float:
+    """Distance out of a rounded block, whose sides are rounded more than its edges."""
+    thin = 1.0 + p.taper * v / p.half[1]
+    tall = p.half[2] * thin
+    corner = p.corner * min(p.half[1], tall)
+    b, c = abs(v) - p.half[1] + corner, abs(w) - tall + corner
+    inner = min(max(b, c), 0.0)
+    b, c = max(b, 0.0), max(c, 0.0)
+    r = p.round
+    flat = math.sqrt(b * b + c * c) + inner - corner + r
+    side = abs(u) - p.half[0] * thin + r
+    inner = min(max(flat, side), 0.0)
+    flat, side = max(flat, 0.0), max(side, 0.0)
+    return math.sqrt(flat * flat + side * side) + inner - r
+
+
+@njit(cache=True)
+def paint_blocks(
+    canvas: Canvas, blocks: Records, bodies: Records, marrow: npt.NDArray[np.float64], cortex: float, fine: Floats,
+    cell: float, distance: Floats, which: npt.NDArray[np.int32],
+) -> None:  # fmt: skip
+    """Paints blocks of bone, those of one group grown together, and with the body they join.
+
+    ``distance`` and ``which`` are scratch of the canvas' size; ``distance`` must be 99 everywhere, and is so again afterwards.
+    """
+    first = 0
+    while first < len(blocks):
+        last = first
+        while last < len(blocks) and blocks[last].group == blocks[first].group:
+            last += 1
+        for n in range(first, last):
+            _fill(canvas, blocks, n, bodies, distance, which)
+        for n in range(first, last):
+            _coat(canvas, blocks, n, marrow, cortex, fine, cell, distance, which)
+        first = last
+
+
+@njit(cache=True)
+def _box(canvas: Canvas, p: npt.NDArray[np.void]) -> tuple[int, int, int, int, int, int]:
+    reach = p.half * (1.0 + abs(p.taper)) + 1.5
+    axes = p.axes
+    rx = reach[0] * abs(axes[0, 0]) + reach[1] * abs(axes[1, 0]) + reach[2] * abs(axes[2, 0])
+    ry = reach[0] * abs(axes[0, 1]) + reach[1] * abs(axes[1, 1]) + reach[2] * abs(axes[2, 1])
+    rz = reach[0] * abs(axes[0, 2]) + reach[1] * abs(axes[1, 2]) + reach[2] * abs(axes[2, 2])
+    i0, i1 = span(p.centre[0], rx, canvas.origin[0], canvas.step[0], canvas.signal.shape[0])
+    j0, j1 = span(p.centre[1], ry, canvas.origin[1], canvas.step[1], canvas.signal.shape[1])
+    k0, k1 = span(p.centre[2], rz, canvas.origin[2], canvas.step[2], canvas.signal.shape[2])
+    return i0, i1, j0, j1, k0, k1
+
+
+@njit(cache=True)
+def _fill(
+    canvas: Canvas, blocks: Records, n: int, bodies: Records, distance: Floats, which: npt.NDArray[np.int32]
+) -> None:
+    """Lowers the distance to the bone of a group where this block is."""
+    p = blocks[n]
+    axes, (cx, cy, cz) = p.axes, p.centre
+    i0, i1, j0, j1, k0, k1 = _box(canvas, p)
+    b = bodies[max(p.joins, 0)]
+    for i in range(i0, i1):
+        x = canvas.origin[0] + i * canvas.step[0]
+        for j in range(j0, j1):
+            y = canvas.origin[1] + j * canvas.step[1]
+            for k in range(k0, k1):
+                z = canvas.origin[2] + k * canvas.step[2]
+                u, v, w = _in_frame(axes, x - cx, y - cy, z - cz)
+                d = block_distance(p, u, v, w)
+                if d > 1.5:
+                    continue
+                if p.joins >= 0:
+                    u, v, w = _in_frame(b.axes, x - b.centre[0], y - b.centre[1], z - b.centre[2])
+                    body = body_distance(b, u, v, w)[0]
+                    if body < d and d > -0.2:
+                        continue
+                    d = _joined(body, d)
+                old = distance[i, j, k]
+                if old > 98.0:
+                    distance[i, j, k] = d
+                    which[i, j, k] = n
+                else:
+                    if d < old:
+                        which[i, j, k] = n
+                    distance[i, j, k] = _joined(old, d)
+
+
+@njit(cache=True, inline="always")
+def _in_frame(axes: npt.NDArray[np.float64], x: float, y: float, z: float) -> tuple[float, float, float]:
+    return (
+        x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2],
+        x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2],
+        x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2],
+    )
+
+
+@njit(cache=True, inline="always")
+def _joined(a: float, b: float) -> float:
+    """The distance to two pieces of bone whose joint is filleted."""
+    h = max(1.5 - abs(a - b), 0.0)
+    return min(a, b) - h * h / 6.0
+
+
+@njit(cache=True)
+def _coat(
+    canvas: Canvas, blocks: Records, n: int, marrow: npt.NDArray[np.float64], cortex: float, fine: Floats, cell: float,
+    distance: Floats, which: npt.NDArray[np.int32],
+) -> None:  # fmt: skip
+    """Paints the bone of a group within this block's box, and clears the scratch."""
+    ox, oy, oz = canvas.origin
+    sx, sy, sz = canvas.step
+    i0, i1, j0, j1, k0, k1 = _box(canvas, blocks[n])
+    for i in range(i0, i1):
+        for j in range(j0, j1):
+            for k in range(k0, k1):
+                d = distance[i, j, k]
+                if d > 98.0:
+                    continue
+                distance[i, j, k] = 99.0
+                p = blocks[which[i, j, k]]
+                share = cover(d, canvas.soft)
+                if share == 0.0:
+                    continue
+                inside = min(share, cover(d + p.cortex, canvas.soft))
+                rough = nearest(fine, (ox + i * sx) / cell + 17.0 * p.group, (oy + j * sy) / cell, (oz + k * sz) / cell)
+                value = marrow[which[i, j, k]] * max(0.2, 1.0 + 0.12 * rough)
+                below = canvas.signal[i, j, k] * (1 - share)
+                canvas.signal[i, j, k] = below + cortex * (share - inside) + value * inside
+                if share > 0.5 and not (p.joins >= 0 and _is_body(canvas.labels[i, j, k])):
+                    canvas.labels[i, j, k] = p.label
+
+
+@njit(cache=True, inline="always")
+def _is_body(label: int) -> bool:
+    return 200 < label < 300

@@ -1,0 +1,83 @@
+"""What the painters of structures share: the grid being painted on, blending by coverage, and smooth chance."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Floats = npt.NDArray[np.float32]
+SIDE = 64
+"""Cells along each side of a table of smooth chance, a power of two; it repeats."""
+
+
+class Canvas(NamedTuple):
+    """Signal and labels, (right, front, up), being painted; plain arrays, so that compiled painters take them."""
+
+    signal: Floats
+    labels: npt.NDArray[np.uint16]
+    origin: npt.NDArray[np.float64]
+    """Millimetres of the first sample."""
+    step: npt.NDArray[np.float64]
+    """Millimetres between samples."""
+    soft: float
+    """Width over which an edge goes from nothing to all, in mm: a sample's own size."""
+
+
+def chance(rng: np.random.Generator, smooth_cells: float) -> Floats:
+    """A repeating table of smooth noise, (64, 64, 64), mean 0 and standard deviation 1."""
+    table = rng.standard_normal((SIDE, SIDE, SIDE), dtype=np.float32)
+    if smooth_cells > 0:
+        k = np.fft.fftfreq(SIDE)
+        low = np.exp(-2 * (np.pi * k * smooth_cells) ** 2)
+        spectrum = np.fft.fftn(table.astype(np.float64))
+        spectrum *= low[:, None, None] * low[None, :, None] * low[None, None, :]
+        table = np.fft.ifftn(spectrum).real
+    table = table - table.mean()
+    return np.ascontiguousarray(table / table.std(), dtype=np.float32)
+
+
+@njit(cache=True, inline="always")
+def span(middle: float, reach: float, origin: float, step: float, count: int) -> tuple[int, int]:
+    """First sample, and one beyond the last, within ``reach`` of a point."""
+    low = max(0, math.ceil((middle - reach - origin) / step))
+    high = min(count, math.floor((middle + reach - origin) / step) + 1)
+    return low, high
+
+
+@njit(cache=True, inline="always")
+def cover(distance: float, soft: float) -> float:
+    """How much of a sample lies inside an edge at this distance; below 0 is inside."""
+    share = 0.5 - distance / soft
+    if share <= 0.0:
+        return 0.0
+    if share >= 1.0:
+        return 1.0
+    return share
+
+
+@njit(cache=True, inline="always")
+def nearest(table: Floats, x: float, y: float, z: float) -> float:
+    """A table of chance at a point given in cells."""
+    mask = SIDE - 1
+    return table[int(math.floor(x)) & mask, int(math.floor(y)) & mask, int(math.floor(z)) & mask]
+
+
+@njit(cache=True, inline="always")
+def smooth(table: Floats, x: float, y: float, z: float) -> float:
+    """A table of chance at a point given in cells, interpolated."""
+    mask = SIDE - 1
+    i, j, k = math.floor(x), math.floor(y), math.floor(z)
+    a, b, c = x - i, y - j, z - k
+    i0, j0, k0 = int(i) & mask, int(j) & mask, int(k) & mask
+    i1, j1, k1 = (i0 + 1) & mask, (j0 + 1) & mask, (k0 + 1) & mask
+    front = (table[i0, j0, k0] * (1 - c) + table[i0, j0, k1] * c) * (1 - b) + (
+        table[i0, j1, k0] * (1 - c) + table[i0, j1, k1] * c
+    ) * b
+    back = (table[i1, j0, k0] * (1 - c) + table[i1, j0, k1] * c) * (1 - b) + (
+        table[i1, j1, k0] * (1 - c) + table[i1, j1, k1] * c
+    ) * b
+    return front * (1 - a) + back * a

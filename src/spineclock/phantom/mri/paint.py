@@ -1,0 +1,129 @@
+"""A made-up spine on a grid: signal without coil or noise, and the true label map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from spineclock.phantom.anatomy.forms import Anatomy
+from spineclock.phantom.mri.bones import paint_blocks, paint_bodies
+from spineclock.phantom.mri.canal import paint_canal
+from spineclock.phantom.mri.discs import paint_discs
+from spineclock.phantom.mri.flesh import ROWS, paint_flesh
+from spineclock.phantom.mri.ground import Canvas, Floats, chance
+from spineclock.phantom.mri.tissue import Signals
+
+FINEST_MM = 1.4
+"""Samples are split until no part is larger: 4 mm slices into three, a training grid's pixels into several."""
+SPINE_HALF_MM = 62.0
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Samples to the right, front and top of a corner, all in the scanner's own axes, millimetres."""
+
+    shape: tuple[int, int, int]
+    step_mm: tuple[float, float, float]
+    origin_mm: tuple[float, float, float]
+    """The first sample's middle."""
+
+    def parts(self) -> tuple[int, int, int]:
+        """Into how many samples each is split along each axis; odd, so that one lies in the middle."""
+        wanted = [int(np.ceil(step / FINEST_MM)) for step in self.step_mm]
+        return tuple(n + (n + 1) % 2 for n in wanted)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """What moving fluid does: share of CSF's signal left at each record of the course, and dark streaks behind the cord."""
+
+    left: Floats
+    streaks: float
+
+
+def painted(
+    spine: Anatomy, signals: Signals, grid: Grid, *, flow: Flow, cord_lesion_mm: float, blur: float, rng: np.random.Generator
+) -> tuple[Floats, npt.NDArray[np.uint16]]:
+    """Signal over CSF's (float32) and labels (uint16), both of ``grid.shape``.
+
+    Flesh is painted once a sample, the spine on samples split as :meth:`Grid.parts` says and averaged, which with edges
+    drawn by coverage makes the partial volume. The label is that of the middle part.
+    """
+    fine, islands, streaks, clouds = (chance(rng, smooth) for smooth in (0.55, 1.3, 1.0, 1.4))
+    soft = blur * max(grid.step_mm[1], grid.step_mm[2]) / max(grid.parts()[1], 1)
+    base = _canvas(grid, soft=max(soft, 0.5))
+    _flesh(base, spine, signals, streaks, clouds)
+    parts = grid.parts()
+    x0, x1 = _slab(spine, grid)
+    if x1 <= x0:
+        return base.signal, base.labels
+    split = _split(base, x0, x1, parts, soft)
+    cell = 0.9
+    paint_canal(split, spine.course, spine.course_from_mm, signals.canal, flow.left, streaks, cord_lesion_mm, flow.streaks)
+    paint_bodies(split, spine.bodies, signals.bodies, fine, islands, cell)
+    distance = np.full(split.signal.shape, 99.0, np.float32)
+    which = np.zeros(split.signal.shape, np.int32)
+    paint_blocks(split, spine.blocks, spine.bodies, signals.blocks, signals.cortex, fine, cell, distance, which)
+    paint_discs(split, spine.discs, spine.bodies, signals.discs, fine, islands, cell)
+    _gather(split.signal, split.labels, base.signal, base.labels, x0, *parts)
+    return base.signal, base.labels
+
+
+def _canvas(grid: Grid, *, soft: float) -> Canvas:
+    return Canvas(
+        np.zeros(grid.shape, np.float32),
+        np.zeros(grid.shape, np.uint16),
+        np.array(grid.origin_mm, np.float64),
+        np.array(grid.step_mm, np.float64),
+        soft,
+    )
+
+
+def _flesh(base: Canvas, spine: Anatomy, signals: Signals, streaks: Floats, clouds: Floats) -> None:
+    z = base.origin[2] + base.step[2] * np.arange(base.signal.shape[2])
+    at = spine.course_from_mm + np.arange(len(spine.course))
+    rows = np.stack([np.interp(z, at, spine.course[name]) for name in ROWS])
+    paint_flesh(base, rows, signals.flesh, streaks, clouds, spine.muscle_fat, spine.top_mm)
+
+
+def _slab(spine: Anatomy, grid: Grid) -> tuple[int, int]:
+    """The slices that hold the column."""
+    x = grid.origin_mm[0] + grid.step_mm[0] * np.arange(grid.shape[0])
+    low, high = float(spine.course["x"].min()) - SPINE_HALF_MM, float(spine.course["x"].max()) + SPINE_HALF_MM
+    inside = np.flatnonzero((x >= low) & (x <= high))
+    return (0, 0) if inside.size == 0 else (int(inside[0]), int(inside[-1]) + 1)
+
+
+def _split(base: Canvas, x0: int, x1: int, parts: tuple[int, int, int], soft: float) -> Canvas:
+    """A canvas of the parts of slices ``x0`` to ``x1``, holding what the whole ones hold."""
+    step = base.step / np.array(parts)
+    origin = base.origin - base.step / 2 + step / 2
+    origin[0] += x0 * base.step[0]
+    signal, labels = base.signal[x0:x1], base.labels[x0:x1]
+    for axis, n in enumerate(parts):
+        if n > 1:
+            signal, labels = np.repeat(signal, n, axis), np.repeat(labels, n, axis)
+    if signal.base is base.signal:
+        signal, labels = signal.copy(), labels.copy()
+    return Canvas(np.ascontiguousarray(signal), np.ascontiguousarray(labels), origin, step, soft)
+
+
+@njit(cache=True)
+def _gather(
+    fine: Floats, fine_labels: npt.NDArray[np.uint16], signal: Floats, labels: npt.NDArray[np.uint16], x0: int, a: int, b: int, c: int
+) -> None:
+    """The mean of each sample's parts, and the label of its middle one."""
+    scale = np.float32(1.0 / (a * b * c))
+    for i in range(fine.shape[0] // a):
+        for j in range(signal.shape[1]):
+            for k in range(signal.shape[2]):
+                total = np.float32(0.0)
+                for p in range(a):
+                    for q in range(b):
+                        for r in range(c):
+                            total += fine[i * a + p, j * b + q, k * c + r]
+                signal[x0 + i, j, k] = total * scale
+                labels[x0 + i, j, k] = fine_labels[i * a + a // 2, j * b + b // 2, k * c + c // 2]
