@@ -501,6 +501,28 @@ def test_a_lumbar_study_reads_as_before(write_series, t2):
     assert read.source.name == "s0"
 
 
+def test_a_stitched_scan_refused_as_a_whole_is_read_in_its_lumbar_part(monkeypatch):
+    from spineclock.core.records import ModelInfo, Quality, Reading
+    from spineclock.recipes.mri_age import MriAge
+
+    def read(self, scan: Scan, lowest_vertebra: str | None) -> Reading:
+        tall = scan.volume.shape[2] * scan.volume.spacing_mm[2] > 301
+        return Reading(scan, Quality("refused", ("too tall",)) if tall else Quality(), ModelInfo("m"))
+
+    monkeypatch.setattr(MriAge, "_read", read)
+    recipe = MriAge(None, None, None)
+    places = {"l": grid(0, 200), "t": grid(160, 400, pixel_mm=1.25, depth_mm=150)}
+    scan = stitch(stations(places, labels=lambda at: at[..., 2] > 100))
+    lumbar = recipe.read(scan)
+    assert lumbar.quality.verdict == "check"
+    assert lumbar.quality.reasons == ("only the lowest 300 mm were read, since of the whole: too tall",)
+    np.testing.assert_array_equal(lumbar.scan.volume.array, scan.volume.array[:, :, :300])
+    np.testing.assert_array_equal(lumbar.scan.mask.array, scan.mask.array[:, :, :300])
+    np.testing.assert_array_equal(lumbar.scan.volume.affine, scan.volume.affine)
+    whole = recipe.read(replace(scan, notes=()))  # one series of its own: as before
+    assert (whole.quality.verdict, whole.scan.volume.shape[2]) == ("refused", 400)
+
+
 def test_overlaps_are_measured_along_the_spine():
     volumes = [Volume(np.zeros(shape), affine) for shape, affine in PLAIN.values()]
     assert [overlap_mm(a, b) for a, b in pairwise(volumes)] == pytest.approx([40, 45])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -93,10 +93,10 @@ def _beside(fits: Sequence[SeriesRef], joined: stations.Joined, accepts: Accepts
 
 def _with_own_ids(chosen: Sequence[SeriesRef], refs: Sequence[SeriesRef]) -> tuple[SeriesRef, ...]:
     """The references, stitched ones renamed where a series or another stitched one has their name."""
-    names = [ref.scan_id.casefold() for ref in (*refs, *(c for c in chosen if c.stations))]
+    names = Counter(ref.scan_id.casefold() for ref in (*refs, *(c for c in chosen if c.stations)))
     return tuple(
         replace(c, scan_id=f"{c.scan_id}-{short_hash(c.source.as_posix())}")
-        if c.stations and names.count(c.scan_id.casefold()) > 1
+        if c.stations and names[c.scan_id.casefold()] > 1
         else c
         for c in chosen
     )

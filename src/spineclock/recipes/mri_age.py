@@ -36,6 +36,8 @@ STATEMENT = (
     "Research demonstration: trained on the lumbar scans of 28 people, ages 14 to 84, of one data set. "
     "Not a medical device; not for decisions about a patient."
 )
+LUMBAR_MM = 300.0
+"""Height of the scans the packaged models learned from."""
 SEGMENTER, AGE_MODEL = "segmenter.safetensors", "mri_age.json"
 
 
@@ -89,7 +91,21 @@ class MriAge:
         return float(low), float(high)
 
     def read(self, scan: Scan, *, lowest_vertebra: str | None = None) -> Reading:
-        """Outlines, measures and ages one scan; a scan that cannot be read comes back refused, with reasons."""
+        """Outlines, measures and ages one scan; a scan that cannot be read comes back refused, with reasons.
+
+        Of a stitched scan that is refused as a whole, the lowest part is read, of the height the model learned from.
+        """
+        reading = self._read(scan, lowest_vertebra)
+        part = _lumbar_part(scan) if reading.quality.verdict == "refused" else None
+        if part is None:
+            return reading
+        lumbar = self._read(part, lowest_vertebra)
+        if lumbar.quality.verdict == "refused":
+            return reading
+        why = f"only the lowest {LUMBAR_MM:g} mm were read, since of the whole: {'; '.join(reading.quality.reasons)}"
+        return replace(lumbar, quality=lumbar.quality.with_reason("check", why))
+
+    def _read(self, scan: Scan, lowest_vertebra: str | None) -> Reading:
         from spineclock.segment.legible import header_quality, spine_quality
 
         quality = header_quality(scan)
@@ -174,6 +190,18 @@ def _preparation(network: TrainedNetwork) -> Preparation:
             remedy="train it again",
         )
     return how
+
+
+def _lumbar_part(scan: Scan) -> Scan | None:
+    """The lowest :data:`LUMBAR_MM` of a stitched scan that is taller, or None."""
+    from spineclock.ingest.stitch import STITCHED
+
+    count = round(LUMBAR_MM / scan.volume.spacing_mm[2])
+    if scan.volume.shape[2] <= count or not any(note.startswith(STITCHED) for note in scan.notes):
+        return None
+    volume = scan.volume.with_array(scan.volume.array[:, :, :count])  # the origin is the lowest corner
+    mask = scan.mask.with_array(scan.mask.array[:, :, :count]) if scan.mask is not None else None
+    return replace(scan, volume=volume, mask=mask)
 
 
 def outline(scan: Scan, scorer: Scorer, *, lowest_vertebra: str | None = None) -> Instances:
