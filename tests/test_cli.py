@@ -14,7 +14,7 @@ import pytest
 from spineclock import cli
 from spineclock.core.errors import InputError, UsageError
 
-COMMANDS = ["", "predict", "segment", "findings", "normals", "study", "phantom people", "demo", "selftest"]
+COMMANDS = ["", "predict", "segment", "findings", "normals", "study", "phantom people", "phantom mri", "demo", "selftest"]
 EXECUTABLE = Path(sys.executable).with_name("spineclock")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spineclock.core.errors import UsageError
-from spineclock.run.config import PredictSettings, configure
+from spineclock.run.config import PhantomMriSettings, PredictSettings, configure
 
 
 @pytest.fixture
@@ -134,11 +134,13 @@ def test_settings_that_contradict_each_other(given, message):
         configure(PredictSettings, flags=given)
 
 
-def test_the_documented_settings_are_the_settings():
+@pytest.mark.parametrize(("command", "model"), [("predict", PredictSettings), ("phantom mri", PhantomMriSettings)])
+def test_the_documented_settings_are_the_settings(command, model):
     page = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.*?) \|", page, flags=re.MULTILINE)
+    section = page.partition(f"## `spineclock {command}`\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.*?) \|", section, flags=re.MULTILINE)
     documented = {name: default.strip("`") for name, default, _ in rows}
-    lines = configure(PredictSettings).as_toml().splitlines()
+    lines = configure(model).as_toml().splitlines()
     shown = [line.removesuffix("  # default").partition(" = ") for line in lines]
     defaults = {
         name.removeprefix("# ").removesuffix(" is not set"): value if sign else "not set" for name, sign, value in shown

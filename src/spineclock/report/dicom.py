@@ -37,7 +37,7 @@ _FACTS: tuple[tuple[str, str, float], ...] = (
 """Numbers: BIDS's name, DICOM's keyword, and BIDS's unit in DICOM's (seconds in milliseconds)."""
 _WORDS: dict[str, tuple[str, int]] = {
     "Manufacturer": ("Manufacturer", 64), "ManufacturersModelName": ("ManufacturerModelName", 64),
-    "InstitutionName": ("InstitutionName", 64), "StationName": ("StationName", 16),
+    "InstitutionName": ("InstitutionName", 64), "StationName": ("DeviceSerialNumber", 64),
     "SeriesDescription": ("SeriesDescription", 64), "ProtocolName": ("ProtocolName", 64),
     "BodyPartExamined": ("BodyPartExamined", 16), "MRAcquisitionType": ("MRAcquisitionType", 16),
     "ScanningSequence": ("ScanningSequence", 16), "SequenceVariant": ("SequenceVariant", 16),
@@ -191,6 +191,8 @@ def _acquired(facts: Mapping[str, Any], *, slice_mm: float) -> Dataset:
             value = facts[name]
             several = [str(v)[:longest] for v in value] if isinstance(value, list | tuple) else str(value)
             setattr(one, keyword, several[:longest] if isinstance(several, str) else several)
+    if facts.get("StationName"):
+        one.StationName = str(facts["StationName"])[-16:].lstrip("-")  # what tells scanners of a site apart comes last
     for name, keyword, factor in _FACTS:
         value = facts.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value):

@@ -136,6 +136,68 @@ class StudySettings(Settings):
     overwrite: bool = Field(False, description="write over an earlier study")
 
 
+class PhantomMriSettings(Settings):
+    """What ``spineclock phantom mri`` can be told.
+
+    Raises
+    ------
+    UsageError
+        If two settings contradict each other.
+
+    Examples
+    --------
+    >>> told = PhantomMriSettings(weighting="T2w,T1w", grid="16x128x64")
+    >>> told.weightings, told.grid_shape
+    (('T2w', 'T1w'), (16, 128, 64))
+    """
+
+    seed: int = Field(0, ge=0, description="another seed, other people")
+    world: str = Field("default", min_length=1, description="which phantom world the people live in")
+    format: Literal["nifti", "dicom"] = Field("nifti", description="what the scans are written as")
+    coverage: Literal["whole", "stations", "lumbar"] = Field(
+        "whole", description="how much of the spine, in how many pieces"
+    )
+    weighting: str = Field("T2w", pattern=r"^T[12]w(,T[12]w)?$", description="T2w, T1w, or both with a comma")
+    slices: Literal["thick", "space"] = Field("thick", description="2-D slices, or a 3-D slab of small voxels")
+    grid: str | None = Field(
+        None, pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3}){2}$", description="samples of a training grid"
+    )
+    workers: int = Field(2, ge=1, le=512, description="processes that make scans side by side")
+    resume: bool = Field(False, description="keep the scans that are there, and make the others")
+    overwrite: bool = Field(False, description="replace an earlier phantom")
+
+    @property
+    def weightings(self) -> tuple[str, ...]:
+        """Each weighting, in the order told."""
+        return tuple(self.weighting.split(","))
+
+    @property
+    def grid_shape(self) -> tuple[int, int, int] | None:
+        """Slices, rows and columns of a training grid; None where scans keep the scanner's."""
+        if self.grid is None:
+            return None
+        i, j, k = map(int, self.grid.split("x"))
+        return i, j, k
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        if len(set(self.weightings)) < len(self.weightings):
+            raise UsageError(f"weighting is {self.weighting!r}", wanted="each weighting once")
+        if self.grid is not None and self.coverage != "whole":
+            raise UsageError(
+                f"both a grid and coverage {self.coverage} are set",
+                wanted="one of the two",
+                remedy="a training grid holds the whole spine in one piece",
+            )
+        if self.resume and self.overwrite:
+            raise UsageError(
+                "both resume and overwrite are set",
+                wanted="one of the two",
+                remedy="resume keeps earlier scans; overwrite replaces them",
+            )
+        return self
+
+
 S = TypeVar("S", bound=Settings)
 
 

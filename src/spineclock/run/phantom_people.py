@@ -59,7 +59,7 @@ def make_people(
     if known is not None:
         known.to_csv(out / TRUTHS, index=False)
     write_text(out / "README.txt", _readme(persons, best, parameters, truths=truths))
-    told = _document(persons, best, parameters, seed=seed)
+    told = document(persons, best, parameters, seed=seed)
     write_text(out / "phantom.json", json.dumps(told, indent=2, ensure_ascii=False) + "\n")  # last: all is there
     print(f"{persons:,} simulated people, {best.n:,} scans in {out} (world {world}, seed {seed})")
     print(best.sentence)
@@ -104,8 +104,8 @@ def _clear(out: Path, *, overwrite: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _document(persons: int, best: Ceiling, parameters: Parameters, *, seed: int) -> dict[str, Any]:
-    """phantom.json as plain data."""
+def document(persons: int, best: Ceiling, parameters: Parameters, *, seed: int) -> dict[str, Any]:
+    """phantom.json of a folder of people as plain data."""
     return {
         "schema": SCHEMA,
         "statement": STATEMENT,

@@ -1,0 +1,194 @@
+"""A cohort folder of simulated people before their scans are made: tables, what explains it, what it was made by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spineclock.core.errors import UsageError
+from spineclock.phantom.anatomy.template import images
+from spineclock.phantom.mri.series import Station, Weighting
+from spineclock.phantom.parameters import Parameters, load
+from spineclock.phantom.people import People
+from spineclock.phantom.predictions import Ceiling, ceiling
+from spineclock.report.label_names import labels
+from spineclock.run import phantom_people
+from spineclock.run.config import PhantomMriSettings
+from spineclock.run.outputs import write_text
+from spineclock.run.phantom_people import STATEMENT, TABLES, write_block
+from spineclock.run.phantom_scans import remove_scans, series_path, session_folder
+
+FILES = {
+    "sub-…/ses-…/": "the scans: images, label maps (…_dseg) and how each was acquired (.json)",
+    "dseg.tsv": "what each number of a label map stands for",
+    "dataset_description.json": "what this is, in BIDS's form",
+    "failures.csv": "scans that could not be made, and why",
+    "run.json": "the last run: command, versions, seconds, size",
+}
+_OURS = (
+    "phantom.json", "run.json", "README.txt", "failures.csv", "dseg.tsv", "dataset_description.json", ".bidsignore",
+    "truths.csv", *TABLES,
+)  # fmt: skip
+
+
+def made_by(n: int, settings: PhantomMriSettings, parameters: Parameters) -> dict[str, Any]:
+    """What a folder's scans follow from: a folder that says something else of one of these is not taken up."""
+    return {
+        "schema": phantom_people.SCHEMA,
+        "statement": STATEMENT,
+        "people": n,
+        "seed": settings.seed,
+        "world": settings.world,
+        "format": settings.format,
+        "coverage": settings.coverage,
+        "weighting": settings.weighting,
+        "slices": settings.slices,
+        "grid": settings.grid,
+        "version": version("spineclock"),
+        "parameters": plain(parameters.document) | {"images": plain(images(settings.world))},
+    }
+
+
+def ready(out: Path, asked: dict[str, Any], settings: PhantomMriSettings) -> dict[str, Any]:
+    """Makes the folder ready; what an earlier run that is taken up says of itself, else nothing."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", wanted="a folder for the scans")
+    there = [out / name for name in _OURS if (out / name).exists()]
+    if there and settings.resume:
+        return _taken_up(out, asked)
+    if there and not settings.overwrite:
+        raise UsageError(
+            f"{out} holds {there[0].name} already",
+            wanted="an empty folder",
+            remedy="name another, --resume what was begun, or --overwrite",
+        )
+    if there:
+        remove_scans(out)
+        for path in there:
+            path.unlink()
+    out.mkdir(parents=True, exist_ok=True)
+    return {}
+
+
+def _taken_up(out: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """phantom.json of the run to be taken up."""
+    told = _document(out)
+    if told is None or "coverage" not in told:
+        raise UsageError(
+            f"{out} holds a phantom without scans, which cannot be resumed",
+            wanted="a folder that `spineclock phantom mri` began",
+            remedy="name another, or --overwrite",
+        )
+    other = [name for name in asked if told.get(name) != asked[name]]
+    if other:
+        is_, was = (
+            ", ".join(f"{name} {_shown(source.get(name))}" for name in other if name != "parameters") or "parameters"
+            for source in (asked, told)
+        )
+        raise UsageError(
+            f"the scans in {out} were made with {was}, and now it is {is_}",
+            wanted="the same settings",
+            remedy="call it as before, name another folder, or --overwrite",
+        )
+    return told
+
+
+def _shown(value: object) -> str:
+    return "not set" if value is None else str(value)
+
+
+def _document(folder: Path) -> dict[str, Any] | None:
+    try:
+        told = json.loads((folder / "phantom.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) and told.get("schema") == phantom_people.SCHEMA else None
+
+
+def tables(drawn: Iterable[People], out: Path, settings: PhantomMriSettings, parameters: Parameters) -> dict[str, Any]:
+    """Writes all tables, block by block, and what explains the folder; what phantom.json says of them."""
+    ages, spines, persons = [], [], 0
+    for k, some in enumerate(drawn):
+        paths = [cohort_path(scan, settings) for scan in some.table["scan_id"]]
+        write_block(replace(some, table=some.table.assign(path=paths)), out, parameters=parameters,
+                    seed=settings.seed, number=k)  # fmt: skip
+        ages.append(some.table["age_years"].to_numpy())
+        spines.append(some.truth["spine_age_years"].to_numpy())
+        persons += some.table["person_id"].nunique()
+    best = ceiling(np.concatenate(ages), np.concatenate(spines))
+    write_text(out / "README.txt", _readme(persons, best, settings))
+    rows = "".join(f"{label.number}\t{label.name}\n" for label in labels().values())
+    write_text(out / "dseg.tsv", f"index\tname\n0\tbackground\n{rows}")
+    put(out / "dataset_description.json", _bids(settings))
+    write_text(out / ".bidsignore", "*_dseg.nii.gz\n*_scan.json\n*.csv\n*.dcm\nphantom.json\nrun.json\nREADME.txt\n")
+    told = phantom_people.document(persons, best, parameters, seed=settings.seed)
+    return {name: told[name] for name in ("scans", "oracle")}
+
+
+def cohort_path(scan_id: str, settings: PhantomMriSettings) -> str:
+    """What participants.tsv gives as a scan's path: its T2w series, where it has one.
+
+    Of three stations it is the lumbar file, or, in DICOM, the folder that holds all three.
+    """
+    weighting: Weighting = "T2w" if "T2w" in settings.weightings else "T1w"
+    if settings.coverage == "stations" and settings.format == "dicom":
+        return session_folder(scan_id, "dicom").as_posix()
+    station: Station = "lumbar" if settings.coverage == "stations" else ""
+    return series_path(scan_id, station=station, weighting=weighting, form=settings.format).as_posix()
+
+
+def people_told(folder: Path) -> dict[str, Any]:
+    """How many people a folder of ``spineclock phantom people`` holds, of which seed and world.
+
+    Raises
+    ------
+    UsageError
+        If it is none, or was made by another version or by other parameters, so that its people cannot be drawn again.
+    """
+    told = _document(folder)
+    if told is None or not {"people", "seed", "world"} <= set(told):
+        raise UsageError(f"{folder} holds no phantom.json of people", wanted="a folder of `spineclock phantom people`")
+    if told.get("version") != version("spineclock") or told.get("parameters") != plain(load(told["world"]).document):
+        raise UsageError(
+            f"the people in {folder} were made by spineclock {told.get('version')} or by other parameters",
+            wanted=f"those of spineclock {version('spineclock')}",
+            remedy="make them again with `spineclock phantom people`",
+        )
+    return {name: told[name] for name in ("people", "seed", "world")}
+
+
+def plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON gives them back."""
+    found: dict[str, Any] = json.loads(json.dumps(dict(document)))
+    return found
+
+
+def _readme(persons: int, best: Ceiling, settings: PhantomMriSettings) -> str:
+    rows = "\n".join(f"{name:28}{what}" for name, what in {**TABLES, **FILES}.items())
+    return (
+        f"{STATEMENT}\n\n{persons:,} people, {best.n:,} scans, world {settings.world}; phantom.json says by which "
+        f"parameters and settings.\n{best.sentence}\n\n{rows}\n"
+    )
+
+
+def _bids(settings: PhantomMriSettings) -> dict[str, Any]:
+    """dataset_description.json."""
+    return {
+        "Name": f"Simulated spine MRI, world {settings.world}, seed {settings.seed}",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "raw",
+        "Authors": ["spineclock"],
+        "Acknowledgements": STATEMENT,
+        "GeneratedBy": [{"Name": "spineclock", "Version": version("spineclock")}],
+    }
+
+
+def put(path: Path, content: dict[str, Any]) -> None:
+    """Writes a JSON file whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,12 @@
+"""``spineclock`` with the quick scanner in place of the real one, for tests that need a process of their own."""
+
+from __future__ import annotations
+
+import boxscanner
+
+from spineclock import cli
+from spineclock.run import phantom_mri
+
+if __name__ == "__main__":
+    phantom_mri._scanner = lambda: boxscanner
+    cli.main()
