@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from spineclock.phantom.anatomy.forms import BLOCK, Records
 from spineclock.phantom.anatomy.posture import Build, Floats, Placed, frame
 from spineclock.phantom.anatomy.template import Template
 from spineclock.phantom.anatomy.traits import Traits
+
+CORTEX_MM = 0.65
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,24 +33,24 @@ class _Site:
 
     def block(
         self, at: tuple[float, float, float], half: tuple[float, float, float], *, pitch_deg: float = 0.0,
-        yaw_deg: float = 0.0, roll_deg: float = 0.0, edge: float = 0.9, corner: float = 0.75, taper: float = 0.0, joins: bool = False,
-        label: int = 0, cortex: float = 0.65,
-    ) -> np.void:  # fmt: skip
+        yaw_deg: float = 0.0, roll_deg: float = 0.0, edge: float = 0.9, taper: float = 0.0, joins: bool = False,
+        label: int = 0,
+    ) -> Any:  # fmt: skip
         """A block at a place in the vertebra's frame (right, front, up), front end pitched up, turned and rolled."""
         p = np.zeros((), BLOCK)
         turn = frame(math.radians(pitch_deg), math.radians(roll_deg), math.radians(yaw_deg))
         p["centre"] = self.placed.centre + np.asarray(at) @ self.placed.axes
         p["axes"] = turn @ self.placed.axes
         p["half"], p["round"], p["taper"] = half, edge * min(half), taper
-        p["corner"] = corner
+        p["corner"] = 0.75
         p["group"], p["joins"] = self.place, self.place if joins else -1
-        p["label"], p["fat"], p["cortex"] = label or self.label, self.fat, cortex
+        p["label"], p["fat"], p["cortex"] = label or self.label, self.fat, CORTEX_MM
         return p[()]
 
 
 def arch_records(traits: Traits, build: Build, column: list[Placed], template: Template, fat: float) -> Records:
     """Blocks of every vertebra from C2 down, C1's last; those of a vertebra stand together."""
-    blocks: list[np.void] = []
+    blocks: list[Any] = []
     for place, placed in enumerate(reversed(column)):
         i = LEVELS.index(placed.level)
         size = {name: float(values[i]) for name, values in build.sizes.items()}
@@ -60,16 +63,11 @@ def arch_records(traits: Traits, build: Build, column: list[Placed], template: T
     return np.array(blocks, BLOCK)
 
 
-def _both(make: object) -> list[np.void]:
-    return [make(side) for side in (-1, 1)]  # type: ignore[operator]
-
-
-def _lumbar(s: _Site, facet: int, noise: Floats) -> list[np.void]:
+def _lumbar(s: _Site, facet: int, noise: Floats) -> list[Any]:
     h, hd, z = s.placed.height, s.placed.half_depth, s.size
     deep, wide, big = z["canal_depth_mm"], z["canal_width_mm"], 1 + 0.10 * facet
     pw, ph = z["pedicle_width_mm"], z["pedicle_height_mm"]
     back = -hd - deep
-    last = s.placed.level in ("L5", "L6", "L7")
     out = []
     for side in (-1, 1):
         out += [
@@ -81,29 +79,32 @@ def _lumbar(s: _Site, facet: int, noise: Floats) -> list[np.void]:
                     (4.0 * big, 4.6 * big, z["facet_height_mm"] / 2 + 1.0), pitch_deg=-8, edge=0.8),
             s.block((side * (wide / 2 - 0.5), back - 0.08 * deep, -0.60 * h),
                     (4.6 * big, 4.0 * big, z["facet_height_mm"] / 2 + 3.0), pitch_deg=-4, edge=0.8),
-            s.block((side * wide / 4, back - 1.6, -0.26 * h), (wide / 4 + 3.0, 3.4 * s.stout, z["lamina_height_mm"] / 2),
-                    yaw_deg=side * 24, pitch_deg=-24),
+            s.block((side * wide / 4, back - 1.6, -0.26 * h),
+                    (wide / 4 + 3.0, 3.4 * s.stout, z["lamina_height_mm"] / 2), yaw_deg=side * 24, pitch_deg=-24),
         ]  # fmt: skip
         inner = wide / 2 + pw - 1
         reach = z["transverse_process_span_mm"] / 2 - inner
-        out.append(s.block((side * (inner + reach / 2), -hd - 0.42 * deep, 0.14 * h), (reach / 2, 3.0, 5.0 if not last else 7),
+        tall = 7.0 if s.placed.level in ("L5", "L6", "L7") else 5.0
+        out.append(s.block((side * (inner + reach / 2), -hd - 0.42 * deep, 0.14 * h), (reach / 2, 3.0, tall),
                            yaw_deg=side * 8))  # fmt: skip
     out.append(_spinous(s, -0.16 * h, thick=3.3, noise=noise, taper=-0.20, edge=0.95))
     return out
 
 
-def _spinous(s: _Site, start: float, *, thick: float, noise: Floats, taper: float, edge: float = 0.9) -> np.void:
+def _spinous(s: _Site, start: float, *, thick: float, noise: Floats, taper: float, edge: float = 0.9) -> Any:
     """The process from the lamina back and down; ``start`` is where its middle line leaves the lamina."""
     length = s.size["spinous_process_length_mm"] * (1 + 0.06 * noise[4])
     steep = s.size["spinous_inclination_deg"] + (11.0 if s.placed.level[0] == "L" else 0.0) + 4.0 * noise[5]
     down, out = math.sin(math.radians(steep)), math.cos(math.radians(steep))
     root = -s.placed.half_depth - s.size["canal_depth_mm"] - 1.0
-    return s.block((0.3 * noise[6], root - out * length / 2, start - down * length / 2),
+    process = s.block((0.3 * noise[6], root - out * length / 2, start - down * length / 2),
                    (thick * s.stout, length / 2, s.size["spinous_process_height_mm"] / 2 * (1 + 0.05 * noise[7])),
                    pitch_deg=steep, taper=taper, edge=edge, yaw_deg=0.8 * noise[6])  # fmt: skip
+    process["spinous"] = 1
+    return process
 
 
-def _thoracic(s: _Site, facet: int, noise: Floats) -> list[np.void]:
+def _thoracic(s: _Site, facet: int, noise: Floats) -> list[Any]:
     h, hd, z = s.placed.height, s.placed.half_depth, s.size
     deep, wide, big = z["canal_depth_mm"], z["canal_width_mm"], 1 + 0.08 * facet
     pw, ph = z["pedicle_width_mm"], z["pedicle_height_mm"]
@@ -116,14 +117,14 @@ def _thoracic(s: _Site, facet: int, noise: Floats) -> list[np.void]:
         out += [
             s.block((side * (wide / 2 + pw / 2), -hd - 0.25 * deep + 1.5, h / 2 - ph / 2 - 0.5),
                     (pw / 2, 0.45 * deep + 4.0, ph / 2), joins=True),
-            s.block((side * (wide / 2 + 1.5), back + 0.16 * deep, 0.10 * h), (4.6 * s.stout, 3.6, 0.62 * h), pitch_deg=-12,
-                    edge=0.8),
+            s.block((side * (wide / 2 + 1.5), back + 0.16 * deep, 0.10 * h), (4.6 * s.stout, 3.6, 0.62 * h),
+                    pitch_deg=-12, edge=0.8),
             s.block((side * (wide / 2 + 1.0), back + 0.30 * deep, 0.72 * h), (4.2 * big, 2.4, z["facet_height_mm"] / 2),
                     pitch_deg=-15, edge=0.8),
-            s.block((side * (wide / 2 + 0.5), back - 0.02 * deep, -0.58 * h), (4.4 * big, 2.4, z["facet_height_mm"] / 2 + 1),
-                    pitch_deg=-15, edge=0.8),
-            s.block((side * wide / 4, back - 1.0, -0.10 * h), (wide / 4 + 2.6, 2.6 * s.stout, tall / 2), yaw_deg=side * 18,
-                    pitch_deg=-20),
+            s.block((side * (wide / 2 + 0.5), back - 0.02 * deep, -0.58 * h),
+                    (4.4 * big, 2.4, z["facet_height_mm"] / 2 + 1), pitch_deg=-15, edge=0.8),
+            s.block((side * wide / 4, back - 1.0, -0.10 * h), (wide / 4 + 2.6, 2.6 * s.stout, tall / 2),
+                    yaw_deg=side * 18, pitch_deg=-20),
         ]  # fmt: skip
         inner = wide / 2 + 2
         long = max(4.0, reach - inner)
@@ -136,11 +137,13 @@ def _thoracic(s: _Site, facet: int, noise: Floats) -> list[np.void]:
         far = 16.0 if not low else 9.0
         out.append(s.block((side * (reach + far), back + 0.35 * deep, 0.0), (far, 3.2, 6.0), roll_deg=side * 22,
                            yaw_deg=-side * 6, label=rib))  # fmt: skip
-    out.append(_spinous(s, -0.12 * h if not low else -0.3 * h, thick=2.8, noise=noise, taper=0.15 if not low else -0.05))
+    out.append(
+        _spinous(s, -0.12 * h if not low else -0.3 * h, thick=2.8, noise=noise, taper=0.15 if not low else -0.05)
+    )
     return out
 
 
-def _cervical(s: _Site, facet: int, noise: Floats) -> list[np.void]:
+def _cervical(s: _Site, facet: int, noise: Floats) -> list[Any]:
     h, hd, z = s.placed.height, s.placed.half_depth, s.size
     deep, wide, big = z["canal_depth_mm"], z["canal_width_mm"], 1 + 0.09 * facet
     back, second = -hd - deep, s.placed.level == "C2"
@@ -148,7 +151,8 @@ def _cervical(s: _Site, facet: int, noise: Floats) -> list[np.void]:
     for side in (-1, 1):
         out += [
             s.block((side * (wide / 2 + 1.0), -hd - 0.20 * deep, 0.05 * h),
-                    (z["pedicle_width_mm"] / 2, 0.45 * deep, z["pedicle_height_mm"] / 2), yaw_deg=-side * 40, joins=True),
+                    (z["pedicle_width_mm"] / 2, 0.45 * deep, z["pedicle_height_mm"] / 2), yaw_deg=-side * 40,
+                    joins=True),
             s.block((side * (wide / 2 + 5.0), -hd - 0.50 * deep, 0.0), (5.6 * s.stout * big, 5.4 * big, 0.62 * h + 1.0),
                     pitch_deg=-35, edge=0.7),
             s.block((side * (wide / 2 + 7.0), -hd + 3.0, -0.05 * h), (7.0, 4.0, 3.2), edge=0.8),
@@ -156,7 +160,9 @@ def _cervical(s: _Site, facet: int, noise: Floats) -> list[np.void]:
                     (wide / 4 + 4.0, 2.2 * s.stout * (1.5 if second else 1.0), z["lamina_height_mm"] / 2),
                     yaw_deg=side * 30, pitch_deg=-15),
         ]  # fmt: skip
-    out.append(_spinous(s, -0.15 * h, thick=4.6 if second else 3.2, noise=noise, taper=-0.12 if s.placed.level != "C7" else 0))
+    out.append(
+        _spinous(s, -0.15 * h, thick=4.6 if second else 3.2, noise=noise, taper=-0.12 if s.placed.level != "C7" else 0)
+    )
     if second:
         told = dimensions().others["axis"]
         tall = told["dens_height_mm"] * (0.94 if z["endplate_width_lower_mm"] < 17.5 else 1.0)
@@ -166,7 +172,7 @@ def _cervical(s: _Site, facet: int, noise: Floats) -> list[np.void]:
     return out
 
 
-def _atlas(axis: Placed, group: int, build: Build, fat: float) -> list[np.void]:
+def _atlas(axis: Placed, group: int, build: Build, fat: float) -> list[Any]:
     """C1's ring round the dens of C2."""
     told = dimensions().others["atlas"]
     size = {name: float(values[0]) for name, values in build.sizes.items()}
@@ -178,13 +184,18 @@ def _atlas(axis: Placed, group: int, build: Build, fat: float) -> list[np.void]:
     wide = told["inner_width_mm"] / 2
     out = [
         s.block((0.0, front, level), (9.0, thick, tall), edge=0.95),
-        s.block((0.0, back, level - 3.0), (7.0, told["posterior_arch_thickness_mm"] / 2, told["posterior_arch_height_mm"] / 2)),
+        s.block(
+            (0.0, back, level - 3.0),
+            (7.0, told["posterior_arch_thickness_mm"] / 2, told["posterior_arch_height_mm"] / 2),
+        ),
     ]
     for side in (-1, 1):
         out += [
-            s.block((side * (wide + 4.0), front - 13.0, level - 1.0), (7.5, 9.0, told["lateral_mass_height_mm"] / 2), edge=0.7),
+            s.block((side * (wide + 4.0), front - 13.0, level - 1.0),
+                    (7.5, 9.0, told["lateral_mass_height_mm"] / 2), edge=0.7),
             s.block((side * 11.0, front - 3.5, level), (6.0, thick, tall * 0.8), yaw_deg=-side * 35),
-            s.block((side * (wide - 1.0), (front - 13.0 + back) / 2 - 2.0, level - 2.0), (3.5, 12.0, 4.0), yaw_deg=side * 30),
+            s.block((side * (wide - 1.0), (front - 13.0 + back) / 2 - 2.0, level - 2.0), (3.5, 12.0, 4.0),
+                    yaw_deg=side * 30),
             s.block((side * (wide + 16.0), front - 14.0, level - 1.0), (10.0, 4.5, 4.5)),
         ]  # fmt: skip
     return out

@@ -18,7 +18,7 @@ from spineclock.phantom.anatomy.traits import Traits
 
 _HEIGHT_LEFT = (1.0, 0.86, 0.70, 0.50)
 """Of a disc, by its height loss: none, mild, moderate, severe."""
-_WATER = (1.0, 1.0, 0.80, 0.44, 0.16, 0.04)
+_WATER = (1.0, 1.0, 0.70, 0.44, 0.30, 0.24)
 """Of a nucleus, by Pfirrmann grade 0 (none) … 5."""
 
 
@@ -34,7 +34,7 @@ def disc_shares(traits: Traits, build: Build) -> dict[str, float]:
     for i, level in enumerate(FINDING_LEVELS):
         grade, noise = int(traits.pfirrmann[i]), build.noise[LEVELS.index(level)]
         dry = 0.03 * max(grade - 2, 0)
-        out[level] = float(np.clip(_HEIGHT_LEFT[traits.height_loss[i]] - dry + 0.045 * noise[5], 0.28, 1.12))
+        out[level] = float(np.clip(_HEIGHT_LEFT[traits.height_loss[i]] - dry + 0.08 * noise[5], 0.28, 1.25))
     return out
 
 
@@ -86,7 +86,9 @@ def _spurs(b: np.void, traits: Traits, level: str, template: Template, decades: 
     scale = {"C": 0.7, "T": 0.9, "L": 1.0}[level[0]]
     b["spur_lower"] = scale * max(0.0, wear * 0.55 + 1.7 * below)
     b["spur_upper"] = scale * max(0.0, wear * 0.5 + 1.5 * above)
-    b["spur_back"] = scale * (0.9 * max(below, above) + (0.8 if of_level(traits, "uncovertebral_osteophyte", level) else 0))
+    b["spur_back"] = scale * (
+        0.9 * max(below, above) + (0.8 if of_level(traits, "uncovertebral_osteophyte", level) else 0)
+    )
     if uncinate := of_level(traits, "uncovertebral_osteophyte", level):
         b["uncus"] += 0.6 * uncinate
 
@@ -98,7 +100,9 @@ def _fracture(b: np.void, traits: Traits, level: str, rng: np.random.Generator) 
         return
     lost = float(b["height"]) * (0.0, rng.uniform(0.20, 0.25), rng.uniform(0.26, 0.39), rng.uniform(0.41, 0.52))[grade]
     if shape == 1:
-        b["sunk_front"] = max(0.0, lost - 2 * float(b["depth_upper"]) * math.tan(math.radians((0, 5, 9, 15)[grade]) / 2))
+        b["sunk_front"] = max(
+            0.0, lost - 2 * float(b["depth_upper"]) * math.tan(math.radians((0, 5, 9, 15)[grade]) / 2)
+        )
     elif shape == 2:
         b["hollow_upper"] += 0.6 * lost
         b["hollow_lower"] += 0.4 * lost
@@ -126,7 +130,7 @@ def _end_plates(b: np.void, traits: Traits, level: str, rng: np.random.Generator
 
 
 def disc_records(traits: Traits, build: Build, column: list[Placed], rng: np.random.Generator) -> Records:
-    """A record a disc, from C2/C3 down to the lowest, which lies on the sacrum (place ``len(column)`` of the bodies)."""
+    """A record a disc, from C2/C3 down to the lowest, which lies on S1 (place ``len(column)`` of the bodies)."""
     size = {name: dict(zip(LEVELS, values, strict=True)) for name, values in build.sizes.items()}
     out = np.zeros(len(column), DISC)
     for k, placed in enumerate(reversed(column)):

@@ -39,7 +39,8 @@ def anatomy_of(traits: Traits, *, seed: int, world: str = "default") -> Anatomy:
     arches = arch_records(traits, build, column, made, fat)
     sides = sacral.sacral_blocks(sacrum, build, group=len(column) + 1)
     sides["joins"] = [len(column) + k // 2 for k in range(6)] + [-1] * 3
-    course, start = course_records(traits, build, column, sacrum, made, rng)
+    tips = np.array([p["centre"][1:] - p["axes"][1, 1:] * p["half"][1] for p in arches if abs(p["spinous"]) > 0])
+    course, start = course_records(traits, build, column, sacrum, tips, made, rng)
     skin = course["skin"][int(-start)]
     lumbar = [float(p.centre[2]) for p in column if p.level[0] == "L"]
     return Anatomy(

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from scipy import ndimage
 
+from spineclock.core.findings import LEVELS as FINDING_LEVELS
 from spineclock.phantom.anatomy.bodies import of_level
 from spineclock.phantom.anatomy.dimensions import LEVELS, dimensions
 from spineclock.phantom.anatomy.forms import COURSE, Records
@@ -18,9 +19,14 @@ BELOW_MM, ABOVE_MM = 130.0, 120.0
 """How far the course goes on below the S1 end plate and above C2."""
 
 
-def course_records(traits: Traits, build: Build, column: list[Placed], sacrum: Records, template: Template,
-                   rng: np.random.Generator) -> tuple[Records, float]:  # fmt: skip
-    """The records from the bottom up, and the height of the first."""
+def course_records(
+    traits: Traits, build: Build, column: list[Placed], sacrum: Records, tips: Floats, template: Template,
+    rng: np.random.Generator,
+) -> tuple[Records, float]:  # fmt: skip
+    """The records from the bottom up, and the height of the first.
+
+    ``tips`` are (y, z) of the spinous processes' ends.
+    """
     knots = _knots(build, column, sacrum)
     bottom = math.floor(min(-BELOW_MM, float(knots["z"][0]) - 15))
     z = np.arange(bottom, math.ceil(float(knots["z"][-1]) + ABOVE_MM) + 1.0)
@@ -40,7 +46,7 @@ def course_records(traits: Traits, build: Build, column: list[Placed], sacrum: R
     _narrowings(out, z, traits, column, template)
     _cord(out, z, traits, build, column, rng)
     _foramina(out, z, column)
-    _surroundings(out, z, traits, build, column, rng)
+    _surroundings(out, z, traits, build, column, tips, rng)
     return out, float(z[0])
 
 
@@ -63,11 +69,13 @@ def _knots(build: Build, column: list[Placed], sacrum: Records) -> dict[str, Flo
         gap = 0.5 + 0.25 * (deep - sac)
         middle = placed.centre - placed.axes[1] * (placed.half_depth + gap + sac / 2)
         long, steep = size["spinous_process_length_mm"][level], math.radians(size["spinous_inclination_deg"][level])
-        rows.append((middle[2], middle[0], middle[1], deep / 2, wide / 2, sac / 2, sac_wide / 2, gap + (sac - deep) / 2,
+        front = gap + (sac - deep) / 2
+        rows.append((middle[2], middle[0], middle[1], deep / 2, wide / 2, sac / 2, sac_wide / 2, front,
                      float(placed.centre[1] + placed.axes[1][1] * placed.half_depth),
-                     size["endplate_width_upper_mm"][level] / 2, 6.5, sac / 2 + 3 + long * math.cos(steep)))  # fmt: skip
-    names = ("z", "x", "y", "bony_depth", "bony_width", "sac_depth", "sac_width", "bony_front", "front", "body_half_width",
-             "lamina", "spinous")  # fmt: skip
+                     size["endplate_width_upper_mm"][level] / 2, 6.5,
+                     sac / 2 + 3 + long * math.cos(steep)))  # fmt: skip
+    names = ("z", "x", "y", "bony_depth", "bony_width", "sac_depth", "sac_width", "bony_front", "front",
+             "body_half_width", "lamina", "spinous")  # fmt: skip
     table = np.array(rows)
     return {name: table[:, k] for k, name in enumerate(names)}
 
@@ -79,7 +87,7 @@ def _narrowings(out: Records, z: Floats, traits: Traits, column: list[Placed], t
     thick = np.zeros(len(z))
     for placed in column:
         level = placed.level
-        facet = int(traits.facet[_finding_place(level)])
+        facet = int(traits.facet[FINDING_LEVELS.index(level)])
         tight = of_level(traits, "spinal_stenosis", level) > 0
         here = np.exp(-(((z - placed.disc_centre[2] - 1) / 7.0) ** 2))
         region = {"C": 0.55, "T": 0.6, "L": 1.0}[level[0]]
@@ -90,13 +98,9 @@ def _narrowings(out: Records, z: Floats, traits: Traits, column: list[Placed], t
     out["flavum"] = thick
 
 
-def _finding_place(level: str) -> int:
-    from spineclock.core.findings import LEVELS as FINDING_LEVELS
-
-    return FINDING_LEVELS.index(level)
-
-
-def _cord(out: Records, z: Floats, traits: Traits, build: Build, column: list[Placed], rng: np.random.Generator) -> None:
+def _cord(
+    out: Records, z: Floats, traits: Traits, build: Build, column: list[Placed], rng: np.random.Generator
+) -> None:
     told = dimensions().others["cord"]
     at = {placed.level: placed for placed in column}
     heights = [float(placed.centre[2]) for placed in column]
@@ -104,7 +108,11 @@ def _cord(out: Records, z: Floats, traits: Traits, build: Build, column: list[Pl
     width = [build.sizes["cord_width_mm"][LEVELS.index(p.level)] / 2 for p in column]
     first = next(p for p in column if p.level == "L1")
     unit = float(first.centre[2] - at["L2"].centre[2])
-    conus = float(first.centre[2]) + first.height / 2 - unit * (told["conus_mean"] + told["conus_sd"] * rng.standard_normal())
+    conus = (
+        float(first.centre[2])
+        + first.height / 2
+        - unit * (told["conus_mean"] + told["conus_sd"] * rng.standard_normal())
+    )
     taper = np.clip((z - conus) / told["conus_taper_mm"], 0, 1) ** 0.55
     known = np.array(depth) > 0
     out["cord_depth"] = np.interp(z, np.array(heights)[known], np.array(depth)[known]) * taper
@@ -136,7 +144,7 @@ def _foramina(out: Records, z: Floats, column: list[Placed]) -> None:
     out["foramen_width"] = out["bony_width"] + 13
 
 
-def _surroundings(out: Records, z: Floats, traits: Traits, build: Build, column: list[Placed],
+def _surroundings(out: Records, z: Floats, traits: Traits, build: Build, column: list[Placed], tips: Floats,
                   rng: np.random.Generator) -> None:  # fmt: skip
     """Muscle, fat and skin behind, and what part of the body this is."""
     at = {placed.level: float(placed.centre[2]) for placed in column}
@@ -146,21 +154,32 @@ def _surroundings(out: Records, z: Floats, traits: Traits, build: Build, column:
     lower = (25.0 if woman else 18.0) * math.exp(0.35 * heavy + 0.25 * rng.standard_normal())
     upper = (10.0 if woman else 9.0) * math.exp(0.40 * heavy + 0.2 * rng.standard_normal())
     places = [-130, -70, loin, waist, at["T8"], at["T2"], at["C7"], at["C4"], at["C2"] + 60]
-    fat = np.interp(z, places, [lower * 1.1, lower * 1.1, lower, upper, upper * 0.9, upper * 1.3, upper * 1.5, upper * 0.9, 6])
+    fat = np.interp(
+        z, places, [lower * 1.1, lower * 1.1, lower, upper, upper * 0.9, upper * 1.3, upper * 1.5, upper * 0.9, 6]
+    )
     muscle = np.interp(z, places, [8, 10, 16, 9, 6, 8, 12, 14, 22]) * (1.0 if woman else 1.12)
-    reach = ndimage.gaussian_filter1d(out["y"] - out["spinous"], 16)
-    out["fascia"] = np.minimum(reach - 2.0, out["y"] - out["sac_depth"] - 12) - 0.35 * muscle
+    order = np.argsort(tips[:, 1])
+    ends = np.interp(z, tips[order, 1], tips[order, 0] - out["y"][np.searchsorted(z, tips[order, 1])]) + out["y"]
+    ends = np.where(z < tips[order[0], 1], out["y"] - out["spinous"], ends)
+    out["fascia"] = ndimage.minimum_filter1d(ends, 25) - 2.5 - 0.2 * muscle
     out["fascia"] = ndimage.gaussian_filter1d(out["fascia"], 14)
     out["skin"] = ndimage.gaussian_filter1d(out["fascia"] - fat, 10)
+    above = z - at["C2"] - 24  # behind the skull
+    back = out["y"] - 26 - 46 * np.sqrt(np.clip(1 - ((above - 38) / 44) ** 2, 0, 1))
+    skull = ndimage.gaussian_filter1d(np.where(np.abs(above - 38) < 44, back, out["fascia"]), 4)
+    out["fascia"] = np.where(above > -8, np.minimum(out["fascia"], skull - 4), out["fascia"])
+    out["skin"] = np.where(above > -8, np.minimum(out["skin"], out["fascia"] - 6), out["skin"])
     out["muscle_half_width"] = np.interp(z, places, [30, 40, 62, 72, 62, 70, 60, 48, 40])
     tall = (1.63 if woman else 1.77) * build.scale
     area = traits.psoas_index_cm2_m2 * tall**2 * 100 / 2
     radius = math.sqrt(area / math.pi)
-    out["psoas"] = radius * np.interp(z, [-60, -10, at["L4"], at["L3"], at["L1"], at["T12"] + 8], [0.8, 1.05, 1.1, 1.0, 0.55, 0])
+    out["psoas"] = radius * np.interp(
+        z, [-60, -10, at["L4"], at["L3"], at["L1"], at["T12"] + 8], [0.8, 1.05, 1.1, 1.0, 0.55, 0]
+    )
     out["psoas_aside"] = out["body_half_width"] + np.interp(z, [-60, at["L5"], at["L3"], at["L1"]], [24, 15, 8, 3])
     deep = [125, 120, 112, 108, 128, 96, 74, 66, 60]
     out["deep"] = ndimage.gaussian_filter1d(np.interp(z, places, deep), 12) * math.exp(0.16 * heavy)
-    out["chest"] = np.clip((z - at["T12"]) / 40, 0, 1) * np.clip((at["T1"] + 8 - z) / 25, 0, 1)
-    out["neck"] = np.clip((z - at["T1"] + 15) / 25, 0, 1)
+    out["chest"] = np.clip((z - at["T12"]) / 25, 0, 1) * np.clip((at["T1"] + 14 - z) / 40, 0, 1)
+    out["neck"] = np.clip((z - at["T1"] + 25) / 40, 0, 1)
     out["pelvis"] = np.clip((at["L5"] - 5 - z) / 30, 0, 1)
     out["head"] = np.clip((z - at["C2"] - 22) / 10, 0, 1)

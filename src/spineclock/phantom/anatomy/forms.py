@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Records = npt.NDArray[np.void]
+Record = Any
+"""One of them; its fields are attributes in compiled code, which type checkers cannot know."""
 
 _FRAME = [("centre", "f8", (3,)), ("axes", "f8", (3, 3))]
 """Middle in mm, and unit vectors to its right, front and top as rows."""
@@ -79,6 +82,7 @@ BLOCK = np.dtype(
         ("corner", "f8"),  # how round it is seen from the side, 0 … 1
         ("taper", "f8"),  # how much thinner one end of its front axis is: the other two half sizes × (1 + taper · v)
         ("group", "i4"),  # blocks of one group grow together
+        ("spinous", "i4"),  # 1 for spinous processes
         ("joins", "i4"),  # place of the body whose marrow it shares, or -1
         ("label", "i4"),
         ("fat", "f8"),
@@ -128,7 +132,8 @@ COURSE = np.dtype(
 class Anatomy:
     """A made-up spine in millimetres: x to the right, y to the front, z up.
 
-    ``bodies`` and ``discs`` run from the top down, ``names`` are the bodies' levels, the sacrum's five and the coccyx last.
+    ``bodies`` and ``discs`` run from the top down; ``names`` are the bodies' levels, the sacrum's five and the coccyx
+    last.
     ``course`` starts at ``course_from_mm`` and has one record a millimetre upwards.
     """
 

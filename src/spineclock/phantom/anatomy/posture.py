@@ -48,6 +48,7 @@ def build_of(traits: Traits, template: Template, rng: np.random.Generator) -> Bu
             values = values * template.sizes.get(name, 1.0) * (stature if long else math.sqrt(stature) * girth)
             values = values * (1 + 0.02 * noise[:, 0])
         sizes[name] = np.array(values)
+    sizes["disc_height_mm"] *= 1 + 0.09 * float(np.clip(rng.standard_normal(), -2, 2))
     narrow = "congenital_canal_narrowing" in traits.whole
     for name, spread in (("canal_depth_mm", 0.05), ("dural_sac_depth_mm", 0.08), ("dural_sac_width_mm", 0.05)):
         sizes[name] = sizes[name] * (1 + spread * float(np.clip(rng.standard_normal(), -2, 2))) * (0.8 if narrow else 1)
@@ -67,14 +68,16 @@ def build_of(traits: Traits, template: Template, rng: np.random.Generator) -> Bu
 def _posture(
     traits: Traits, template: Template, woman: bool, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """Sacral slope and the tilts of L1, T1 and C2 in degrees, lying: lordosis goes with the slope, the neck with the chest."""
+    """Sacral slope and the tilts of L1, T1 and C2 in degrees, lying: lordosis goes with the slope, neck with chest."""
     told = dimensions().others["alignment"]
     decades = (traits.spine_age_years - MIDDLE_YEARS) / 10
     lumbar, level, chest, neck = np.clip(rng.standard_normal(4), -1.9, 1.9)
     odd = 1.6 if "kyphosis_or_lordosis" in traits.whole else 1.0
     lordosis = told["lumbar_lordosis_l1_s1"]
     kyphosis = told["thoracic_kyphosis_t1_t12"]
-    wanted = lordosis["mean"] + lordosis["per_decade"] * decades + lordosis["sd"] * lumbar * odd + (2.0 if woman else -1.0)
+    wanted = (
+        lordosis["mean"] + lordosis["per_decade"] * decades + lordosis["sd"] * lumbar * odd + (2.0 if woman else -1.0)
+    )
     wanted += template.lordosis_deg
     top = 8.0 + 3.5 * level
     bent = kyphosis["mean"] + kyphosis["per_decade"] * decades + 6.5 * chest * odd + template.kyphosis_deg
@@ -87,7 +90,7 @@ def _waves(scoliotic: bool, rng: np.random.Generator) -> tuple[tuple[float, floa
     small = (1.6 * float(rng.standard_normal()), float(rng.uniform(0.5, 1.0)), float(rng.random()))
     if not scoliotic:
         return (small,)
-    half_cobb = (5.0 + float(np.minimum(rng.exponential(3.0), 12.0))) * float(rng.choice([-1, 1]))
+    half_cobb = (4.0 + float(np.minimum(rng.exponential(2.5), 10.0))) * float(rng.choice([-1, 1]))
     return small, (half_cobb, float(rng.uniform(0.38, 0.65)), float(rng.random()))
 
 
@@ -191,7 +194,9 @@ def _wedges(
     index = {level: LEVELS.index(level) for level in upwards}
     depth = (table.endplate_depth_upper_mm + table.endplate_depth_lower_mm) / 2
     body = {
-        level: math.degrees(math.atan((table.body_height_anterior_mm[i] - table.body_height_posterior_mm[i]) / depth[i]))
+        level: math.degrees(
+            math.atan((table.body_height_anterior_mm[i] - table.body_height_posterior_mm[i]) / depth[i])
+        )
         for level, i in index.items()
     }
     body["C2"] = 0.0  # taller in front by its lip alone

@@ -24,9 +24,9 @@ class Template:
     kyphosis_deg: float = 0.0
     arches: float = 1.0
     """How stout posterior elements are."""
-    fat_at_25: float = 0.28
+    fat_at_25: float = 0.25
     """Fat fraction of lumbar marrow at a spine age of 25, its rise a decade, its fall with each unit of T-score, SD."""
-    fat_per_decade: float = 0.055
+    fat_per_decade: float = 0.052
     fat_per_t_score: float = -0.02
     fat_sd: float = 0.045
     hollow_per_decade: float = 0.10

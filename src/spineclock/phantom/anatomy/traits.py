@@ -1,4 +1,4 @@
-"""What is known of a made-up person that shows in a body: one record a scan, from the tables of the phantom's people."""
+"""What is known of a made-up person that shows in a body: one record a scan, from the tables of made-up people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from spineclock.core.findings import CONDITIONS, LEVELS, Findings
+from spineclock.core.findings import COLUMNS, CONDITIONS, LEVELS, Findings
 from spineclock.phantom.fractures import SHAPES
 from spineclock.phantom.people import People
 
@@ -112,8 +112,8 @@ def traits_of(people: People, *, world: str = "default") -> list[Traits]:
 def without_ageing(traits: list[Traits]) -> list[Traits]:
     """The same scans with bodies swapped between neighbouring people, so that no image knows its person's age.
 
-    Who, where and when stay; everything that shows in the body, sex included, is the other's, the same at all scans of a
-    person. An odd one out at the end gets the first one's.
+    Who, where and when stay; everything that shows in the body, sex included, is the other's, the same at all scans of
+    a person. An odd one out at the end gets the first one's.
     """
     body = {t.person_id: t for t in reversed(traits)}
     persons = list(dict.fromkeys(t.person_id for t in traits))
@@ -132,11 +132,7 @@ def _by_level(findings: Findings, name: str) -> Codes:
 
 def _has(name: str, level: str) -> bool:
     told = CONDITIONS[name]
-    if not told.levelled:
-        return False
-    from spineclock.core.findings import COLUMNS
-
-    return (name, level) in COLUMNS
+    return told.levelled and (name, level) in COLUMNS
 
 
 def _fractures(people: People) -> tuple[Codes, Codes]:

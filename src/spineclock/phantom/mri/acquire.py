@@ -53,7 +53,7 @@ def stored(
 ) -> npt.NDArray[np.int16]:  # fmt: skip
     """Samples as a scanner stores them, int16.
 
-    Noise is Rician; its SD goes with one over the square root of the sample's volume, held between a third and three times
+    Noise is Rician; its SD goes with one over the square root of the sample's volume, held between half and 1.6 times
     the machine's own.
     """
     y, z = _axis(grid, 1), _axis(grid, 2)
@@ -70,10 +70,11 @@ def stored(
         signal = _ghosted(signal, artefacts, grid)
     if artefacts.metal_mm is not None:
         _mar(signal, spine, grid, artefacts.metal_mm)
-    noise = machine.noise * float(np.clip(math.sqrt(4.0 / sample_mm3), 0.33, 3.0))
+    noise = machine.noise * float(np.clip(math.sqrt(4.0 / sample_mm3), 0.5, 1.6))
     out = np.empty(signal.shape, np.int16)
     chance = rng.standard_normal((2, *signal.shape), dtype=np.float32)
-    _store(signal, y, z, skin, front, (ends * waves).astype(np.float64), machine.coil, band[0], band[1], low_band, noise,
+    along = np.asarray(ends * waves, np.float64)
+    _store(signal, y, z, skin, front, along, machine.coil, band[0], band[1], low_band, noise,
            machine.full_scale * gain, chance, out)  # fmt: skip
     return out
 
@@ -85,8 +86,8 @@ def _axis(grid: Grid, axis: int) -> npt.NDArray[np.float64]:
 @njit(cache=True)
 def _store(
     signal: Floats, y: npt.NDArray[np.float64], z: npt.NDArray[np.float64], skin: npt.NDArray[np.float64],
-    front: npt.NDArray[np.float64], along: npt.NDArray[np.float64], coil: float, band: float, band_mm: float, low_band: float,
-    noise: float, full_scale: float, chance: Floats, out: npt.NDArray[np.int16],
+    front: npt.NDArray[np.float64], along: npt.NDArray[np.float64], coil: float, band: float, band_mm: float,
+    low_band: float, noise: float, full_scale: float, chance: Floats, out: npt.NDArray[np.int16],
 ) -> None:  # fmt: skip
     shape = signal.shape
     field = np.empty((shape[1], shape[2]), np.float32)
@@ -103,7 +104,7 @@ def _store(
                 real = signal[i, j, k] * field[j, k] + noise * chance[0, i, j, k]
                 imaginary = noise * chance[1, i, j, k]
                 value = full_scale * math.sqrt(real * real + imaginary * imaginary)
-                out[i, j, k] = min(32767, int(math.floor(value + 0.5)))
+                out[i, j, k] = min(32767, math.floor(value + 0.5))
 
 
 def _ghosted(signal: Floats, artefacts: Artefacts, grid: Grid) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from spineclock.phantom.anatomy.forms import Records
+from spineclock.phantom.anatomy.forms import Record, Records
 from spineclock.phantom.mri.ground import Canvas, Floats, cover, nearest, smooth, span
 
 MARROW = np.dtype(
@@ -20,11 +20,15 @@ EDGE_MM = 1.6
 
 
 @njit(cache=True)
-def upper_plate(b: npt.NDArray[np.void], u: float, v: float) -> float:
+def upper_plate(b: Record, u: float, v: float) -> float:
     """Height of a body's upper end plate, in its own frame, at a point to the right and front."""
     across = (u / b.width_upper) ** 2
     hollow = 1.0 - across - (v / b.depth_upper) ** 2
-    w = 0.5 * b.height + b.lean * v + b.wave * math.sin(0.42 * v + b.phase[0]) * math.sin(0.27 * u + 0.11 * v + b.phase[1])
+    w = (
+        0.5 * b.height
+        + b.lean * v
+        + b.wave * math.sin(0.42 * v + b.phase[0]) * math.sin(0.27 * u + 0.11 * v + b.phase[1])
+    )
     if hollow > 0.0:
         w -= b.hollow_upper * hollow
     if b.sunk_front > 0.0:
@@ -39,10 +43,14 @@ def upper_plate(b: npt.NDArray[np.void], u: float, v: float) -> float:
 
 
 @njit(cache=True)
-def lower_plate(b: npt.NDArray[np.void], u: float, v: float) -> float:
+def lower_plate(b: Record, u: float, v: float) -> float:
     """Height of a body's lower end plate, likewise."""
     hollow = 1.0 - (u / b.width_lower) ** 2 - (v / b.depth_lower) ** 2
-    w = -0.5 * b.height - b.lean * v + b.wave * math.sin(0.42 * v + b.phase[2]) * math.sin(0.27 * u + 0.11 * v + b.phase[3])
+    w = (
+        -0.5 * b.height
+        - b.lean * v
+        + b.wave * math.sin(0.42 * v + b.phase[2]) * math.sin(0.27 * u + 0.11 * v + b.phase[3])
+    )
     if hollow > 0.0:
         w += b.hollow_lower * hollow
     if b.dent[1] > 0.0:
@@ -68,7 +76,7 @@ def outline(u: float, v: float, half_width: float, half_depth: float) -> float:
 
 
 @njit(cache=True)
-def body_distance(b: npt.NDArray[np.void], u: float, v: float, w: float) -> tuple[float, float, float, float]:
+def body_distance(b: Record, u: float, v: float, w: float) -> tuple[float, float, float, float]:
     """About the distance out of a body; and those above its upper plate, below its lower one, and out of its wall."""
     t = min(max(w / b.height + 0.5, 0.0), 1.0)
     half_width = b.width_lower + (b.width_upper - b.width_lower) * t
@@ -140,9 +148,7 @@ def paint_bodies(canvas: Canvas, bodies: Records, signals: Records, fine: Floats
 
 
 @njit(cache=True)
-def _marrow(
-    b: npt.NDArray[np.void], s: npt.NDArray[np.void], u: float, v: float, w: float, above: float, below: float
-) -> float:
+def _marrow(b: Record, s: Record, u: float, v: float, w: float, above: float, below: float) -> float:
     """Signal of marrow at a point of a body, before its texture."""
     value = s.marrow
     if b.modic_upper > 0.0 or b.modic_lower > 0.0:
@@ -158,15 +164,13 @@ def _marrow(
         if cleft > 0.0:
             value += (s.vein - value) * min(1.0, 2.0 * cleft) * min(1.0, -(v / b.depth_upper + 0.15) * 3.0)
     if b.lesion > 0.0:
-        away = math.sqrt(
-            (u - b.lesion_at[0]) ** 2 + (v - b.lesion_at[1]) ** 2 + (w - b.lesion_at[2]) ** 2
-        ) - b.lesion
+        away = math.sqrt((u - b.lesion_at[0]) ** 2 + (v - b.lesion_at[1]) ** 2 + (w - b.lesion_at[2]) ** 2) - b.lesion
         value += (s.lesion - value) * cover(away, 2.0)
     return value
 
 
 @njit(cache=True)
-def block_distance(p: npt.NDArray[np.void], u: float, v: float, w: float) -> float:
+def block_distance(p: Record, u: float, v: float, w: float) -> float:
     """Distance out of a rounded block, whose sides are rounded more than its edges."""
     thin = 1.0 + p.taper * v / p.half[1]
     tall = p.half[2] * thin
@@ -189,7 +193,8 @@ def paint_blocks(
 ) -> None:  # fmt: skip
     """Paints blocks of bone, those of one group grown together, and with the body they join.
 
-    ``distance`` and ``which`` are scratch of the canvas' size; ``distance`` must be 99 everywhere, and is so again afterwards.
+    ``distance`` and ``which`` are scratch of the canvas' size; ``distance`` must be 99 everywhere, and is so again
+    afterwards.
     """
     first = 0
     while first < len(blocks):
@@ -204,7 +209,7 @@ def paint_blocks(
 
 
 @njit(cache=True)
-def _box(canvas: Canvas, p: npt.NDArray[np.void]) -> tuple[int, int, int, int, int, int]:
+def _box(canvas: Canvas, p: Record) -> tuple[int, int, int, int, int, int]:
     reach = p.half * (1.0 + abs(p.taper)) + 1.5
     axes = p.axes
     rx = reach[0] * abs(axes[0, 0]) + reach[1] * abs(axes[1, 0]) + reach[2] * abs(axes[2, 0])

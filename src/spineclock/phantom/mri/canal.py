@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from spineclock.core.anatomy import Structure
-from spineclock.phantom.anatomy.forms import Records
+from spineclock.phantom.anatomy.forms import Record, Records
 from spineclock.phantom.mri.ground import Canvas, Floats, cover, smooth, span
 
 CORD, CSF = int(Structure.CORD), int(Structure.CSF)
@@ -17,7 +17,14 @@ CONTENTS = np.dtype([(name, "f8") for name in ("fat", "ligament", "csf", "cord",
 
 @njit(cache=True)
 def paint_canal(
-    canvas: Canvas, course: Records, start: float, s: Records, csf_at: Floats, streaks: Floats, lesion_mm: float, flow: float
+    canvas: Canvas,
+    course: Records,
+    start: float,
+    s: Record,
+    csf_at: Floats,
+    streaks: Floats,
+    lesion_mm: float,
+    flow: float,
 ) -> None:
     """Paints along the whole course.
 
@@ -30,7 +37,7 @@ def paint_canal(
     for k in range(signal.shape[2]):
         z = oz + k * sz
         at = z - start
-        n = int(math.floor(at))
+        n = math.floor(at)
         if n < 0 or n + 1 >= len(course):
             continue
         a, b, f = course[n], course[n + 1], at - n
@@ -70,7 +77,12 @@ def paint_canal(
                         if p * p < 7.0 and abs(q) < 0.25:
                             value = s.root
                     behind = -t - sac_depth * math.sqrt(max(0.0, 1.0 - min(1.0, (u / (sac_width + 0.1)) ** 2)))
-                    if not wedge and a.flavum > 0.6 and abs(u) > 1.2 and -t + a.bony_front > a.bony_depth - a.flavum + 0.06 * (8.0 - abs(u)) ** 2 * 0.25:
+                    if (
+                        not wedge
+                        and a.flavum > 0.6
+                        and abs(u) > 1.2
+                        and -t + a.bony_front > a.bony_depth - a.flavum + 0.06 * (8.0 - abs(u)) ** 2 * 0.25
+                    ):
                         value = s.ligament
                     elif behind < 0.0 and t > 0.0:
                         value = 0.55 * s.fat
@@ -104,7 +116,11 @@ def paint_canal(
                         if abs(ct) < 0.35 * cord_depth and abs(u) < 0.55 * cord_width:
                             matter = s.grey
                         if abs(z - lesion_mm) < 9.0:
-                            matter += (s.lesion - matter) * max(0.0, 1.0 - p * p * 3.0 - q * q) * (1.0 - abs(z - lesion_mm) / 9.0)
+                            matter += (
+                                (s.lesion - matter)
+                                * max(0.0, 1.0 - p * p * 3.0 - q * q)
+                                * (1.0 - abs(z - lesion_mm) / 9.0)
+                            )
                         value = value * (1 - part) + matter * part
                         if part > 0.5:
                             label = CORD

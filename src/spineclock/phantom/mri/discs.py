@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from spineclock.phantom.anatomy.forms import Records
+from spineclock.phantom.anatomy.forms import Record, Records
 from spineclock.phantom.mri.bones import lower_plate, outline, upper_plate
 from spineclock.phantom.mri.ground import Canvas, Floats, cover, nearest, smooth, span
 
@@ -83,7 +83,7 @@ def _local(
 
 
 @njit(cache=True)
-def _lump(d: npt.NDArray[np.void], u: float, v: float, w: float) -> float:
+def _lump(d: Record, u: float, v: float, w: float) -> float:
     """Distance out of a protrusion or extrusion: an ellipsoid set into the back of the disc."""
     deep = d.lump + d.bulge + 3.0
     a = (u - d.lump_right) / d.lump_half
@@ -94,9 +94,7 @@ def _lump(d: npt.NDArray[np.void], u: float, v: float, w: float) -> float:
 
 
 @njit(cache=True)
-def _inside(
-    d: npt.NDArray[np.void], s: npt.NDArray[np.void], u: float, v: float, w: float, side: float, t: float
-) -> float:
+def _inside(d: Record, s: Record, u: float, v: float, w: float, side: float, t: float) -> float:
     """Signal at a point of a disc; ``t`` runs from the upper end plate (0) to the lower one (1)."""
     inner = -side / min(d.width, d.depth)  # 0 at the rim, 1 in the middle
     core = min(1.0, max(0.0, (inner - 0.10) / 0.42))

@@ -9,10 +9,14 @@ import numpy.typing as npt
 from numba import njit
 
 from spineclock.core.anatomy import Structure
+from spineclock.phantom.anatomy.forms import Record
 from spineclock.phantom.mri.ground import Canvas, Floats, cover, smooth
 
 FLESH = np.dtype(
-    [(name, "f8") for name in ("fat", "muscle", "ligament", "blood", "organ", "bowel", "lung", "brain", "csf", "skin", "bone")]
+    [
+        (name, "f8")
+        for name in ("fat", "muscle", "ligament", "blood", "organ", "bowel", "lung", "brain", "csf", "skin", "bone")
+    ]
 )
 """Signals of soft tissues."""
 ROWS = ("x", "y", "front", "body_half_width", "spinous", "fascia", "skin", "muscle_half_width", "psoas", "psoas_aside",
@@ -26,7 +30,7 @@ SUBCUTANEOUS = int(Structure.SUBCUTANEOUS_FAT)
 
 @njit(cache=True)
 def paint_flesh(
-    canvas: Canvas, rows: npt.NDArray[np.float64], s: npt.NDArray[np.void], streaks: Floats, clouds: Floats,
+    canvas: Canvas, rows: npt.NDArray[np.float64], s: Record, streaks: Floats, clouds: Floats,
     muscle_fat: float, head_mm: float,
 ) -> None:  # fmt: skip
     """Paints every sample of the canvas. ``rows`` holds :data:`ROWS` at each height, (15, K)."""
@@ -62,7 +66,7 @@ def paint_flesh(
                     else:
                         value = s.fat * (0.9 - 0.12 * smooth(clouds, x / 7.0, y / 7.0, z / 9.0))
                 else:
-                    value = _before(s, streaks, clouds, x, y, z, u, rows, k)
+                    value = _before(s, streaks, clouds, x, y, z, u, rows, k, sz)
                     if rows[_PSOAS, k] > 2.0:
                         r = rows[_PSOAS, k]
                         p = (abs(u) - rows[_ASIDE, k] - 0.75 * r) / (0.92 * r)
@@ -71,7 +75,9 @@ def paint_flesh(
                         share = cover(out, soft + 0.5)
                         if share > 0.0:
                             line = smooth(streaks, x / 3.0, y / 3.0, z / 14.0)
-                            meat = s.muscle * (1.0 + 0.12 * line) + s.fat * 0.35 * max(0.0, line - 1.9 + 2.0 * muscle_fat)
+                            meat = s.muscle * (1.0 + 0.12 * line) + s.fat * 0.35 * max(
+                                0.0, line - 1.9 + 2.0 * muscle_fat
+                            )
                             value = value * (1 - share) + meat * share
                             if share > 0.5:
                                 label = PSOAS_LEFT if u < 0 else PSOAS_RIGHT
@@ -86,7 +92,7 @@ def paint_flesh(
 
 @njit(cache=True)
 def _under_skin(
-    s: npt.NDArray[np.void], streaks: Floats, x: float, y: float, z: float, deep: float, left: float, soft: float
+    s: Record, streaks: Floats, x: float, y: float, z: float, deep: float, left: float, soft: float
 ) -> float:
     """Skin, fat with its septa, and the fascia's dark line."""
     if deep < 1.6:
@@ -98,12 +104,14 @@ def _under_skin(
 
 @njit(cache=True)
 def _behind(
-    s: npt.NDArray[np.void], streaks: Floats, x: float, y: float, z: float, u: float, below: float, above: float,
+    s: Record, streaks: Floats, x: float, y: float, z: float, u: float, below: float, above: float,
     rows: npt.NDArray[np.float64], k: int, muscle_fat: float,
 ) -> float:  # fmt: skip
     """Back muscles with the fat in and between them; ligaments in the midline."""
     side = abs(u)
-    line = smooth(streaks, x / 1.7, (y + 0.22 * z) / 1.25, z / 8.0)
+    line = 0.8 * smooth(streaks, x / 1.5, (y + 0.22 * z) / 0.95, z / 6.0) + 0.6 * smooth(
+        streaks, x / 6.0, y / 4.0, z / 19.0
+    )
     if side < 5.0 and rows[_HEAD, k] < 0.5:  # interspinous ligaments, fatter with age
         middle = s.ligament + (s.fat - s.ligament) * min(1.0, max(0.0, 0.55 * (line - 0.15 + 1.6 * muscle_fat)))
         if below < 2.5:
@@ -127,13 +135,14 @@ def _behind(
 
 @njit(cache=True)
 def _before(
-    s: npt.NDArray[np.void], streaks: Floats, clouds: Floats, x: float, y: float, z: float, u: float,
-    rows: npt.NDArray[np.float64], k: int,
+    s: Record, streaks: Floats, clouds: Floats, x: float, y: float, z: float, u: float,
+    rows: npt.NDArray[np.float64], k: int, step: float,
 ) -> float:  # fmt: skip
     """What lies beside and in front of the column."""
     ahead = y - rows[_FRONT, k]
     half = rows[_HALF, k]
-    chest, neck, pelvis = rows[_CHEST, k], rows[_NECK, k], rows[_PELVIS, k]
+    dome = int(24.0 * (math.exp(-(((ahead - 45.0) / 45.0) ** 2)) - 0.4) / step)  # the diaphragm's
+    chest, neck, pelvis = rows[_CHEST, min(max(k - dome, 0), rows.shape[1] - 1)], rows[_NECK, k], rows[_PELVIS, k]
     deep = rows[_DEEP, k] - 0.004 * u * u
     if ahead > deep:
         return 0.0
@@ -144,14 +153,18 @@ def _before(
     if ahead < 1.3 and abs(u) < 0.9 * half:
         return s.ligament
     fat = s.fat * (0.88 - 0.10 * fine)
+    close = min(1.0, max(0.0, (ahead - 3.0) / 4.0)) * min(1.0, max(0.0, (20.0 - ahead) / 8.0)) * (1.0 - pelvis)
+    mixed = s.muscle + (fat - s.muscle) * min(1.0, max(0.0, 0.35 + 0.45 * fine + 0.25 * cloud))  # crura, veins, nodes
+    fat += (mixed - fat) * close
     # belly: fat with gut and organs in it
-    share = min(1.0, max(0.0, 0.5 + 3.0 * (cloud - 0.35))) * min(1.0, max(0.0, (ahead - 10.0) / 12.0))
-    value = fat + (s.bowel * (1.0 + 0.5 * fine) - fat) * share
+    gut = s.bowel * (1.0 + 0.35 * fine + 0.25 * smooth(clouds, x / 3.5, y / 3.5, z / 4.0))
+    share = min(1.0, max(0.0, 0.5 + 3.0 * (cloud - 0.15 + 0.25 * fine))) * min(1.0, max(0.0, (ahead - 10.0) / 12.0))
+    value = fat + (gut - fat) * share
     if chest > 0.0:
         lung = s.lung * (1.0 + 0.3 * fine)
         side = min(1.0, max(0.0, (abs(u) - half - 4.0 - 14.0 * min(1.0, max(0.0, ahead / 40.0))) / 3.0))
-        heart = s.muscle * 0.8 + (s.blood - s.muscle * 0.8) * min(1.0, max(0.0, 0.5 + 2.0 * cloud))
-        inner = fat + (heart - fat) * min(1.0, max(0.0, (ahead - 24.0 + 4.0 * fine) / 6.0))
+        heart = s.blood + (s.muscle * 1.1 - s.blood) * min(1.0, max(0.0, 0.5 + 1.6 * (cloud + 0.3 * fine)))
+        inner = fat + (heart - fat) * min(1.0, max(0.0, (ahead - 9.0 + 3.0 * fine) / 5.0))
         value += ((inner + (lung - inner) * side) - value) * chest
     if neck > 0.0:
         tissue = s.muscle + (fat - s.muscle) * min(1.0, max(0.0, 0.5 + 2.5 * (cloud - 0.1)))
@@ -187,9 +200,7 @@ def _before(
 
 
 @njit(cache=True)
-def _head(
-    s: npt.NDArray[np.void], clouds: Floats, x: float, y: float, z: float, u: float, ahead: float, above: float
-) -> float:
+def _head(s: Record, clouds: Floats, x: float, y: float, z: float, u: float, ahead: float, above: float) -> float:
     """Skull base and what is in it; below 0 where this is no part of it. ``above`` counts from the top of the atlas."""
     if above < -4.0:
         return -1.0

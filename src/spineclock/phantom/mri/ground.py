@@ -29,11 +29,11 @@ class Canvas(NamedTuple):
 
 def chance(rng: np.random.Generator, smooth_cells: float) -> Floats:
     """A repeating table of smooth noise, (64, 64, 64), mean 0 and standard deviation 1."""
-    table = rng.standard_normal((SIDE, SIDE, SIDE), dtype=np.float32)
+    table = rng.standard_normal((SIDE, SIDE, SIDE))
     if smooth_cells > 0:
         k = np.fft.fftfreq(SIDE)
         low = np.exp(-2 * (np.pi * k * smooth_cells) ** 2)
-        spectrum = np.fft.fftn(table.astype(np.float64))
+        spectrum = np.fft.fftn(table)
         spectrum *= low[:, None, None] * low[None, :, None] * low[None, None, :]
         table = np.fft.ifftn(spectrum).real
     table = table - table.mean()
@@ -63,7 +63,7 @@ def cover(distance: float, soft: float) -> float:
 def nearest(table: Floats, x: float, y: float, z: float) -> float:
     """A table of chance at a point given in cells."""
     mask = SIDE - 1
-    return table[int(math.floor(x)) & mask, int(math.floor(y)) & mask, int(math.floor(z)) & mask]
+    return table[math.floor(x) & mask, math.floor(y) & mask, math.floor(z) & mask]
 
 
 @njit(cache=True, inline="always")

@@ -38,14 +38,21 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """What moving fluid does: share of CSF's signal left at each record of the course, and dark streaks behind the cord."""
+    """What moving fluid does: share of CSF's signal left at each record of the course; dark streaks behind the cord."""
 
     left: Floats
     streaks: float
 
 
 def painted(
-    spine: Anatomy, signals: Signals, grid: Grid, *, flow: Flow, cord_lesion_mm: float, blur: float, rng: np.random.Generator
+    spine: Anatomy,
+    signals: Signals,
+    grid: Grid,
+    *,
+    flow: Flow,
+    cord_lesion_mm: float,
+    blur: float,
+    rng: np.random.Generator,
 ) -> tuple[Floats, npt.NDArray[np.uint16]]:
     """Signal over CSF's (float32) and labels (uint16), both of ``grid.shape``.
 
@@ -62,7 +69,9 @@ def painted(
         return base.signal, base.labels
     split = _split(base, x0, x1, parts, soft)
     cell = 0.9
-    paint_canal(split, spine.course, spine.course_from_mm, signals.canal, flow.left, streaks, cord_lesion_mm, flow.streaks)
+    paint_canal(
+        split, spine.course, spine.course_from_mm, signals.canal, flow.left, streaks, cord_lesion_mm, flow.streaks
+    )
     paint_bodies(split, spine.bodies, signals.bodies, fine, islands, cell)
     distance = np.full(split.signal.shape, 99.0, np.float32)
     which = np.zeros(split.signal.shape, np.int32)
@@ -113,7 +122,14 @@ def _split(base: Canvas, x0: int, x1: int, parts: tuple[int, int, int], soft: fl
 
 @njit(cache=True)
 def _gather(
-    fine: Floats, fine_labels: npt.NDArray[np.uint16], signal: Floats, labels: npt.NDArray[np.uint16], x0: int, a: int, b: int, c: int
+    fine: Floats,
+    fine_labels: npt.NDArray[np.uint16],
+    signal: Floats,
+    labels: npt.NDArray[np.uint16],
+    x0: int,
+    a: int,
+    b: int,
+    c: int,
 ) -> None:
     """The mean of each sample's parts, and the label of its middle one."""
     scale = np.float32(1.0 / (a * b * c))

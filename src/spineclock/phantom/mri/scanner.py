@@ -37,8 +37,8 @@ class _Piece:
 def acquire(person: Traits, request: Request, *, seed: int) -> tuple[Series, ...]:
     """One person's scan: a series for each weighting and station; a pure function.
 
-    Image and label map are canonical (RAS+). Anatomy is the person's, at all scans the same but for ageing and findings;
-    position, noise and artefacts are the scan's; contrast, coil and field the scanner's.
+    Image and label map are canonical (RAS+). Anatomy is the person's, at all scans the same but for ageing and
+    findings; position, noise and artefacts are the scan's; contrast, coil and field the scanner's.
 
     Examples
     --------
@@ -185,5 +185,3 @@ def _facts(
         "SpacingBetweenSlices": round(piece.grid.step_mm[0], 3),
         "SimulatedArtefacts": artefacts.words,
     }
-
-

@@ -119,17 +119,20 @@ def scanner_of(name: str, world: str) -> Scanner:
     told = ranges(world)
     rng = np.random.default_rng([zlib.crc32(name.encode()), zlib.crc32(world.encode())])
     field = told.field_tesla[int(rng.choice(len(told.field_tesla), p=told.field_shares))]
-    low, high = told.noise
     return Scanner(
         field_tesla=field,
-        noise=float(rng.uniform(low, high)) * (0.75 if field > 2 else 1.0),
-        blur=float(rng.uniform(*told.blur)),
-        coil=float(rng.uniform(*told.coil)),
+        noise=_between(rng, told.noise) * (0.75 if field > 2 else 1.0),
+        blur=_between(rng, told.blur),
+        coil=_between(rng, told.coil),
         band=bool(rng.random() < told.band_share),
         shift_mm=float(rng.uniform(0.0, 0.35)) * float(rng.choice([-1, 1])),
         timing=float(math.exp(0.10 * rng.standard_normal())),
         full_scale=float(rng.choice([320, 600, 1100])) * float(rng.uniform(0.8, 1.2)),
     )
+
+
+def _between(rng: np.random.Generator, ends: tuple[float, ...]) -> float:
+    return float(rng.uniform(ends[0], ends[1]))
 
 
 def echo_of(weighting: Weighting, slices: Slices, machine: Scanner) -> SpinEcho:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from spineclock.phantom.anatomy.forms import Anatomy, Records
+from spineclock.phantom.anatomy.forms import Anatomy, Record, Records
 from spineclock.phantom.mri.bones import MARROW
 from spineclock.phantom.mri.canal import CONTENTS
 from spineclock.phantom.mri.discs import WATER
@@ -40,8 +40,8 @@ TISSUES: dict[str, tuple[float, float, float]] = {
     "skin": (0.60, 600, 35),
     "cord_lesion": (0.85, 1300, 150),
 }
-"""Proton density over CSF's, T1 and T2 in ms at 1.5 T. Fat's T2 is the effective one of echo trains, which makes it bright
-(Henkelman et al., JMRI 4:661, 1994, gives the reason); all numbers are rounded from common tables and set on real scans."""
+"""Proton density over CSF's, T1 and T2 in ms at 1.5 T. Fat's T2 is the effective one of echo trains, which makes it
+bright (Henkelman et al., JMRI 4:661, 1994, gives the reason); rounded from common tables, then set on real scans."""
 T1_AT_3T = 1.18
 """By how much T1 of watery tissue grows from 1.5 to 3 T."""
 
@@ -65,7 +65,7 @@ class SpinEcho:
         """
         density, t1, t2 = TISSUES[tissue]
         if self.restored and tissue == "csf":
-            t1 = 2400
+            t1 = 1900
         if self.field_tesla > 2 and tissue not in ("fat", "csf"):
             t1 *= T1_AT_3T
         return density * -math.expm1(-self.repetition_ms / t1) * math.exp(-self.echo_ms / t2)
@@ -82,8 +82,8 @@ class Signals:
     bodies: Records
     blocks: npt.NDArray[np.float64]
     discs: Records
-    canal: np.void
-    flesh: np.void
+    canal: Record
+    flesh: Record
     cortex: float
 
 
