@@ -385,7 +385,7 @@ def _phantom_mri(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Another seed, other people.")] = None,
     world: Annotated[
-        str | None, typer.Option(metavar="NAME", help="default, null (nothing has an effect), shifted, …")
+        str | None, typer.Option(metavar="NAME", help="default, ageing_off (images know no age), null, shifted, …")
     ] = None,
     kind: Annotated[str | None, typer.Option("--format", metavar="nifti|dicom", help="NIfTI where not given.")] = None,
     coverage: Annotated[

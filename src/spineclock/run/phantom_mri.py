@@ -146,7 +146,7 @@ def _end(out: Path, tally: Tally, settings: PhantomMriSettings, told: dict[str, 
     }))  # fmt: skip
     print(f"{told['people']:,} simulated people, {told['scans']:,} scans in {out} (world {settings.world}, "
           f"seed {settings.seed})")  # fmt: skip
-    pace = f", {per_scan:.1f} s a scan with {settings.workers} at a time" if per_scan is not None else ""
+    pace = f", {per_scan:.2g} s a scan with {settings.workers} at a time" if per_scan is not None else ""
     kept = f"{tally.kept:,} kept, " if tally.kept else ""
     print(f"{kept}{tally.made:,} made in {tally.seconds:,.0f} s{pace}; {_size(tally.size_bytes)} on disk")
     if tally.failures:
