@@ -401,7 +401,7 @@ def _phantom_mri(
         str | None, typer.Option(metavar="thick|space", help="2-D slices some mm apart, or a 3-D slab.")
     ] = None,
     grid: Annotated[
-        str | None, typer.Option(metavar="IxJxK", help="Write a training grid of so many samples, such as 16x128x64.")
+        str | None, typer.Option(metavar="16x128x64", help="Write a training grid: slices, rows, columns.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, metavar="W", help="Scans made side by side (2).")] = None,
     resume: Annotated[bool | None, typer.Option("--resume", help="Keep finished scans, do the others.")] = None,

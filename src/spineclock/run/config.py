@@ -160,7 +160,7 @@ class PhantomMriSettings(Settings):
     weighting: str = Field("T2w", pattern=r"^T[12]w(,T[12]w)?$", description="T2w, T1w, or both with a comma")
     slices: Literal["thick", "space"] = Field("thick", description="2-D slices, or a 3-D slab of small voxels")
     grid: str | None = Field(
-        None, pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3}){2}$", description="samples of a training grid"
+        None, pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3}){2}$", description="slices, rows and columns of a training grid"
     )
     workers: int = Field(2, ge=1, le=512, description="processes that make scans side by side")
     resume: bool = Field(False, description="keep the scans that are there, and make the others")
