@@ -20,7 +20,7 @@ WATER = np.dtype([(name, "f8") for name in ("nucleus", "annulus", "rim", "fissur
 def paint_discs(
     canvas: Canvas, discs: Records, bodies: Records, signals: Records, fine: Floats, islands: Floats, cell: float
 ) -> None:
-    """Paints each disc over what is there, but not over bone."""
+    """Paints each disc, a little into the end plates: bodies are painted over it, so that no seam is left between."""
     signal, labels = canvas.signal, canvas.labels
     ox, oy, oz = canvas.origin
     sx, sy, sz = canvas.step
@@ -48,18 +48,13 @@ def paint_discs(
                     top = uw - lower_plate(up, uu, uv)  # above 0 inside the upper body
                     base = upper_plate(low, lu, lv) - lw
                     gap = -(top + base)
-                    plates = max(top, base) if gap > 0.0 else 1.0
                     side = outline(u, v, d.width, d.depth)
                     away = side - d.bulge
-                    out = max(plates, away)
+                    out = away if gap > 0.0 and max(top, base) < canvas.soft else 9.0
                     if d.lump > 0.0:
                         out = min(out, _lump(d, u, v, w))
                     share = cover(out, canvas.soft)
                     if share == 0.0:
-                        continue
-                    label = labels[i, j, k]
-                    bone = label == 26 or 200 < label < 400
-                    if bone and (plates > 0.0 or label < 300):
                         continue
                     value = _inside(d, s, u, v, w, side, top / min(-0.5, -gap) if gap > 0 else 0.5)
                     rough = nearest(fine, x / cell + 5.0 * n, y / cell, z / cell)

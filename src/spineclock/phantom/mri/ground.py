@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -27,17 +28,21 @@ class Canvas(NamedTuple):
     """Width over which an edge goes from nothing to all, in mm: a sample's own size."""
 
 
-def chance(rng: np.random.Generator, smooth_cells: float) -> Floats:
-    """A repeating table of smooth noise, (64, 64, 64), mean 0 and standard deviation 1."""
-    table = rng.standard_normal((SIDE, SIDE, SIDE))
-    if smooth_cells > 0:
-        k = np.fft.fftfreq(SIDE)
-        low = np.exp(-2 * (np.pi * k * smooth_cells) ** 2)
-        spectrum = np.fft.fftn(table)
-        spectrum *= low[:, None, None] * low[None, :, None] * low[None, None, :]
-        table = np.fft.ifftn(spectrum).real
-    table = table - table.mean()
+@cache
+def _table(smooth_cells: float) -> Floats:
+    """A repeating table of smooth noise, (64, 64, 64), mean 0 and standard deviation 1, the same for everybody."""
+    table = np.random.default_rng(round(1000 * smooth_cells)).standard_normal((SIDE, SIDE, SIDE))
+    low = np.exp(-2 * (np.pi * np.fft.fftfreq(SIDE) * smooth_cells) ** 2)
+    table = np.fft.ifftn(np.fft.fftn(table) * low[:, None, None] * low[None, :, None] * low[None, None, :]).real
+    table -= table.mean()
     return np.ascontiguousarray(table / table.std(), dtype=np.float32)
+
+
+def chance(rng: np.random.Generator, smooth_cells: float) -> Floats:
+    """The table of that smoothness, shifted and mirrored by chance, so that no two people have the same."""
+    flips = tuple(slice(None, None, -1 if way else 1) for way in rng.random(3) < 0.5)
+    shift = tuple(rng.integers(0, SIDE, 3).tolist())
+    return np.ascontiguousarray(np.roll(_table(smooth_cells), shift, axis=(0, 1, 2))[flips])
 
 
 @njit(cache=True, inline="always")

@@ -16,8 +16,8 @@ from spineclock.phantom.mri.flesh import ROWS, paint_flesh
 from spineclock.phantom.mri.ground import Canvas, Floats, chance
 from spineclock.phantom.mri.tissue import Signals
 
-FINEST_MM = 1.4
-"""Samples are split until no part is larger: 4 mm slices into three, a training grid's pixels into several."""
+FINEST_MM = 2.7
+"""Samples are split until no part is larger: slices of 3 to 8 mm into three, a training grid's pixels likewise."""
 SPINE_HALF_MM = 62.0
 
 
@@ -56,39 +56,39 @@ def painted(
 ) -> tuple[Floats, npt.NDArray[np.uint16]]:
     """Signal over CSF's (float32) and labels (uint16), both of ``grid.shape``.
 
-    Flesh is painted once a sample, the spine on samples split as :meth:`Grid.parts` says and averaged, which with edges
-    drawn by coverage makes the partial volume. The label is that of the middle part.
+    The spine is painted on samples split as :meth:`Grid.parts` says, what surrounds it on samples split within the
+    slice alone; all are averaged, which with edges drawn by coverage makes the partial volume. The label is that of
+    the middle part.
     """
     fine, islands, streaks, clouds = (chance(rng, smooth) for smooth in (0.55, 1.3, 1.0, 1.4))
-    soft = blur * max(grid.step_mm[1], grid.step_mm[2]) / max(grid.parts()[1], 1)
-    base = _canvas(grid, soft=max(soft, 0.5))
-    _flesh(base, spine, signals, streaks, clouds)
     parts = grid.parts()
+    soft = blur * max(grid.step_mm[1] / parts[1], grid.step_mm[2] / parts[2])
+    flesh = _canvas(grid, (1, *parts[1:]), soft=max(soft, 0.5))
+    _flesh(flesh, spine, signals, streaks, clouds)
+    signal, labels = np.empty(grid.shape, np.float32), np.empty(grid.shape, np.uint16)
+    _gather(flesh.signal, flesh.labels, signal, labels, 0, 1, *parts[1:])
     x0, x1 = _slab(spine, grid)
     if x1 <= x0:
-        return base.signal, base.labels
-    split = _split(base, x0, x1, parts, soft)
+        return signal, labels
+    split = _sliced(flesh, x0, x1, parts[0], soft)
     cell = 0.9
     paint_canal(
         split, spine.course, spine.course_from_mm, signals.canal, flow.left, streaks, cord_lesion_mm, flow.streaks
     )
+    paint_discs(split, spine.discs, spine.bodies, signals.discs, fine, islands, cell)
     paint_bodies(split, spine.bodies, signals.bodies, fine, islands, cell)
     distance = np.full(split.signal.shape, 99.0, np.float32)
-    which = np.zeros(split.signal.shape, np.int32)
+    which = np.empty(split.signal.shape, np.int32)
     paint_blocks(split, spine.blocks, spine.bodies, signals.blocks, signals.cortex, fine, cell, distance, which)
-    paint_discs(split, spine.discs, spine.bodies, signals.discs, fine, islands, cell)
-    _gather(split.signal, split.labels, base.signal, base.labels, x0, *parts)
-    return base.signal, base.labels
+    _gather(split.signal, split.labels, signal, labels, x0, *parts)
+    return signal, labels
 
 
-def _canvas(grid: Grid, *, soft: float) -> Canvas:
-    return Canvas(
-        np.zeros(grid.shape, np.float32),
-        np.zeros(grid.shape, np.uint16),
-        np.array(grid.origin_mm, np.float64),
-        np.array(grid.step_mm, np.float64),
-        soft,
-    )
+def _canvas(grid: Grid, parts: tuple[int, int, int], *, soft: float) -> Canvas:
+    step = np.array(grid.step_mm, np.float64) / parts
+    shape = tuple(n * p for n, p in zip(grid.shape, parts, strict=True))
+    origin = np.array(grid.origin_mm, np.float64) - np.array(grid.step_mm) / 2 + step / 2
+    return Canvas(np.zeros(shape, np.float32), np.zeros(shape, np.uint16), origin, step, soft)
 
 
 def _flesh(base: Canvas, spine: Anatomy, signals: Signals, streaks: Floats, clouds: Floats) -> None:
@@ -106,18 +106,12 @@ def _slab(spine: Anatomy, grid: Grid) -> tuple[int, int]:
     return (0, 0) if inside.size == 0 else (int(inside[0]), int(inside[-1]) + 1)
 
 
-def _split(base: Canvas, x0: int, x1: int, parts: tuple[int, int, int], soft: float) -> Canvas:
-    """A canvas of the parts of slices ``x0`` to ``x1``, holding what the whole ones hold."""
-    step = base.step / np.array(parts)
-    origin = base.origin - base.step / 2 + step / 2
-    origin[0] += x0 * base.step[0]
-    signal, labels = base.signal[x0:x1], base.labels[x0:x1]
-    for axis, n in enumerate(parts):
-        if n > 1:
-            signal, labels = np.repeat(signal, n, axis), np.repeat(labels, n, axis)
-    if signal.base is base.signal:
-        signal, labels = signal.copy(), labels.copy()
-    return Canvas(np.ascontiguousarray(signal), np.ascontiguousarray(labels), origin, step, soft)
+def _sliced(flesh: Canvas, x0: int, x1: int, parts: int, soft: float) -> Canvas:
+    """Slices ``x0`` to ``x1`` of a canvas, each cut into so many, which hold what it holds."""
+    step = flesh.step / np.array([parts, 1, 1])
+    origin = flesh.origin + np.array([x0 * flesh.step[0] - flesh.step[0] / 2 + step[0] / 2, 0, 0])
+    signal, labels = np.repeat(flesh.signal[x0:x1], parts, axis=0), np.repeat(flesh.labels[x0:x1], parts, axis=0)
+    return Canvas(signal, labels, origin, step, soft)
 
 
 @njit(cache=True)
