@@ -14,6 +14,7 @@ from spineclock.segment.arches import by_place, grow
 from spineclock.segment.canal import Canal
 from spineclock.segment.coarse import Coarse, Points
 from spineclock.segment.discs import Disc, expected_gaps_mm, gaps_mm
+from spineclock.segment.ends import DENS, dens_share, lies_below, presacral, rests_on
 
 FUSED = 1.6
 """Discs this many times the expected distance apart have one missing between them."""
@@ -30,22 +31,41 @@ class Column:
     """Discs from the lowest up, unseen ones included, and which vertebra each coarse voxel belongs to.
 
     ``bodies`` holds their bodies alone. In both m + 2 stands for the vertebra above disc m (counted from 0) and 1
-    for one below the lowest disc. ``doubts`` say why the count may be wrong.
+    for one below the lowest disc. ``doubts`` say why the count may be wrong. ``sacrum`` says whether the lowest
+    vertebra is known to stand on the sacrum; ``dens`` is the height of the topmost one over the distance of the discs
+    below it (see :func:`spineclock.segment.ends.dens_share`).
     """
 
     discs: tuple[Disc, ...]
     vertebrae: npt.NDArray[np.int32]
     bodies: npt.NDArray[np.int32]
     doubts: tuple[str, ...]
+    sacrum: bool = False
+    dens: float = 0.0
 
 
-def split(bone: Array, discs: tuple[Disc, ...], canal: Canal, grid: Coarse) -> Column:
-    """The column's vertebrae from the vertebra class and the discs seen."""
+def split(
+    bone: Array, discs: tuple[Disc, ...], canal: Canal, grid: Coarse, *, sacrum_mm: Points | None = None
+) -> Column:
+    """The column's vertebrae from the vertebra class and the discs seen, and from where the sacrum is, if it was."""
     front = bone & canal.in_front(bone.shape, grid.spacing_mm)
-    discs, sacral = _without_sacral(front, discs, grid)
+    points = grid.points(front)
+    sacral: tuple[str, ...] = ()
+    above = presacral(discs, sacrum_mm, points) if sacrum_mm is not None else ()
+    sacrum = sacrum_mm is not None and bool(above) and lies_below(above[0], sacrum_mm)
+    if sacrum:
+        discs = above
+    else:
+        discs, sacral = _without_sacral(front, discs, grid)
     discs, doubts = _with_unseen(front, discs, grid)
     doubts = sacral + doubts
     seeds = _bodies(front, discs, grid)
+    dens = dens_share(grid.points(seeds == len(discs) + 1), discs)
+    if DENS[1] <= dens < DENS[2]:
+        discs += (_one_more(discs),)
+        doubts += ("the bone above the highest disc is higher than C2: one more disc was put within it",)
+        seeds = _bodies(front, discs, grid)
+        dens = dens_share(grid.points(seeds == len(discs) + 1), discs)
     grown = grow(seeds, bone, grid)
     loose = bone & (grown == 0)
     near = ndimage.distance_transform_edt(seeds == 0, sampling=grid.spacing_mm) < 5.0
@@ -56,18 +76,27 @@ def split(bone: Array, discs: tuple[Disc, ...], canal: Canal, grid: Coarse) -> C
     volumes = np.bincount(seeds.ravel(), minlength=len(discs) + 2)[1:].astype(float)
     inner = volumes[1:-1] if len(discs) > 1 else volumes
     usual = float(np.median(inner[inner > 0])) if (inner > 0).any() else 0.0
-    if volumes[0] < LEAST_BELOW * usual or volumes[0] == 0:
+    stands = sacrum and sacrum_mm is not None and rests_on(discs[0], sacrum_mm, points)
+    if stands or volumes[0] < LEAST_BELOW * usual or volumes[0] == 0:
         grown[grown == 1] = 0
+    elif sacrum:
+        doubts += ("no disc is seen between the lowest vertebra and the sacrum",)
     else:
         doubts += ("a vertebra lies below the lowest disc, so that disc may not be L5/S1",)
     if volumes[-1] < LEAST_ABOVE * usual:
         grown[grown == len(discs) + 1] = 0
-    return Column(discs, grown, seeds, doubts)
+    return Column(discs, grown, seeds, doubts, sacrum, dens)
 
 
 def _between(points_mm: Points, discs: tuple[Disc, ...]) -> npt.NDArray[np.int32]:
     """For each point one more than the number of discs whose plane it lies above."""
     return np.asarray(1 + sum((d.above(points_mm) > 0).astype(np.int32) for d in discs), dtype=np.int32)
+
+
+def _one_more(discs: tuple[Disc, ...]) -> Disc:
+    """An unseen disc as far above the highest as that lies above the next."""
+    high, low = discs[-1], discs[-2]
+    return replace(high, centre_mm=2 * high.centre_mm - low.centre_mm, voxels=_NONE, seen=False)
 
 
 def _without_sacral(front: Array, discs: tuple[Disc, ...], grid: Coarse) -> tuple[tuple[Disc, ...], tuple[str, ...]]:

@@ -10,14 +10,19 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from spineclock.core.volume import Array
+from spineclock.segment import clumps
 from spineclock.segment.coarse import Coarse, Points
 
 MIN_MM3 = 150.0
 """Less than this is never a disc, in a mask at least 8 mm wide; in proportion less in a narrower one."""
 MIN_SHARE = 0.1
 """Nor is what has less than this share of the median disc's volume."""
-THICK_MM = 5.5
-"""Standard deviation across a disc's thin side above which it must be several discs grown together."""
+TOUCH_MM, TOUCHING = 3.0, 0.08
+"""A disc has at least this share of its voxels within so many millimetres of bone in its own slice."""
+NEAR_MM = 120.0
+"""Discs are compared in size with those within this distance: cervical ones have a tenth of a lumbar one's volume."""
+STEEPEST = 0.6
+"""Cosine of the angle between a disc's normal and the way to its neighbours below which the shape is not trusted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,24 +43,29 @@ class Disc:
         return np.asarray((points_mm - self.centre_mm) @ self.normal)
 
 
-def find_discs(disc_class: Array, grid: Coarse) -> tuple[Disc, ...]:
+def find_discs(disc_class: Array, grid: Coarse, *, bone: Array | None = None) -> tuple[Disc, ...]:
     """The discs of a thinned label map, from the lowest up.
 
-    Pieces that lie in one plane are one disc; clumps too thick for a disc are opened within the sagittal plane and
-    parted; islands are left out. The order is that of the shortest path through the centres, which holds where
-    height alone would not (steep sacrum, scoliosis).
+    Pieces that lie in one plane are one disc; discs grown together are parted; islands are left out, and so are, where
+    ``bone`` is given, pieces that touch none while most do. The order is that of the shortest path through the centres,
+    which holds where height alone would not (steep sacrum, scoliosis).
     """
-    pieces = _pieces(disc_class, grid)
+    pieces = _touching(_pieces(disc_class, grid), bone, grid)
     volumes = np.array([len(p) for p in pieces], float) * float(np.prod(grid.spacing_mm))
     least = _least_mm3(grid)
     large = volumes[volumes >= least]
     if large.size == 0:
         return ()
-    least = max(least, MIN_SHARE * float(np.median(large)))
-    discs = [_disc(p, grid) for p, v in zip(pieces, volumes, strict=True) if v >= least]
+    heights = np.array([p[:, 2].mean() for p in pieces]) * grid.spacing_mm[2]
+    near = (np.abs(heights - h) < NEAR_MM for h in heights)
+    enough = [
+        v >= max(least, MIN_SHARE * _median(volumes[n & (volumes >= least)]))
+        for v, n in zip(volumes, near, strict=True)
+    ]
+    discs = [_disc(p, grid) for p, e in zip(pieces, enough, strict=True) if e]
     discs = _without_islands(_joined(_ordered(discs), grid))
-    small = [p for p, v in zip(pieces, volumes, strict=True) if v < least]
-    return tuple(_with_scraps(discs, small, grid))
+    small = [p for p, e in zip(pieces, enough, strict=True) if not e]
+    return tuple(_steadied(_with_scraps(discs, small, grid)))
 
 
 def gaps_mm(discs: tuple[Disc, ...]) -> Points:
@@ -69,6 +79,22 @@ def expected_gaps_mm(gaps: Points) -> Points:
     return np.array([float(np.median(n)) if len(n) else g for n, g in zip(near, gaps, strict=True)])
 
 
+def _touching(pieces: list[Array], bone: Array | None, grid: Coarse) -> list[Array]:
+    """The pieces a fair part of whose surface lies within 3 mm of bone; all of them where few do, as in a bare mask."""
+    if bone is None or not bone.any():
+        return pieces
+    near = ndimage.distance_transform_edt(~bone, sampling=(1e3, *grid.spacing_mm[1:])) <= TOUCH_MM
+    shares = np.array([near[tuple(p.T)].mean() for p in pieces])
+    sizes = np.array([len(p) for p in pieces])
+    if sizes[shares >= TOUCHING].sum() < 0.7 * sizes.sum():
+        return pieces
+    return [p for p, share in zip(pieces, shares, strict=True) if share >= TOUCHING]
+
+
+def _median(values: Points) -> float:
+    return float(np.median(values)) if len(values) else 0.0
+
+
 def _least_mm3(grid: Coarse) -> float:
     """The volume below which nothing is a disc in a mask of this width."""
     return float(MIN_MM3 * min(1.0, grid.array.shape[0] * grid.spacing_mm[0] / 8.0))
@@ -79,40 +105,9 @@ def _pieces(disc_class: Array, grid: Coarse) -> list[Array]:
     labels, _ = ndimage.label(disc_class)
     pieces: list[Array] = []
     for index, box in enumerate(ndimage.find_objects(labels), start=1):
-        inside = labels[box] == index
         corner = np.array([s.start for s in box])
-        if np.count_nonzero(inside) * np.prod(grid.spacing_mm) > _least_mm3(grid) and _too_thick(inside, grid):
-            inside_labels = _parted(inside, grid)
-        else:
-            inside_labels = inside.astype(np.int32)
-        pieces += [np.argwhere(inside_labels == m) + corner for m in range(1, int(inside_labels.max()) + 1)]
+        pieces += [np.argwhere(part) + corner for part in clumps.parted(labels[box] == index, grid, _least_mm3(grid))]
     return pieces
-
-
-def _too_thick(piece: Array, grid: Coarse) -> bool:
-    points = grid.points(piece)[:, 1:]
-    thin = np.linalg.eigvalsh(np.cov(points.T))[0] if len(points) > 2 else 0.0
-    return bool(np.sqrt(max(thin, 0.0)) > THICK_MM)
-
-
-def _parted(clump: Array, grid: Coarse) -> Array:
-    """Labels of a clump's parts, by ever wider opening within sagittal slices until every part is thin enough."""
-    disc = ndimage.generate_binary_structure(3, 1)
-    disc[0], disc[2] = False, False
-    for width in (1, 2, 3):
-        opened = ndimage.binary_opening(np.pad(clump, width), disc, iterations=width)[(slice(width, -width),) * 3]
-        labels, n = ndimage.label(opened)
-        sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:] * float(np.prod(grid.spacing_mm))
-        keep = np.flatnonzero(sizes >= _least_mm3(grid)) + 1
-        if len(keep) > 1:
-            seeds = np.zeros(labels.shape, np.int32)
-            for new, old in enumerate(keep, start=1):
-                seeds[labels == old] = new
-            nearest = ndimage.distance_transform_edt(
-                seeds == 0, sampling=grid.spacing_mm, return_distances=False, return_indices=True
-            )
-            return np.asarray(np.where(clump, seeds[tuple(nearest)], 0))
-    return clump.astype(np.int32)
 
 
 def _disc(voxels: Array, grid: Coarse) -> Disc:
@@ -163,16 +158,33 @@ def _joined(discs: list[Disc], grid: Coarse) -> list[Disc]:
 
 
 def _without_islands(discs: list[Disc]) -> list[Disc]:
-    """Discs without those both small and too near a neighbour: under 40% of the median volume, half the median gap."""
+    """Discs without those both small and too near a neighbour, beside others within 120 mm.
+
+    Small is under 40% of their median volume, too near under half of what the gaps beside it lead to expect.
+    """
     while len(discs) > 3:
         gaps, sizes = gaps_mm(tuple(discs)), np.array([len(d.voxels) for d in discs], float)
-        near = np.minimum(np.r_[np.inf, gaps], np.r_[gaps, np.inf]) < 0.5 * np.median(gaps)
-        islands = np.flatnonzero(near & (sizes < 0.4 * np.median(sizes)))
+        heights = np.array([d.centre_mm[2] for d in discs])
+        usual = np.array([_median(sizes[np.abs(heights - h) < NEAR_MM]) for h in heights])
+        close = gaps < 0.5 * np.array([np.median(gaps[max(0, i - 3) : i + 4]) for i in range(len(gaps))])
+        islands = np.flatnonzero((np.r_[False, close] | np.r_[close, False]) & (sizes < 0.4 * usual))
         if islands.size == 0:
             break
-        worst = int(islands[np.argmin(sizes[islands])])
+        worst = int(islands[np.argmin(sizes[islands] / usual[islands])])
         discs = discs[:worst] + discs[worst + 1 :]
     return discs
+
+
+def _steadied(discs: list[Disc]) -> list[Disc]:
+    """Discs whose plane, told from few voxels, leans far from the way to their neighbours, with that way as normal."""
+    if len(discs) < 3:
+        return discs
+    out = []
+    for i, disc in enumerate(discs):
+        way = discs[min(i + 1, len(discs) - 1)].centre_mm - discs[max(i - 1, 0)].centre_mm
+        way = way / np.linalg.norm(way)
+        out.append(disc if float(disc.normal @ way) > STEEPEST else replace(disc, normal=way))
+    return out
 
 
 def _with_scraps(discs: list[Disc], scraps: list[npt.NDArray[np.intp]], grid: Coarse) -> list[Disc]:

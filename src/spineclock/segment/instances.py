@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +17,8 @@ from spineclock.segment.canal import course
 from spineclock.segment.coarse import Coarse, coarse, refine
 from spineclock.segment.column import Column, split
 from spineclock.segment.discs import Disc, expected_gaps_mm, find_discs, gaps_mm
-from spineclock.segment.levels import named
+from spineclock.segment.ends import DENS, sacrum_points
+from spineclock.segment.levels import Count, counted, named
 
 DISC_CLASS, VERTEBRA_CLASS, CANAL_CLASS, SACRUM_CLASS = 1, 2, 3, 4
 DOUBT = 0.7
@@ -57,7 +58,9 @@ class Instance:
 class Instances:
     """A label map in the spineclock numbering, and each vertebra and disc in it from the lowest up.
 
-    ``labels`` holds vertebrae as their level's number, discs as 100 + the vertebra above, the canal as 61.
+    ``labels`` holds vertebrae as their level's number, discs as 100 + the vertebra above, the canal as 61, the sacrum
+    as 26. ``sacrum`` says whether levels were counted from it. ``presacral`` is how many vertebrae, C1 included, the
+    person has above it, where C2 is in view too, else 0.
     """
 
     labels: Mask
@@ -65,16 +68,27 @@ class Instances:
     discs: tuple[Instance, ...]
     confidence: float
     notes: tuple[str, ...] = ()
+    sacrum: bool = False
+    presacral: int = 0
+
+    @property
+    def supernumerary(self) -> bool:
+        """Whether the person was counted to have one vertebra more or less than the usual 24, or a transitional one."""
+        return self.presacral not in (0, 24)
 
 
 def find(mask: Mask, *, certainty: Array | None = None, lowest_vertebra: str | None = None) -> Instances:
-    """The vertebrae and discs of a canonical label map of classes (1 disc, 2 vertebra, 3 canal), numbered by level.
+    """The vertebrae and discs of a canonical label map of classes (1 disc, 2 vertebra, 3 canal, 4 sacrum), by level.
 
     Discs are the disc class's connected pieces, from the lowest up (:func:`~spineclock.segment.discs.find_discs`).
     Of what lies in front of the canal, a vertebra's body is what lies between the planes of two neighbouring discs;
     its arch is what is nearest to that body along the bone, and bone no body reaches goes by its height behind the
     canal. Where discs lie more than 1.6 × the neighbouring distances apart, a disc is taken to be missing (fused
     vertebrae) and the bone is parted at its narrowest place between them, or evenly where it does not narrow.
+
+    Where a sacrum is marked the vertebra above it is L5 and discs within it are none; where none is, the lowest disc is
+    taken for L5/S1. Where the topmost vertebra is C2, known by its dens, names are counted down from there as well
+    (:func:`~spineclock.segment.levels.counted`). C1, which has no disc below it, stays with C2.
 
     The confidence of the whole is a product: the mean certainty of the disc and vertebra voxels (1 where not given)
     × the share of those voxels that found a place × the least regularity of the discs' spacing (1 up to 25% off what
@@ -102,15 +116,19 @@ def find(mask: Mask, *, certainty: Array | None = None, lowest_vertebra: str | N
         raise GeometryError(f"a certainty of shape {certainty.shape} for a mask of {mask.shape}", wanted="one grid")
     named(0, lowest_vertebra=lowest_vertebra)
     grid = coarse(mask)
-    discs = () if grid is None else find_discs(grid.array == DISC_CLASS, grid)
+    bone = None if grid is None else np.isin(grid.array, (VERTEBRA_CLASS, SACRUM_CLASS))
+    discs = () if grid is None else find_discs(grid.array == DISC_CLASS, grid, bone=bone)
     if grid is None or not discs:
         return Instances(_canal_only(mask), (), (), 0.0, ("no disc was found, so no level can be told",))
     canal = course(grid.array == CANAL_CLASS, [d.voxels for d in discs], grid.spacing_mm)
     notes = () if canal.marked else ("no canal was found: bodies and arches were parted behind the discs instead",)
-    column = split(grid.array == VERTEBRA_CLASS, discs, canal, grid)
-    numbers, dropped = _numbers(column, lowest_vertebra)
+    sacrum_mm = sacrum_points(grid.array == SACRUM_CLASS, grid)
+    column = split(grid.array == VERTEBRA_CLASS, discs, canal, grid, sacrum_mm=sacrum_mm)
+    count, numbers, dropped = _numbers(column, lowest_vertebra)
+    column = replace(column, doubts=column.doubts + count.doubts + ((count.unusual,) if count.unusual else ()))
     labels = _labels(mask, grid, column, numbers)
-    return _described(mask, labels, grid, column, numbers, certainty, notes + column.doubts + dropped)
+    found = _described(mask, labels, grid, column, numbers, certainty, notes + column.doubts + dropped)
+    return replace(found, sacrum=column.sacrum, presacral=count.presacral)
 
 
 def bodies(instances: Instances) -> Mask:
@@ -154,16 +172,18 @@ def _canal_only(mask: Mask) -> Mask:
     return mask.with_array(np.where(mask.array == CANAL_CLASS, Structure.CANAL, 0).astype(np.uint8))
 
 
-def _numbers(column: Column, lowest: str | None) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
-    """The level number for each value of ``column.vertebrae``, 0 where the neck ends; and a note if it did."""
+def _numbers(column: Column, lowest: str | None) -> tuple[Count, npt.NDArray[np.uint8], tuple[str, ...]]:
+    """The count, the level number for each value of ``column.vertebrae``, 0 where the neck ends; a note if it did."""
     below = bool((column.vertebrae == 1).any())
     first = 1 if below else 2
     wanted = len(column.discs) + 2 - first
-    names = named(wanted, lowest_vertebra=lowest, below=below)
+    c2 = DENS[0] <= column.dens < DENS[1]  # above that a disc was missed, and the count with it
+    count = counted(wanted, lowest_vertebra=lowest, below=below, sacrum=column.sacrum, c2=c2)
+    names = count.names
     numbers = np.zeros(len(column.discs) + 2, np.uint8)
     numbers[first : first + len(names)] = [LEVEL_NUMBERS[n] for n in names]
     over = wanted - len(names)
-    return numbers, ((f"{over} vertebrae would lie above C1 and were left out",) if over else ())
+    return count, numbers, ((f"{over} vertebrae would lie above C1 and were left out",) if over else ())
 
 
 def _labels(mask: Mask, grid: Coarse, column: Column, numbers: npt.NDArray[np.uint8]) -> Mask:
@@ -177,6 +197,8 @@ def _labels(mask: Mask, grid: Coarse, column: Column, numbers: npt.NDArray[np.ui
     inside = refine(numbers[column.vertebrae], box == VERTEBRA_CLASS, grid)
     inside |= refine(discs, box == DISC_CLASS, grid)
     inside[box == CANAL_CLASS] = Structure.CANAL
+    if column.sacrum:
+        inside[box == SACRUM_CLASS] = LEVEL_NUMBERS["S1"]
     out[grid.box()] = inside
     return mask.with_array(out)
 

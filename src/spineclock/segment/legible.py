@@ -22,6 +22,8 @@ SACRUM_MM = 30.0
 """A lowest disc nearer than this to the lower border leaves no room for a sacrum below it."""
 SPACING_MM = (17.0, 55.0)
 """Distance between neighbouring discs' centres that a human spine has, from upper thoracic to lower lumbar."""
+CERVICAL_MM = 11.0
+"""The least it may be where the neck is in view."""
 
 
 def header_quality(scan: Scan) -> Quality:
@@ -66,7 +68,8 @@ def spine_quality(found: Instances, scan: Scan, quality: Quality, *, named: bool
             f"wanted at least {MIN_DISCS} of each",
         )
     steps = [_distance_mm(a, b) for a, b in pairwise(discs)]
-    if not SPACING_MM[0] <= float(np.median(steps)) <= SPACING_MM[1]:
+    least_mm = CERVICAL_MM if discs[-1].level == "C2/C3" else SPACING_MM[0]
+    if not least_mm <= float(np.median(steps)) <= SPACING_MM[1]:
         return quality.with_reason(
             "refused", f"what was found lies {np.median(steps):.0f} mm apart, which vertebrae do not; "
             "check the header's pixel spacing"
@@ -104,7 +107,9 @@ def _void_share(bone: Array, canal: Array) -> float:
 
 
 def _lower_end(found: Instances, scan: Scan, quality: Quality) -> Quality:
-    """Warnings where the sacrum, from which levels are counted, may not be in view."""
+    """Warnings where the sacrum, from which levels are counted, may not be in view, unless it is."""
+    if found.sacrum:
+        return quality
     lowest, disc = found.vertebrae[0], found.discs[0]
     if not lowest.complete:
         quality = quality.with_reason(
