@@ -26,7 +26,7 @@ def anatomy_of(traits: Traits, *, seed: int, world: str = "default") -> Anatomy:
     >>> from spineclock.phantom.anatomy.traits import traits_of
     >>> spine = anatomy_of(traits_of(people(1, seed=1))[0], seed=1)
     >>> spine.names[:2], spine.names[-6:], len(spine.discs)
-    (('C2', 'C3'), ('S1', 'S2', 'S3', 'S4', 'S5', 'Co'), 23)
+    (('C2', 'C3'), ('S1', 'S2', 'S3', 'S4', 'S5', 'Co'), 26)
     """
     made = template(world)
     rng = traits.stream(seed, "anatomy", of_person=True)
@@ -36,6 +36,7 @@ def anatomy_of(traits: Traits, *, seed: int, world: str = "default") -> Anatomy:
     fat, unevenness = float(bodies["fat"][-1]), float(bodies["unevenness"][-1])
     sacrum = sacral.sacral_bodies(traits, build, fat=fat, unevenness=unevenness, rng=rng)
     discs = disc_records(traits, build, column, rng)
+    remnants = sacral.sacral_discs(sacrum, first=len(column), water=float(rng.uniform(0.1, 0.6)))
     arches = arch_records(traits, build, column, made, fat)
     sides = sacral.sacral_blocks(sacrum, build, group=len(column) + 1)
     sides["joins"] = [len(column) + k // 2 for k in range(6)] + [-1] * 3
@@ -46,7 +47,7 @@ def anatomy_of(traits: Traits, *, seed: int, world: str = "default") -> Anatomy:
     return Anatomy(
         names=(*(p.level for p in reversed(column)), *sacral.NAMES),
         bodies=np.concatenate([bodies, sacrum]),
-        discs=discs,
+        discs=np.concatenate([discs, remnants]),
         blocks=np.concatenate([arches, sides]),
         course=course,
         course_from_mm=start,

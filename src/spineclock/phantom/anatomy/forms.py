@@ -104,6 +104,7 @@ COURSE = np.dtype(
         ("cord_depth", "f8"),  # half, 0 below the conus
         ("cord_width", "f8"),
         ("cord_front", "f8"),
+        ("left", "f8"),  # of the fluid's signal where it moves; set by the scanner
         ("roots", "f8"),  # how much of the sac cauda equina fills
         ("between", "f8"),  # 1 between two laminae, where a wedge of fat lies behind the sac … 0 behind the arches
         ("foramen", "f8"),  # 1 at the middle of a foramen … 0 between

@@ -8,7 +8,7 @@ import numpy as np
 
 from spineclock.core.anatomy import LEVEL_NUMBERS
 from spineclock.phantom.anatomy.dimensions import LEVELS, dimensions
-from spineclock.phantom.anatomy.forms import BLOCK, BODY, Records
+from spineclock.phantom.anatomy.forms import BLOCK, BODY, DISC, Records
 from spineclock.phantom.anatomy.posture import Build, frame
 from spineclock.phantom.anatomy.traits import Traits
 
@@ -48,6 +48,20 @@ def sacral_bodies(traits: Traits, build: Build, *, fat: float, unevenness: float
         b["fat"], b["unevenness"] = min(0.9, fat + 0.08), unevenness
         b["label"] = SACRUM
         at = at - axes[2] * (height + (gaps[k] if k < len(gaps) else 2.0))
+    return out
+
+
+def sacral_discs(bodies: Records, *, first: int, water: float) -> Records:
+    """What is left of the discs S1/2 to S3/4, part of the sacrum in the label map; ``first`` is S1's place."""
+    out = np.zeros(3, DISC)
+    for k in range(3):
+        d, upper, lower = out[k], bodies[k], bodies[k + 1]
+        top = upper["centre"] - upper["axes"][2] * float(upper["height"]) / 2
+        base = lower["centre"] + lower["axes"][2] * float(lower["height"]) / 2
+        d["centre"], d["axes"] = (top + base) / 2, upper["axes"]
+        d["height"] = max(0.5, float(np.linalg.norm(top - base)))
+        d["depth"], d["width"] = float(upper["depth_lower"]) - 0.5, float(upper["width_lower"]) - 1.0
+        d["water"], d["upper"], d["lower"], d["label"] = water, first + k, first + k + 1, SACRUM
     return out
 
 

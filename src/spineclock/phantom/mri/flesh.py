@@ -109,7 +109,7 @@ def _behind(
 ) -> float:  # fmt: skip
     """Back muscles with the fat in and between them; ligaments in the midline."""
     side = abs(u)
-    line = 0.8 * smooth(streaks, x / 1.5, (y + 0.22 * z) / 0.95, z / 6.0) + 0.6 * smooth(
+    line = 0.8 * smooth(streaks, x / 1.4, (y + 0.22 * z) / 0.75, z / 5.5) + 0.6 * smooth(
         streaks, x / 6.0, y / 4.0, z / 19.0
     )
     if side < 5.0 and rows[_HEAD, k] < 0.5:  # interspinous ligaments, fatter with age
@@ -151,7 +151,7 @@ def _before(
         return s.fat * (1.0 - 0.05 * cloud)
     fine = smooth(streaks, x / 6.0, y / 4.0, z / 8.0)
     if ahead < 1.3 and abs(u) < 0.9 * half:
-        return s.ligament
+        return s.ligament if ahead > -2.0 else 0.7 * s.fat
     fat = s.fat * (0.88 - 0.10 * fine)
     close = min(1.0, max(0.0, (ahead - 3.0) / 4.0)) * min(1.0, max(0.0, (20.0 - ahead) / 8.0)) * (1.0 - pelvis)
     mixed = s.muscle + (fat - s.muscle) * min(1.0, max(0.0, 0.35 + 0.45 * fine + 0.25 * cloud))  # crura, veins, nodes

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from spineclock.phantom.anatomy.forms import Anatomy
+from spineclock.phantom.anatomy.forms import COURSE, Anatomy, Records
 from spineclock.phantom.mri.bones import paint_blocks, paint_bodies
 from spineclock.phantom.mri.canal import paint_canal
 from spineclock.phantom.mri.discs import paint_discs
@@ -60,11 +60,13 @@ def painted(
     slice alone; all are averaged, which with edges drawn by coverage makes the partial volume. The label is that of
     the middle part.
     """
-    fine, islands, streaks, clouds = (chance(rng, smooth) for smooth in (0.55, 1.3, 1.0, 1.4))
+    fine, islands, streaks, clouds = (chance(rng, smooth) for smooth in (0.55, 1.3, 0.85, 1.4))
     parts = grid.parts()
     soft = blur * max(grid.step_mm[1] / parts[1], grid.step_mm[2] / parts[2])
     flesh = _canvas(grid, (1, *parts[1:]), soft=max(soft, 0.5))
-    _flesh(flesh, spine, signals, streaks, clouds)
+    course = _course(spine, flow, flesh)
+    rows = np.stack([course[name] for name in ROWS])
+    paint_flesh(flesh, rows, signals.flesh, streaks, clouds, spine.muscle_fat, spine.top_mm)
     signal, labels = np.empty(grid.shape, np.float32), np.empty(grid.shape, np.uint16)
     _gather(flesh.signal, flesh.labels, signal, labels, 0, 1, *parts[1:])
     x0, x1 = _slab(spine, grid)
@@ -72,9 +74,7 @@ def painted(
         return signal, labels
     split = _sliced(flesh, x0, x1, parts[0], soft)
     cell = 0.9
-    paint_canal(
-        split, spine.course, spine.course_from_mm, signals.canal, flow.left, streaks, cord_lesion_mm, flow.streaks
-    )
+    paint_canal(split, course, signals.canal, streaks, cord_lesion_mm, flow.streaks)
     paint_discs(split, spine.discs, spine.bodies, signals.discs, fine, islands, cell)
     paint_bodies(split, spine.bodies, signals.bodies, fine, islands, cell)
     distance = np.full(split.signal.shape, 99.0, np.float32)
@@ -91,11 +91,14 @@ def _canvas(grid: Grid, parts: tuple[int, int, int], *, soft: float) -> Canvas:
     return Canvas(np.zeros(shape, np.float32), np.zeros(shape, np.uint16), origin, step, soft)
 
 
-def _flesh(base: Canvas, spine: Anatomy, signals: Signals, streaks: Floats, clouds: Floats) -> None:
-    z = base.origin[2] + base.step[2] * np.arange(base.signal.shape[2])
+def _course(spine: Anatomy, flow: Flow, canvas: Canvas) -> Records:
+    """The course at each height of a canvas."""
+    z = canvas.origin[2] + canvas.step[2] * np.arange(canvas.signal.shape[2])
     at = spine.course_from_mm + np.arange(len(spine.course))
-    rows = np.stack([np.interp(z, at, spine.course[name]) for name in ROWS])
-    paint_flesh(base, rows, signals.flesh, streaks, clouds, spine.muscle_fat, spine.top_mm)
+    out = np.zeros(len(z), COURSE)
+    for name in COURSE.names or ():
+        out[name] = np.interp(z, at, flow.left if name == "left" else spine.course[name])
+    return out
 
 
 def _slab(spine: Anatomy, grid: Grid) -> tuple[int, int]:
