@@ -79,8 +79,9 @@ def _lumbar(s: _Site, facet: int, noise: Floats) -> list[Any]:
                     (4.0 * big, 4.6 * big, z["facet_height_mm"] / 2 + 1.0), pitch_deg=-8, edge=0.8),
             s.block((side * (wide / 2 - 0.5), back - 0.08 * deep, -0.60 * h),
                     (4.6 * big, 4.0 * big, z["facet_height_mm"] / 2 + 3.0), pitch_deg=-4, edge=0.8),
-            s.block((side * wide / 4, back - 1.6, -0.26 * h),
-                    (wide / 4 + 3.0, 3.4 * s.stout, z["lamina_height_mm"] / 2), yaw_deg=side * 24, pitch_deg=-24),
+            s.block((side * wide / 4, back - 4.6, -0.26 * h),
+                    (wide / 4 + 3.0, 3.4 * s.stout, z["lamina_height_mm"] / 2), yaw_deg=side * 24,
+                    pitch_deg=-18),
         ]  # fmt: skip
         inner = wide / 2 + pw - 1
         reach = z["transverse_process_span_mm"] / 2 - inner

@@ -18,7 +18,7 @@ from spineclock.phantom.anatomy.traits import Traits
 
 _HEIGHT_LEFT = (1.0, 0.86, 0.70, 0.50)
 """Of a disc, by its height loss: none, mild, moderate, severe."""
-_WATER = (1.0, 1.0, 0.70, 0.44, 0.30, 0.24)
+_WATER = (1.0, 1.0, 0.60, 0.41, 0.31, 0.30)
 """Of a nucleus, by Pfirrmann grade 0 (none) … 5."""
 
 
@@ -63,7 +63,7 @@ def body_records(traits: Traits, build: Build, column: list[Placed], template: T
         _fracture(b, traits, level, rng)
         _end_plates(b, traits, level, rng)
         b["wave"], b["phase"] = 0.22 + 0.05 * max(0.0, decades), rng.uniform(0, 6.3, 4)
-        b["vein"] = rng.uniform(1.2, 2.2) if level[0] != "C" else 0.6
+        b["vein"] = rng.uniform(0.5, 1.9) if level[0] != "C" else 0.5
         region_fat = {"C": -0.06, "T": -0.05, "L": 0.0}[level[0]]
         b["fat"] = np.clip(fat + region_fat + 0.012 * noise[6], 0.08, 0.85)
         b["unevenness"] = max(0.04, template.unevenness_at_25 + template.unevenness_per_decade * decades)
@@ -156,7 +156,7 @@ def _lump(d: np.void, traits: Traits, level: str, scale: float, rng: np.random.G
     protrusion, extrusion = (of_level(traits, name, level) for name in ("protrusion", "extrusion"))
     if not protrusion and not extrusion:
         return
-    aside = rng.normal(0, 0.28) * float(d["width"])
+    aside = rng.normal(0, 0.18) * float(d["width"])
     if extrusion:
         d["lump"] = scale * (rng.uniform(3.5, 5.5) + 1.3 * (extrusion - 1))
         d["lump_tall"] = 0.5 * float(d["height"]) + scale * rng.uniform(1.0, 4.0)

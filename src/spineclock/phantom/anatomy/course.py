@@ -59,7 +59,7 @@ def _knots(build: Build, column: list[Placed], sacrum: Records) -> dict[str, Flo
         b = sacrum[k]
         half, back = told["canal_depths_mm"][k] / 2, float(b["depth_upper"] + b["depth_lower"]) / 2
         middle = b["centre"] - b["axes"][1] * (back + 1.0 + half)
-        rows.append((middle[2], middle[0], middle[1], half, told["canal_widths_mm"][k] / 2, half * 0.8,
+        rows.append((middle[2], middle[0], middle[1], half, told["canal_widths_mm"][k] / 2, half * 0.92,
                      told["canal_widths_mm"][k] * 0.33, 0.0, float(b["centre"][1]) + back, float(b["width_upper"]), 5.0,
                      half + 12))  # fmt: skip
     for placed in column:
@@ -125,7 +125,7 @@ def _cord(
     out["cord_front"] = np.clip(-bend * 350, -0.7, 0.7) * room
     end_of = told["dural_end_mean"] + told["dural_end_sd"] * float(np.clip(rng.standard_normal(), -2, 2))
     tip = -28.0 * end_of * 0.86
-    closing = np.clip((z - tip) / 40, 0, 1) ** 0.6
+    closing = np.clip((z - tip) / 32, 0, 1) ** 0.45
     out["sac_depth"] *= closing
     out["sac_width"] *= closing
     out["roots"] = np.clip((conus + 15 - z) / 40, 0, 1) * np.clip(1 - (conus - z) / 190, 0.15, 1)

@@ -160,7 +160,8 @@ def _marrow(b: Record, s: Record, u: float, v: float, w: float, above: float, be
             most = max(most, min(1.0, max(0.0, 1.3 - (-below) / (b.modic_lower * place + 0.01))))
         value += (s.modic - value) * most
     if b.vein > 0.0 and v < -0.15 * b.depth_upper and abs(u) < 5.0:
-        cleft = (1.0 - (w / b.vein) ** 2) * (1.0 - (u / 5.0) ** 2)
+        tall = b.vein * min(1.0, 0.25 - 1.3 * (v / b.depth_upper + 0.15))
+        cleft = (1.0 - (w / tall) ** 2) * (1.0 - (u / 5.0) ** 2)
         if cleft > 0.0:
             value += (s.vein - value) * min(1.0, 2.0 * cleft) * min(1.0, -(v / b.depth_upper + 0.15) * 3.0)
     if b.lesion > 0.0:

@@ -102,7 +102,7 @@ def _inside(d: Record, s: Record, u: float, v: float, w: float, side: float, t: 
     if inner < 0.16:
         value += (s.rim - value) * (1.0 - inner / 0.16)
     if d.fissure > 0.0:
-        p, q, r = u - 0.2 * d.width * (1 if d.lump_right >= 0 else -1), v + 0.86 * d.depth, w
+        p, q, r = u - 0.1 * d.width * (1 if d.lump_right >= 0 else -1), v + 0.86 * d.depth, w
         far = (p / 4.0) ** 2 + (q / 1.3) ** 2 + (r / d.fissure) ** 2
         if far < 1.0:
             value += (s.fissure - value) * (1.0 - far)

@@ -125,7 +125,7 @@ def _behind(
     if rows[_NECK, k] > 0.2:
         plane += 0.6 * rows[_NECK, k] * max(0.0, math.cos(0.55 * (below + 0.25 * side)) - 0.75) * 4.0
     near = max(0.0, 1.0 - side / 24.0) * max(0.0, min(1.0, below / 14.0)) * max(0.0, 1.0 - above / 60.0)
-    share = 0.5 + 2.2 * (1.5 * muscle_fat - 0.56 + 0.36 * line + 0.22 * near + 0.4 * plane)
+    share = 0.5 + 2.2 * (1.5 * muscle_fat - 0.44 + 0.36 * line + 0.22 * near + 0.4 * plane)
     share = min(1.0, max(0.0, share))
     value = s.muscle + (s.fat * 0.92 - s.muscle) * share
     if side < 5.0:
@@ -150,15 +150,20 @@ def _before(
     if ahead > deep - 16.0 + 10.0 * neck:
         return s.fat * (1.0 - 0.05 * cloud)
     fine = smooth(streaks, x / 6.0, y / 4.0, z / 8.0)
-    if ahead < 1.3 and abs(u) < 0.9 * half:
-        return s.ligament if ahead > -2.0 else 0.7 * s.fat
+    if ahead < 0.0 and abs(u) < 0.9 * half:
+        return 0.7 * s.fat
+    if ahead < 1.3 and abs(u) < 0.4 * half:
+        return s.ligament
     fat = s.fat * (0.88 - 0.10 * fine)
     close = min(1.0, max(0.0, (ahead - 3.0) / 4.0)) * min(1.0, max(0.0, (20.0 - ahead) / 8.0)) * (1.0 - pelvis)
     mixed = s.muscle + (fat - s.muscle) * min(1.0, max(0.0, 0.35 + 0.45 * fine + 0.25 * cloud))  # crura, veins, nodes
     fat += (mixed - fat) * close
     # belly: fat with gut and organs in it
-    gut = s.bowel * (1.0 + 0.35 * fine + 0.25 * smooth(clouds, x / 3.5, y / 3.5, z / 4.0))
-    share = min(1.0, max(0.0, 0.5 + 3.0 * (cloud - 0.15 + 0.25 * fine))) * min(1.0, max(0.0, (ahead - 10.0) / 12.0))
+    grain = smooth(clouds, x / 3.0, y / 3.0, z / 3.5)
+    gut = s.bowel * (1.0 + 0.3 * fine + 0.3 * grain)
+    share = min(1.0, max(0.0, 0.55 + 0.9 * (cloud + 0.7 * grain + 0.35 * fine))) * min(
+        1.0, max(0.0, (ahead - 10.0) / 12.0)
+    )
     value = fat + (gut - fat) * share
     if chest > 0.0:
         lung = s.lung * (1.0 + 0.3 * fine)

@@ -28,8 +28,8 @@ TISSUES: dict[str, tuple[float, float, float]] = {
     "sclerosis": (0.25, 700, 30),
     "haemangioma": (0.95, 420, 165),
     "lesion": (0.80, 1150, 75),
-    "nucleus": (0.88, 1250, 108),
-    "dry_disc": (0.55, 850, 52),
+    "nucleus": (0.88, 1250, 130),
+    "dry_disc": (0.55, 850, 57),
     "annulus": (0.55, 800, 50),
     "fissure": (0.85, 1200, 130),
     "root": (0.75, 1000, 72),
@@ -101,7 +101,7 @@ def signals(spine: Anatomy, echo: SpinEcho, *, shift_mm: float) -> Signals:
     for s, b in zip(bodies, spine.bodies, strict=True):
         own = marrow(float(b["fat"]))
         s["marrow"] = own + float(b["oedema"]) * (of("oedema") - own)
-        s["cortex"], s["vein"] = of("cortex"), 0.6 * own + 0.4 * of("csf") * (1 if echo.echo_ms > 40 else 0.6)
+        s["cortex"], s["vein"] = of("cortex"), 0.7 * own + 0.3 * of("csf") * (1 if echo.echo_ms > 40 else 0.7)
         kind = int(b["modic_type"])
         s["modic"] = (own, of("oedema"), marrow(0.92), of("sclerosis"))[kind]
         s["lesion"] = of("haemangioma" if b["lesion_type"] == 1 else "lesion")
