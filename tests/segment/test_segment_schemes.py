@@ -5,6 +5,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from whole_spine import USUAL, drawn_spine
 
 from spineclock.core.errors import UsageError
 from spineclock.core.geometry import canonical
@@ -133,3 +134,16 @@ def test_a_tptbox_subregion_mask_gives_levels_from_the_lowest_disc(real_data):
     # the crop shows C5–C7 with the discs C5/C6 and C6/C7: taken for L4, L5 and S1
     for level, cervical in ((124, 106), (123, 105)):
         assert set(np.unique(truth[ours == level])) == {cervical}
+
+
+def test_the_sacrum_has_a_class_of_its_own_and_is_where_counting_begins():
+    classes, truth = drawn_spine(USUAL[-4:], bend=8.0)
+    found = to_spineclock(classes, "classes")
+    assert ((found.array == 26) == (truth.array == 26)).all()
+    assert (from_spineclock(found, "classes").array == classes.array).mean() > 0.999
+    for scheme, disc, bone, canal, sacrum in (
+        ("spineps-subregions", 100, 49, 61, 26),
+        ("totalsegmentator-mr", 20, 19, 21, 18),
+    ):
+        there = np.array([0, disc, bone, canal, sacrum])[classes.array]
+        assert (to_spineclock(classes.with_array(there), scheme).array == found.array).all()

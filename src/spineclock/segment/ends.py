@@ -55,8 +55,8 @@ def rests_on(disc: Disc, sacrum_mm: Points, front_mm: Points) -> bool:
 
 def lies_below(disc: Disc, sacrum_mm: Points) -> bool:
     """Whether the sacrum begins no farther below a disc than one vertebra with its disc is high."""
-    away = np.linalg.norm(sacrum_mm - disc.centre_mm, axis=1)
-    return bool(away.min() < REACH_MM and float(disc.above(sacrum_mm[away.argmin()])) < 0)
+    near = sacrum_mm[np.linalg.norm(sacrum_mm - disc.centre_mm, axis=1) < REACH_MM]
+    return bool(len(near) and float(np.median(disc.above(near))) < 0)
 
 
 def _beside(disc: Disc, points_mm: Points, *, above: bool) -> int:

@@ -9,10 +9,10 @@ Where the numbers come from:
   ``TPTBox/core/vert_constants.py``; ``spineps-subregions`` is its other mask (``seg-spine``), which knows no levels.
 * ``totalsegmentator``: task ``total`` of version 2, and ``totalsegmentator-mr``: task ``total_mr``, by the class
   tables in wasserth/TotalSegmentator's README; the latter has one number for all vertebrae.
-* ``classes``: the embedded network's own, 1 disc, 2 vertebra, 3 canal.
+* ``classes``: the embedded network's own, 1 disc, 2 vertebra, 3 canal, 4 sacrum.
 
 Masks without levels (``classes``, ``spineps-subregions``, ``totalsegmentator-mr``) are numbered by
-:func:`spineclock.segment.instances.find`, the lowest disc taken for L5/S1.
+:func:`spineclock.segment.instances.find`, from the sacrum up, or with the lowest disc taken for L5/S1.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 from spineclock.core.anatomy import ARCH, BODY, DISC, LEVEL_NAMES, LEVEL_NUMBERS, RIB, Structure
 from spineclock.core.errors import UsageError
 from spineclock.core.volume import Array, Mask
-from spineclock.segment.instances import CANAL_CLASS, DISC_CLASS, VERTEBRA_CLASS, find, semantic
+from spineclock.segment.instances import CANAL_CLASS, DISC_CLASS, SACRUM_CLASS, VERTEBRA_CLASS, find, semantic
 
 Table = dict[int, int]
 """Number there → number here; 0 for what a scheme has and we leave out."""
@@ -80,10 +80,11 @@ _LEVELS: dict[str, Table] = {
     "totalsegmentator": _totalsegmentator(),
 }
 _CLASSES: dict[str, Table] = {
-    "classes": {1: DISC_CLASS, 2: VERTEBRA_CLASS, 3: CANAL_CLASS},
+    "classes": {1: DISC_CLASS, 2: VERTEBRA_CLASS, 3: CANAL_CLASS, 4: SACRUM_CLASS},
     "spineps-subregions": dict.fromkeys([*range(41, 51), 62], VERTEBRA_CLASS)
-    | {60: CANAL_CLASS, 61: CANAL_CLASS, 100: DISC_CLASS, 26: 0},
-    "totalsegmentator-mr": dict.fromkeys(range(1, 57), 0) | {19: VERTEBRA_CLASS, 20: DISC_CLASS, 21: CANAL_CLASS},
+    | {60: CANAL_CLASS, 61: CANAL_CLASS, 100: DISC_CLASS, 26: SACRUM_CLASS},
+    "totalsegmentator-mr": dict.fromkeys(range(1, 57), 0)
+    | {18: SACRUM_CLASS, 19: VERTEBRA_CLASS, 20: DISC_CLASS, 21: CANAL_CLASS},
 }
 SCHEMES = (*_LEVELS, *_CLASSES)
 """Names of the numberings a mask can be read in."""
