@@ -40,7 +40,7 @@ def mean(series, label):
 def test_spin_echo_is_the_textbook_formula():
     echo = SpinEcho(3500, 100, 1.5)
     assert echo.signal("csf") == pytest.approx((1 - math.exp(-3500 / 4300)) * math.exp(-100 / 1500))
-    assert echo.signal("muscle") == pytest.approx(0.80 * (1 - math.exp(-3500 / 950)) * math.exp(-100 / 37))
+    assert echo.signal("muscle") == pytest.approx(0.80 * (1 - math.exp(-3500 / 950)) * math.exp(-100 / 40))
     assert echo.mixed("muscle", "fat", 0.25) == pytest.approx(0.75 * echo.signal("muscle") + 0.25 * echo.signal("fat"))
     assert SpinEcho(550, 10, 3.0).signal("muscle") < SpinEcho(550, 10, 1.5).signal("muscle")  # T1 is longer at 3 T
 

@@ -57,12 +57,12 @@ def body_records(traits: Traits, build: Build, column: list[Placed], template: T
             b[f"width_{end}"] = size[f"endplate_width_{end}_mm"][level] / 2
             deeper = max(0.0, template.hollow_per_decade * decades + thin)
             b[f"hollow_{end}"] = size[f"concavity_{end}_mm"][level] + deeper * (1.0 if level[0] == "L" else 0.6)
-        b["waist"] = 1.5 if level[0] == "L" else 1.1 if level[0] == "T" else 0.6
+        b["waist"] = 2.1 if level[0] == "L" else 1.6 if level[0] == "T" else 0.8
         b["uncus"] = (3.4 if level != "C3" else 2.8) if level[0] == "C" and level != "C2" else 0.0
         _spurs(b, traits, level, template, decades, noise)
         _fracture(b, traits, level, rng)
         _end_plates(b, traits, level, rng)
-        b["wave"], b["phase"] = 0.22 + 0.05 * max(0.0, decades), rng.uniform(0, 6.3, 4)
+        b["wave"], b["phase"] = rng.uniform(0.2, 0.5) + 0.06 * max(0.0, decades), rng.uniform(0, 6.3, 4)
         b["vein"] = rng.uniform(0.5, 1.9) if level[0] != "C" else 0.5
         region_fat = {"C": -0.06, "T": -0.05, "L": 0.0}[level[0]]
         b["fat"] = np.clip(fat + region_fat + 0.012 * noise[6], 0.08, 0.85)

@@ -32,7 +32,7 @@ def course_records(
     z = np.arange(bottom, math.ceil(float(knots["z"][-1]) + ABOVE_MM) + 1.0)
     out = np.zeros(len(z), COURSE)
 
-    def along(values: Floats, smooth_mm: float = 7.0) -> Floats:
+    def along(values: Floats, smooth_mm: float = 4.5) -> Floats:
         return np.asarray(ndimage.gaussian_filter1d(np.interp(z, knots["z"], values), smooth_mm, mode="nearest"))
 
     top_z, slope = knots["z"][-1], 0.10
@@ -62,18 +62,23 @@ def _knots(build: Build, column: list[Placed], sacrum: Records) -> dict[str, Flo
         rows.append((middle[2], middle[0], middle[1], half, told["canal_widths_mm"][k] / 2, half * 0.92,
                      told["canal_widths_mm"][k] * 0.33, 0.0, float(b["centre"][1]) + back, float(b["width_upper"]), 5.0,
                      half + 12))  # fmt: skip
-    for placed in column:
+    for k, placed in enumerate(column):
         level = placed.level
+        below = rows[-1]
         deep, sac = size["canal_depth_mm"][level], size["dural_sac_depth_mm"][level]
         wide, sac_wide = size["canal_width_mm"][level], size["dural_sac_width_mm"][level]
-        gap = 0.5 + 0.25 * (deep - sac)
+        gap = 0.3 + 0.12 * (deep - sac)
         middle = placed.centre - placed.axes[1] * (placed.half_depth + gap + sac / 2)
         long, steep = size["spinous_process_length_mm"][level], math.radians(size["spinous_inclination_deg"][level])
         front = gap + (sac - deep) / 2
-        rows.append((middle[2], middle[0], middle[1], deep / 2, wide / 2, sac / 2, sac_wide / 2, front,
-                     float(placed.centre[1] + placed.axes[1][1] * placed.half_depth),
-                     size["endplate_width_upper_mm"][level] / 2, 6.5,
-                     sac / 2 + 3 + long * math.cos(steep)))  # fmt: skip
+        row = (middle[2], middle[0], middle[1], deep / 2, wide / 2, sac / 2, sac_wide / 2, front,
+               float(placed.centre[1] + placed.axes[1][1] * placed.half_depth),
+               size["endplate_width_upper_mm"][level] / 2, 6.5, sac / 2 + 3 + long * math.cos(steep))  # fmt: skip
+        if k > 0:  # the sac lies on the disc too, not on the chord between two bodies
+            between = tuple((low + high) / 2 for low, high in zip(below, row, strict=True))
+            at = placed.disc_centre - placed.disc_axes[1] * (placed.half_depth + 0.5 + between[5])
+            rows.append((at[2], at[0], at[1], *between[3:]))
+        rows.append(row)
     names = ("z", "x", "y", "bony_depth", "bony_width", "sac_depth", "sac_width", "bony_front", "front",
              "body_half_width", "lamina", "spinous")  # fmt: skip
     table = np.array(rows)

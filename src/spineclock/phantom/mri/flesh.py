@@ -152,8 +152,6 @@ def _before(
     fine = smooth(streaks, x / 6.0, y / 4.0, z / 8.0)
     if ahead < 0.0 and abs(u) < 0.9 * half:
         return 0.7 * s.fat
-    if ahead < 1.3 and abs(u) < 0.4 * half:
-        return s.ligament
     fat = s.fat * (0.88 - 0.10 * fine)
     close = min(1.0, max(0.0, (ahead - 3.0) / 4.0)) * min(1.0, max(0.0, (20.0 - ahead) / 8.0)) * (1.0 - pelvis)
     mixed = s.muscle + (fat - s.muscle) * min(1.0, max(0.0, 0.35 + 0.45 * fine + 0.25 * cloud))  # crura, veins, nodes
@@ -201,6 +199,8 @@ def _before(
                 value += (s.blood * 1.5 - value) * min(1.0, 0.5 * (8.0 - r))
     elif 3.0 < ahead < 12.0 and 10.0 < abs(u) < 20.0 and pelvis > 0.3:
         value += (s.blood - value) * 0.8
+    if ahead < 3.0:  # the ligament along the front of the bodies
+        value += (s.ligament - value) * cover(max(abs(ahead - 0.6) - 0.6, abs(u) - 0.45 * half), max(1.0, step))
     return value
 
 

@@ -141,4 +141,4 @@ def echo_of(weighting: Weighting, slices: Slices, machine: Scanner) -> SpinEcho:
         return SpinEcho(570 * machine.timing, 10, machine.field_tesla)
     if slices == "space":
         return SpinEcho(1500 * machine.timing, 150 * machine.timing**0.5, machine.field_tesla, restored=True)
-    return SpinEcho(3500 * machine.timing, 100 * machine.timing, machine.field_tesla)
+    return SpinEcho(3500 * machine.timing, 100 * machine.timing, machine.field_tesla, restored=True)

@@ -20,7 +20,7 @@ TISSUES: dict[str, tuple[float, float, float]] = {
     "grey": (0.80, 1000, 96),
     "brain": (0.76, 950, 92),
     "fat": (0.92, 300, 150),
-    "muscle": (0.80, 950, 37),
+    "muscle": (0.80, 950, 40),
     "ligament": (0.35, 700, 16),
     "cortex": (0.12, 500, 8),
     "red_marrow": (0.62, 720, 48),
@@ -42,6 +42,8 @@ TISSUES: dict[str, tuple[float, float, float]] = {
 }
 """Proton density over CSF's, T1 and T2 in ms at 1.5 T. Fat's T2 is the effective one of echo trains, which makes it
 bright (Henkelman et al., JMRI 4:661, 1994, gives the reason); rounded from common tables, then set on real scans."""
+RESTORED_T1 = 1900
+"""What the T1 of CSF comes to, in ms, where the magnetisation is driven back after each train."""
 T1_AT_3T = 1.18
 """By how much T1 of watery tissue grows from 1.5 to 3 T."""
 
@@ -65,7 +67,7 @@ class SpinEcho:
         """
         density, t1, t2 = TISSUES[tissue]
         if self.restored and tissue == "csf":
-            t1 = 1900
+            t1 = RESTORED_T1
         if self.field_tesla > 2 and tissue not in ("fat", "csf"):
             t1 *= T1_AT_3T
         return density * -math.expm1(-self.repetition_ms / t1) * math.exp(-self.echo_ms / t2)
