@@ -230,8 +230,10 @@ def examine(n: int, *, seed: int, workers: int, weights: Path | None = None) -> 
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     rows: list[dict[str, Any]] = []
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for some in pool.imap_unordered(examined, jobs):
+        for done, some in enumerate(pool.imap_unordered(examined, jobs), start=1):
             rows += some
+            if done % 10 == 0:
+                print(f"{done} of {len(jobs)} people", flush=True)
     return pd.DataFrame(rows).sort_values(["person_id", "view", "way"], ignore_index=True)
 
 
