@@ -1,0 +1,274 @@
+"""Pictures of the phantom, beside real people and finding by finding: ``python -m spineclock.run.phantom_gallery``.
+
+Writes ``phantom_gallery.png`` and, from :mod:`spineclock.run.phantom_findings`, ``phantom_findings.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from PIL import Image
+from scipy import ndimage
+
+from spineclock.core.anatomy import ARCH, BODY, DISC, LEVEL_NUMBERS, RIB, Structure
+from spineclock.core.volume import Array, Mask, Volume
+from spineclock.ingest.datasets import spider
+from spineclock.ingest.datasets.spider import SpiderPerson
+from spineclock.phantom.anatomy.traits import Traits, traits_of
+from spineclock.phantom.mri.scanner import Request, acquire
+from spineclock.phantom.people import people
+from spineclock.report.ink import blank, compact, png
+from spineclock.run.phantom_realism import matched, tuning_people
+from spineclock.segment.instances import find
+
+ROWS = ((30, "F"), (50, "F"), (70, "M"), (85, "M"))
+"""Ages of the rows; the sexes where no real person says otherwise."""
+ADULT_YEARS = 18
+MADE, SEED = 2000, 11
+LIMIT_BYTES = 700_000
+NEAR_MM = 12.0
+"""The display's window is set by what lies within this distance of the spine."""
+CANAL = (Structure.CORD, Structure.CSF, Structure.CANAL)
+COLOURS = {
+    "vertebral bodies": ("#56b4e9", "#2f86bd"), "arches": ("#0a9e8a", "#0a7c6d"), "discs": ("#f0a30a", "#f0a30a"),
+    "spinal cord": ("#f0e442", "#f0e442"), "CSF": ("#ee7fd0", "#ee7fd0"), "sacrum": ("#8a6fd1", "#8a6fd1"),
+    "ribs": ("#d9d9d9", "#d9d9d9"), "muscles": ("#a8483f", "#87342d"), "subcutaneous fat": ("#5a5030", "#5a5030"),
+}  # fmt: skip
+"""Even and odd levels of a structure, or left and right."""
+TOLD, NAMED = "#ffd27f", "#8fd0ff"
+"""Of what is written on pictures: that they are simulated, and levels."""
+ATTRIBUTION = (
+    "Real scans: SPIDER, van der Graaf et al., Sci Data 11:264 (2024), doi:10.1038/s41597-024-03090-w, CC BY 4.0; "
+    "one slice each, windowed."
+)
+SIMULATED = "Everything marked simulated is made up: no real person is shown."
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One plane ready to be shown: rows from superior to inferior; grey samples with a window, or colours."""
+
+    samples: Array
+    spacing_mm: tuple[float, float]
+    """Of rows and columns."""
+    high: float = 1.0
+    simulated: bool = True
+    note: str = ""
+    marks: tuple[tuple[float, float, str], ...] = ()
+    """Words on the picture, each with its place: mm to the right and down."""
+
+    @property
+    def aspect(self) -> float:
+        """Width over height as it is in the body."""
+        return self.samples.shape[1] * self.spacing_mm[1] / (self.samples.shape[0] * self.spacing_mm[0])
+
+
+def canal_slice(labels: Mask) -> int:
+    """The sagittal slice that shows most cord and CSF."""
+    return int(np.isin(labels.array, CANAL).sum(axis=(1, 2)).argmax())
+
+
+def plane(array: Array, index: int) -> Array:
+    """A sagittal slice as it is looked at: the head at the top, the front at the left."""
+    return array[index, ::-1, ::-1].T
+
+
+def top_of_window(samples: Array, labels: Array, spacing_mm: tuple[float, float]) -> float:
+    """The 99.5th percentile of a slice's samples in the spine and within 12 mm of it."""
+    spine = np.isin(labels, CANAL) | (labels == LEVEL_NUMBERS["S1"]) | ((labels > DISC) & (labels < RIB))
+    spine |= (labels > 0) & (labels < 30)  # bodies and arches in one
+    if not spine.any():
+        return float(np.percentile(samples, 99.5))
+    near = ndimage.distance_transform_edt(~spine, sampling=spacing_mm) <= NEAR_MM
+    return max(float(np.percentile(samples[near], 99.5)), 1e-6)
+
+
+def sagittal(volume: Volume, labels: Mask, *, index: int | None = None, simulated: bool = True) -> Picture:
+    """The slice with most of the canal, or the one asked for, windowed on the spine."""
+    at = canal_slice(labels) if index is None else index
+    samples, spacing = plane(volume.array, at), (volume.spacing_mm[2], volume.spacing_mm[1])
+    return Picture(samples, spacing, top_of_window(samples, plane(labels.array, at), spacing), simulated)
+
+
+def coloured(labels: Array) -> Array:
+    """Each number of a label map as a colour, (…, 3) bytes; bodies and arches take turns in shade."""
+    table = np.zeros((512, 3), np.uint8)
+    for number in LEVEL_NUMBERS.values():
+        for offset, name in ((BODY, "vertebral bodies"), (ARCH, "arches"), (DISC, "discs"), (RIB, "ribs")):
+            table[offset + number] = _rgb(COLOURS[name][number % 2])
+    table[LEVEL_NUMBERS["S1"] + np.array([0, DISC, BODY, ARCH])] = _rgb(COLOURS["sacrum"][0])
+    table[Structure.CORD] = _rgb(COLOURS["spinal cord"][0])
+    table[[Structure.CSF, Structure.CANAL]] = _rgb(COLOURS["CSF"][0])
+    for left, right in (
+        (Structure.PSOAS_LEFT, Structure.PSOAS_RIGHT),
+        (Structure.ERECTOR_LEFT, Structure.ERECTOR_RIGHT),
+    ):
+        table[left], table[right] = (_rgb(c) for c in COLOURS["muscles"])
+    table[Structure.SUBCUTANEOUS_FAT] = _rgb(COLOURS["subcutaneous fat"][0])
+    return table[labels]
+
+
+def from_the_front(labels: Mask) -> Array:
+    """The first label met from the front, rows from superior to inferior, the person's right at the left."""
+    array = labels.array[:, ::-1, :]
+    first = (array > 0).argmax(axis=1)
+    return np.take_along_axis(array, first[:, None, :], axis=1)[::-1, 0, ::-1].T
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour[1:]))
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One age: the real person's age and sex where there is one, and the pictures by column."""
+
+    title: str
+    pictures: dict[str, Picture]
+
+
+def row(made: Traits, real: SpiderPerson | None, *, seed: int) -> Row:
+    """A made-up person's pictures, beside those of a real one."""
+    pictures = {}
+    title = f"simulated: {made.sex}, {made.age_years:.0f} years"
+    if real is not None:
+        found = find(real.mask).labels
+        pictures["real, T2 SPACE"] = sagittal(real.volume, found, simulated=False)
+        title = f"real: {real.sex}, {real.age_years:.0f} years\n{title}"
+    for request, names in (
+        (Request("lumbar", ("T2w",), "space"), ("T2 SPACE, 1 mm",)),
+        (Request("lumbar", ("T2w", "T1w")), ("T2 turbo spin echo", "T1 turbo spin echo")),
+    ):
+        for series, name in zip(acquire(made, request, seed=seed), names, strict=True):
+            thick = float(series.facts["SliceThickness"])
+            picture = sagittal(series.volume, series.labels)
+            note = "" if request.slices == "space" else f"{thick:g} mm, {series.facts['MagneticFieldStrength']:g} T"
+            pictures[name] = Picture(picture.samples, picture.spacing_mm, picture.high, note=note)
+    (whole,) = acquire(made, Request("whole", ("T2w",)), seed=seed)
+    pictures["whole, T2"] = sagittal(whole.volume, whole.labels)
+    at, (across, deep, up) = canal_slice(whole.labels), whole.volume.spacing_mm
+    pictures["label map"] = Picture(coloured(plane(whole.labels.array, at)), (up, deep))
+    pictures["front"] = Picture(coloured(from_the_front(whole.labels)), (up, across))
+    return Row(title, pictures)
+
+
+def rows(real: Sequence[SpiderPerson], *, seed: int) -> Iterator[Row]:
+    """A row for each of the ages; ``real`` are all of SPIDER's people, of whom the tuning half is shown, or nobody."""
+    tuning = set(tuning_people([p.person_id for p in real]))
+    shown = [p for p in real if p.person_id in tuning and p.age_years >= ADULT_YEARS]
+    chosen: list[SpiderPerson | None] = [
+        min(shown, key=lambda p: abs(p.age_years - age)) if shown else None for age, _ in ROWS
+    ]
+    wanted = [
+        (float(age), sex) if p is None else (p.age_years, p.sex) for p, (age, sex) in zip(chosen, ROWS, strict=True)
+    ]
+    for made, person in zip(matched(wanted, traits_of(people(MADE, seed=seed))), chosen, strict=True):
+        yield row(made, person, seed=seed)
+
+
+def gallery(shown: Sequence[Row], *, tall: float = 2.5) -> Figure:
+    """The rows as one figure; ``tall`` is a panel's height in inches."""
+    names = list(shown[0].pictures)
+    widths = [max(r.pictures[n].aspect for r in shown) for n in names]
+    left, top, bottom = 0.55, 0.3, 0.5
+    width, height = tall * sum(widths) + left, tall * len(shown) + top + bottom
+    figure = blank(width, height)
+    figure.set_layout_engine("none")
+    for k, told in enumerate(shown):
+        x = left
+        y = bottom + tall * (len(shown) - 1 - k)
+        for name, wide in zip(names, widths, strict=True):
+            axes = figure.add_axes((x / width, y / height, tall * wide * 0.985 / width, tall * 0.985 / height))
+            show(axes, told.pictures[name])
+            if k == 0:
+                axes.set_title(name, fontsize=8.5, pad=3)
+            x += tall * wide
+        figure.text(
+            0.27 / width, (y + tall / 2) / height, told.title, rotation=90, ha="center", va="center", fontsize=9
+        )
+    keys = [Patch(color=pair[0], label=name) for name, pair in COLOURS.items()]
+    figure.legend(handles=keys, loc="lower right", ncols=len(keys), fontsize=7, frameon=False, handlelength=1.0,
+                  bbox_to_anchor=(1.0, 0.24 / height), columnspacing=1.0)  # fmt: skip
+    caption = f"{ATTRIBUTION} {SIMULATED}" if any("real" in n for n in names) else SIMULATED
+    figure.text(left / width, 0.1 / height, caption, fontsize=7.5)
+    return figure
+
+
+def show(axes: Axes, picture: Picture) -> None:
+    """Puts a picture into its axes, marked where it is simulated."""
+    rows_, columns = picture.samples.shape[:2]
+    extent = (0, columns * picture.spacing_mm[1], rows_ * picture.spacing_mm[0], 0)
+    if picture.samples.ndim == 3:
+        axes.imshow(picture.samples, extent=extent, interpolation="nearest")
+    else:
+        axes.imshow(picture.samples, cmap="gray", vmin=0, vmax=picture.high, extent=extent, interpolation="antialiased")
+    axes.set(xticks=[], yticks=[], facecolor="black")
+    axes.spines[:].set_visible(False)
+    if picture.simulated:
+        axes.text(0.02, 0.985, "simulated", transform=axes.transAxes, color=TOLD, fontsize=6.5, va="top")
+    for right, down, word in picture.marks:
+        axes.text(right, down, word, color=NAMED, fontsize=6, ha="center", va="center")
+    if picture.note:
+        axes.text(0.02, 0.015, picture.note, transform=axes.transAxes, color="#c3ccd4", fontsize=6.5)
+
+
+def write_picture(figure: Figure, path: Path, *, limit_bytes: int = LIMIT_BYTES) -> None:
+    """The figure as a PNG of at most so many bytes, scaled down if need be; as a JPEG too where that is smaller."""
+    full = png(figure)
+    image = Image.open(io.BytesIO(full)).convert("RGB")
+    palette = _palette()
+    for share in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3):
+        size = round(image.width * share), round(image.height * share)
+        scaled = image.resize(size, Image.Resampling.LANCZOS).quantize(palette=palette, dither=Image.Dither.NONE)
+        out = io.BytesIO()
+        scaled.save(out, format="PNG", optimize=True)
+        if out.tell() <= limit_bytes:
+            break
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(out.getvalue())
+    smaller = compact(full, limit_bytes=min(limit_bytes, out.tell() - 1))
+    if smaller.startswith(b"\xff\xd8") and len(smaller) < out.tell():
+        path.with_suffix(".jpg").write_bytes(smaller)
+
+
+def _palette() -> Image.Image:
+    """Greys, each label's colour and that of the writing: what the picture holds, so that few bytes suffice."""
+    greys = np.linspace(0, 255, 120).round().astype(np.uint8)
+    colours = [(g, g, g) for g in greys.tolist()] + [_rgb(c) for pair in COLOURS.values() for c in pair]
+    colours += [tuple(round(v * s / 3) for v in _rgb(c)) for c in (TOLD, NAMED) for s in (1, 2, 3)]
+    image = Image.new("P", (1, 1))
+    image.putpalette([v for colour in colours for v in colour])
+    return image
+
+
+def main() -> None:
+    """Makes the pictures."""
+    from spineclock.run.phantom_findings import findings_figure
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: python -m spineclock.run.phantom_gallery --spider SPIDER",
+    )  # fmt: skip
+    parser.add_argument(
+        "--spider", type=Path, help="the SPIDER folder (docs/data.md); without it no real person is shown"
+    )
+    parser.add_argument("--out", type=Path, default=Path("docs/images"), help="the folder of the pictures")
+    parser.add_argument("--only", choices=("gallery", "findings"), help="one of the two pictures")
+    told = parser.parse_args()
+    if told.only != "findings":
+        real = spider.read(told.spider) if told.spider else []
+        write_picture(gallery(list(rows(real, seed=SEED))), told.out / "phantom_gallery.png")
+    if told.only != "gallery":
+        write_picture(findings_figure(seed=1), told.out / "phantom_findings.png")
+
+
+if __name__ == "__main__":
+    main()
