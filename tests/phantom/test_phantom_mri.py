@@ -67,7 +67,7 @@ def test_noise_is_rician():
     machine = scanner_of("site-01-siemens-2", "default")
     air = series.volume.array[:, :6, 300:340].astype(float)
     sigma = machine.full_scale * machine.noise
-    assert air.mean() == pytest.approx(sigma * math.sqrt(math.pi / 2), rel=0.05)
+    assert air.mean() == pytest.approx(sigma * math.sqrt(math.pi / 2), rel=0.08)
     assert air.std() == pytest.approx(sigma * math.sqrt(2 - math.pi / 2), rel=0.07)
 
 
@@ -82,7 +82,7 @@ def test_training_grid_is_the_full_picture_averaged(monkeypatch):
     inside = np.isin(labels, [26, 60, 62]) | ((labels > 100) & (labels < 400))
     assert np.corrcoef(thinned[inside], small.volume.array[inside])[0, 1] > 0.93
     for label in (222, 26, 62):
-        assert small.volume.array[labels == label].mean() == pytest.approx(thinned[labels == label].mean(), rel=0.05)
+        assert small.volume.array[labels == label].mean() == pytest.approx(thinned[labels == label].mean(), rel=0.08)
     for label in (220, 222, 26, 62):
         sizes = [np.count_nonzero(s.labels.array == label) * s.labels.voxel_mm3 for s in (full, small)]
         assert sizes[1] == pytest.approx(sizes[0], rel=0.15)

@@ -54,6 +54,7 @@ class Training:
     seed: int
     scale: float
     batch: int
+    crop: tuple[int, int]
     ends_at: float
     """When the whole has to be done, on the clock of ``time.monotonic``."""
 
@@ -71,7 +72,7 @@ def stage(name: str, told: Training, *, stages_left: int) -> dict[str, Any]:
     phantoms = told.phantoms[len(told.kept_back) :]
     sources = [Source(phantoms, 1 - told.real_share if learned else 1.0)]
     sources += [Source([p.example for p in learned], told.real_share)] if learned else []
-    config = replace(PHANTOM if name == "phantom" else MIXED, seed=told.seed, batch=told.batch)
+    config = replace(PHANTOM if name == "phantom" else MIXED, seed=told.seed, batch=told.batch, crop=told.crop)
     per_step = step_seconds(sources, config, told.device)
     left_s = max(0.0, told.ends_at - time.monotonic()) / max(1, stages_left) - 10
     config = shortened(config, scale=told.scale, per_step=per_step, seconds=left_s)
@@ -189,6 +190,7 @@ def main() -> None:
     parser.add_argument("--real-share", type=float, default=0.6, help="share of real people in a batch")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of steps")
     parser.add_argument("--batch", type=int, help="crops a step; 24 on an accelerator, 4 on a CPU unless told")
+    parser.add_argument("--crop", type=int, nargs=2, default=PHANTOM.crop, help="rows and columns of a crop")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     stages = args.stages.split(",")
@@ -205,6 +207,7 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True
     batch = args.batch or (4 if args.device == "cpu" else PHANTOM.batch)
     told = Training(people, made.examples, args.out, args.device, args.real_share, args.seed, args.scale, batch,
+                    (args.crop[0], args.crop[1]),
                     begun + 60 * args.minutes)  # fmt: skip
     log: dict[str, Any] = {
         "torch": torch.__version__, "device": _device_name(args.device), "people": len(people),

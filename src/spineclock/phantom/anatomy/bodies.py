@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import ndtr
 
 from spineclock.core.anatomy import BODY as BODY_OFFSET
 from spineclock.core.anatomy import DISC as DISC_OFFSET
@@ -34,7 +35,7 @@ def disc_shares(traits: Traits, build: Build) -> dict[str, float]:
     for i, level in enumerate(FINDING_LEVELS):
         grade, noise = int(traits.pfirrmann[i]), build.noise[LEVELS.index(level)]
         dry = 0.03 * max(grade - 2, 0)
-        out[level] = float(np.clip(_HEIGHT_LEFT[traits.height_loss[i]] - dry + 0.08 * noise[5], 0.28, 1.25))
+        out[level] = float(np.clip(_HEIGHT_LEFT[traits.height_loss[i]] * (1 + 0.11 * noise[5]) - dry, 0.28, 1.25))
     return out
 
 
@@ -61,7 +62,7 @@ def body_records(traits: Traits, build: Build, column: list[Placed], template: T
         b["uncus"] = (3.4 if level != "C3" else 2.8) if level[0] == "C" and level != "C2" else 0.0
         _spurs(b, traits, level, template, decades, noise)
         _fracture(b, traits, level, rng)
-        _end_plates(b, traits, level, rng)
+        _end_plates(b, traits, build, level, rng)
         b["wave"], b["phase"] = rng.uniform(0.2, 0.5) + 0.06 * max(0.0, decades), rng.uniform(0, 6.3, 4)
         b["vein"] = rng.uniform(0.5, 1.9) if level[0] != "C" else 0.5
         region_fat = {"C": -0.06, "T": -0.05, "L": 0.0}[level[0]]
@@ -112,14 +113,14 @@ def _fracture(b: np.void, traits: Traits, level: str, rng: np.random.Generator) 
     b["depth_upper"] *= 1 + 0.03 * grade
 
 
-def _end_plates(b: np.void, traits: Traits, level: str, rng: np.random.Generator) -> None:
+def _end_plates(b: np.void, traits: Traits, build: Build, level: str, rng: np.random.Generator) -> None:
     """Modic changes beside the discs that have them, and nodes."""
     at = FINDING_LEVELS.index(level)
     above_level = next((v for v in reversed(FINDING_LEVELS[:at]) if traits.exists[FINDING_LEVELS.index(v)]), "")
     below, above = (of_level(traits, "endplate_change", v) for v in (level, above_level))
     worst = max(below, above)
     if worst:
-        b["modic_type"] = rng.choice([1, 2, 3], p=[0.3, 0.6, 0.1])
+        b["modic_type"] = _modic_type(build, level if below >= above else above_level)
         b["modic_front"] = rng.uniform(-0.7, 0.8)
         b["modic_lower"] = below and rng.uniform(2.5, 4.5) * (1 + 0.7 * (below - 1))
         b["modic_upper"] = above and rng.uniform(2.5, 4.5) * (1 + 0.7 * (above - 1))
@@ -127,6 +128,12 @@ def _end_plates(b: np.void, traits: Traits, level: str, rng: np.random.Generator
         if rng.random() < (0.10 if level[0] != "C" else 0.01) + 0.15 * (code > 0):
             b["dent"][side] = min(rng.uniform(1.5, 4.5), 0.2 * float(b["height"]))
             b["dent_at"][side] = rng.uniform(-7, 7), rng.uniform(-0.4, 0.5) * float(b["depth_upper"])
+
+
+def _modic_type(build: Build, level: str) -> int:
+    """Modic type at the disc below a level, the same on both its sides: 1 in 30%, 2 in 60%, 3 in 10%."""
+    place = float(ndtr(build.noise[LEVELS.index(level), 4]))
+    return 1 if place < 0.3 else 2 if place < 0.9 else 3
 
 
 def disc_records(traits: Traits, build: Build, column: list[Placed], rng: np.random.Generator) -> Records:

@@ -76,8 +76,9 @@ def _knots(build: Build, column: list[Placed], sacrum: Records) -> dict[str, Flo
                size["endplate_width_upper_mm"][level] / 2, 6.5, sac / 2 + 3 + long * math.cos(steep))  # fmt: skip
         if k > 0:  # the sac lies on the disc too, not on the chord between two bodies
             between = tuple((low + high) / 2 for low, high in zip(below, row, strict=True))
-            at = placed.disc_centre - placed.disc_axes[1] * (placed.half_depth + 0.5 + between[5])
-            rows.append((at[2], at[0], at[1], *between[3:]))
+            sac_half = 0.92 * between[5]  # sacs are narrower behind discs than behind bodies
+            at = placed.disc_centre - placed.disc_axes[1] * (placed.half_depth + 0.5 + sac_half)
+            rows.append((at[2], at[0], at[1], *between[3:5], sac_half, *between[6:]))
         rows.append(row)
     names = ("z", "x", "y", "bony_depth", "bony_width", "sac_depth", "sac_width", "bony_front", "front",
              "body_half_width", "lamina", "spinous")  # fmt: skip
@@ -127,7 +128,7 @@ def _cord(
     tilt = np.gradient(out["y"], z)
     bend = ndimage.gaussian_filter1d(np.gradient(tilt, z), 12)  # the cord takes the inner side of each bend
     room = np.maximum(out["sac_depth"] - out["cord_depth"] - 0.8, 0)
-    out["cord_front"] = np.clip(-bend * 350, -0.7, 0.7) * room
+    out["cord_front"] = np.clip(bend * 350, -0.7, 0.7) * room
     end_of = told["dural_end_mean"] + told["dural_end_sd"] * float(np.clip(rng.standard_normal(), -2, 2))
     tip = -28.0 * end_of * 0.86
     closing = np.clip((z - tip) / 32, 0, 1) ** 0.45

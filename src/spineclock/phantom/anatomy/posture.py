@@ -48,7 +48,7 @@ def build_of(traits: Traits, template: Template, rng: np.random.Generator) -> Bu
             values = values * template.sizes.get(name, 1.0) * (stature if long else math.sqrt(stature) * girth)
             values = values * (1 + 0.02 * noise[:, 0])
         sizes[name] = np.array(values)
-    sizes["disc_height_mm"] *= 1 + 0.09 * float(np.clip(rng.standard_normal(), -2, 2))
+    sizes["disc_height_mm"] *= 1 + 0.13 * float(np.clip(rng.standard_normal(), -2, 2))
     narrow = "congenital_canal_narrowing" in traits.whole
     for name, spread in (("canal_depth_mm", 0.05), ("dural_sac_depth_mm", 0.08), ("dural_sac_width_mm", 0.05)):
         sizes[name] = sizes[name] * (1 + spread * float(np.clip(rng.standard_normal(), -2, 2))) * (0.8 if narrow else 1)

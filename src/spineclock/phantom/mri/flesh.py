@@ -10,7 +10,7 @@ from numba import njit
 
 from spineclock.core.anatomy import Structure
 from spineclock.phantom.anatomy.forms import Record
-from spineclock.phantom.mri.ground import Canvas, Floats, cover, smooth
+from spineclock.phantom.mri.ground import Canvas, Floats, cover, nearest, smooth
 
 FLESH = np.dtype(
     [
@@ -28,6 +28,19 @@ PSOAS_LEFT, PSOAS_RIGHT = int(Structure.PSOAS_LEFT), int(Structure.PSOAS_RIGHT)
 SUBCUTANEOUS = int(Structure.SUBCUTANEOUS_FAT)
 
 
+@njit(cache=True, inline="always")
+def _chance(fine: bool, table: Floats, x: float, y: float, z: float) -> float:
+    """A table of chance, interpolated where samples are fine enough for it to be seen."""
+    return smooth(table, x, y, z) if fine else nearest(table, x, y, z)
+
+
+@njit(cache=True, inline="always")
+def _bump(t: float) -> float:
+    """1 at 0, falling like a bell to 0 at ±1."""
+    t = 1.0 - t * t
+    return t * t * t if t > 0.0 else 0.0
+
+
 @njit(cache=True)
 def paint_flesh(
     canvas: Canvas, rows: npt.NDArray[np.float64], s: Record, streaks: Floats, clouds: Floats,
@@ -38,13 +51,14 @@ def paint_flesh(
     ox, oy, oz = canvas.origin
     sx, sy, sz = canvas.step
     soft = canvas.soft
+    fine = max(sy, sz) < 1.2
     for i in range(signal.shape[0]):
         x = ox + i * sx
         for j in range(signal.shape[1]):
             y = oy + j * sy
             for k in range(signal.shape[2]):
                 u = x - rows[_X, k]
-                skin = rows[_SKIN, k] + 0.0016 * u * u + 3.0 * math.exp(-u * u / 150.0)
+                skin = rows[_SKIN, k] + 0.0016 * u * u + 3.0 * _bump(u / 17.0)
                 if y < skin - soft:
                     signal[i, j, k] = 0.0
                     labels[i, j, k] = 0
@@ -53,20 +67,20 @@ def paint_flesh(
                 fascia = rows[_FASCIA, k] + 0.0022 * u * u
                 label = 0
                 if y < fascia:
-                    value, label = _under_skin(s, streaks, x, y, z, y - skin, fascia - y, soft), SUBCUTANEOUS
+                    value, label = _under_skin(fine, s, streaks, x, y, z, y - skin, fascia - y, soft), SUBCUTANEOUS
                     share = cover(skin - y, soft)
                     value *= share
                     label = label if share > 0.5 else 0
                 elif y < rows[_Y, k] + 2.0 + 0.10 * abs(u):
-                    value = _behind(s, streaks, x, y, z, u, y - fascia, rows[_Y, k] - y, rows, k, muscle_fat)
+                    value = _behind(fine, s, streaks, x, y, z, u, y - fascia, rows[_Y, k] - y, rows, k, muscle_fat)
                     if abs(u) < rows[_WIDE, k] * (1.05 - 0.1 * (y - fascia) / 30.0) and rows[_HEAD, k] < 0.5:
                         label = ERECTOR_LEFT if u < 0 else ERECTOR_RIGHT
                         if abs(u) < 4.0:
                             label = 0
                     else:
-                        value = s.fat * (0.9 - 0.12 * smooth(clouds, x / 7.0, y / 7.0, z / 9.0))
+                        value = s.fat * (0.9 - 0.12 * _chance(fine, clouds, x / 7.0, y / 7.0, z / 9.0))
                 else:
-                    value = _before(s, streaks, clouds, x, y, z, u, rows, k, sz)
+                    value = _before(fine, s, streaks, clouds, x, y, z, u, rows, k, sz)
                     if rows[_PSOAS, k] > 2.0:
                         r = rows[_PSOAS, k]
                         p = (abs(u) - rows[_ASIDE, k] - 0.75 * r) / (0.92 * r)
@@ -74,7 +88,7 @@ def paint_flesh(
                         out = (math.sqrt(p * p + q * q) - 1.0) * r
                         share = cover(out, soft + 0.5)
                         if share > 0.0:
-                            line = smooth(streaks, x / 3.0, y / 3.0, z / 14.0)
+                            line = _chance(fine, streaks, x / 3.0, y / 3.0, z / 14.0)
                             meat = s.muscle * (1.0 + 0.12 * line) + s.fat * 0.35 * max(
                                 0.0, line - 1.9 + 2.0 * muscle_fat
                             )
@@ -82,7 +96,7 @@ def paint_flesh(
                             if share > 0.5:
                                 label = PSOAS_LEFT if u < 0 else PSOAS_RIGHT
                 if rows[_HEAD, k] > 0.0:
-                    inside = _head(s, clouds, x, y, z, u, y - rows[_Y, k], z - head_mm)
+                    inside = _head(fine, s, clouds, x, y, z, u, y - rows[_Y, k], z - head_mm)
                     if inside >= 0.0:
                         value += (inside - value) * rows[_HEAD, k]
                         label = 0
@@ -92,25 +106,25 @@ def paint_flesh(
 
 @njit(cache=True)
 def _under_skin(
-    s: Record, streaks: Floats, x: float, y: float, z: float, deep: float, left: float, soft: float
+    fine: bool, s: Record, streaks: Floats, x: float, y: float, z: float, deep: float, left: float, soft: float
 ) -> float:
     """Skin, fat with its septa, and the fascia's dark line."""
     if deep < 1.6:
         return s.skin
-    line = smooth(streaks, x / 5.0 + 3.0, y / 4.0, z / 9.0)
+    line = _chance(fine, streaks, x / 5.0 + 3.0, y / 4.0, z / 9.0)
     value = s.fat * (1.04 - 0.45 * max(0.0, 1.0 - abs(line) / 0.07))
     return value + (s.ligament - value) * max(0.0, 1.0 - left / (0.9 + 0.4 * soft))
 
 
 @njit(cache=True)
 def _behind(
-    s: Record, streaks: Floats, x: float, y: float, z: float, u: float, below: float, above: float,
+    fine: bool, s: Record, streaks: Floats, x: float, y: float, z: float, u: float, below: float, above: float,
     rows: npt.NDArray[np.float64], k: int, muscle_fat: float,
 ) -> float:  # fmt: skip
     """Back muscles with the fat in and between them; ligaments in the midline."""
     side = abs(u)
-    line = 0.8 * smooth(streaks, x / 1.4, (y + 0.22 * z) / 0.75, z / 5.5) + 0.6 * smooth(
-        streaks, x / 6.0, y / 4.0, z / 19.0
+    line = 0.8 * _chance(fine, streaks, x / 1.4, (y + 0.22 * z) / 0.75, z / 5.5) + 0.6 * _chance(
+        fine, streaks, x / 6.0, y / 4.0, z / 19.0
     )
     if side < 5.0 and rows[_HEAD, k] < 0.5:  # interspinous ligaments, fatter with age
         middle = s.ligament + (s.fat - s.ligament) * min(1.0, max(0.0, 0.55 * (line - 0.15 + 1.6 * muscle_fat)))
@@ -121,7 +135,7 @@ def _behind(
     else:
         middle = 0.0
     gap = 21.0 + 0.10 * below
-    plane = math.exp(-(((side - gap) / 1.7) ** 2)) * 0.85 + math.exp(-(((above - 26.0 + 0.3 * side) / 2.0) ** 2)) * 0.5
+    plane = _bump((side - gap) / 2.9) * 0.85 + _bump((above - 26.0 + 0.3 * side) / 3.4) * 0.5
     if rows[_NECK, k] > 0.2:
         plane += 0.6 * rows[_NECK, k] * max(0.0, math.cos(0.55 * (below + 0.25 * side)) - 0.75) * 4.0
     near = max(0.0, 1.0 - side / 24.0) * max(0.0, min(1.0, below / 14.0)) * max(0.0, 1.0 - above / 60.0)
@@ -135,45 +149,45 @@ def _behind(
 
 @njit(cache=True)
 def _before(
-    s: Record, streaks: Floats, clouds: Floats, x: float, y: float, z: float, u: float,
+    fine: bool, s: Record, streaks: Floats, clouds: Floats, x: float, y: float, z: float, u: float,
     rows: npt.NDArray[np.float64], k: int, step: float,
 ) -> float:  # fmt: skip
     """What lies beside and in front of the column."""
     ahead = y - rows[_FRONT, k]
     half = rows[_HALF, k]
-    dome = int(24.0 * (math.exp(-(((ahead - 45.0) / 45.0) ** 2)) - 0.4) / step)  # the diaphragm's
+    dome = int(24.0 * (_bump((ahead - 45.0) / 76.0) - 0.4) / step)  # the diaphragm's
     chest, neck, pelvis = rows[_CHEST, min(max(k - dome, 0), rows.shape[1] - 1)], rows[_NECK, k], rows[_PELVIS, k]
     deep = rows[_DEEP, k] - 0.004 * u * u
     if ahead > deep:
         return 0.0
-    cloud = smooth(clouds, x / 9.0, y / 9.0, z / 11.0)
+    cloud = _chance(fine, clouds, x / 9.0, y / 9.0, z / 11.0)
     if ahead > deep - 16.0 + 10.0 * neck:
         return s.fat * (1.0 - 0.05 * cloud)
-    fine = smooth(streaks, x / 6.0, y / 4.0, z / 8.0)
+    strand = _chance(fine, streaks, x / 6.0, y / 4.0, z / 8.0)
     if ahead < 0.0 and abs(u) < 0.9 * half:
         return 0.7 * s.fat
-    fat = s.fat * (0.88 - 0.10 * fine)
+    fat = s.fat * (0.88 - 0.10 * strand)
     close = min(1.0, max(0.0, (ahead - 3.0) / 4.0)) * min(1.0, max(0.0, (20.0 - ahead) / 8.0)) * (1.0 - pelvis)
-    mixed = s.muscle + (fat - s.muscle) * min(1.0, max(0.0, 0.35 + 0.45 * fine + 0.25 * cloud))  # crura, veins, nodes
+    mixed = s.muscle + (fat - s.muscle) * min(1.0, max(0.0, 0.35 + 0.45 * strand + 0.25 * cloud))  # crura, veins, nodes
     fat += (mixed - fat) * close
     # belly: fat with gut and organs in it
-    grain = smooth(clouds, x / 3.0, y / 3.0, z / 3.5)
-    gut = s.bowel * (1.0 + 0.3 * fine + 0.3 * grain)
-    share = min(1.0, max(0.0, 0.55 + 0.9 * (cloud + 0.7 * grain + 0.35 * fine))) * min(
+    grain = _chance(fine, clouds, x / 3.0, y / 3.0, z / 3.5)
+    gut = s.bowel * (1.0 + 0.3 * strand + 0.3 * grain)
+    share = min(1.0, max(0.0, 0.55 + 0.9 * (cloud + 0.7 * grain + 0.35 * strand))) * min(
         1.0, max(0.0, (ahead - 10.0) / 12.0)
     )
     value = fat + (gut - fat) * share
     if chest > 0.0:
-        lung = s.lung * (1.0 + 0.3 * fine)
+        lung = s.lung * (1.0 + 0.3 * strand)
         side = min(1.0, max(0.0, (abs(u) - half - 4.0 - 14.0 * min(1.0, max(0.0, ahead / 40.0))) / 3.0))
-        heart = s.blood + (s.muscle * 1.1 - s.blood) * min(1.0, max(0.0, 0.5 + 1.6 * (cloud + 0.3 * fine)))
-        inner = fat + (heart - fat) * min(1.0, max(0.0, (ahead - 9.0 + 3.0 * fine) / 5.0))
+        heart = s.blood + (s.muscle * 1.1 - s.blood) * min(1.0, max(0.0, 0.5 + 1.6 * (cloud + 0.3 * strand)))
+        inner = fat + (heart - fat) * min(1.0, max(0.0, (ahead - 9.0 + 3.0 * strand) / 5.0))
         value += ((inner + (lung - inner) * side) - value) * chest
     if neck > 0.0:
         tissue = s.muscle + (fat - s.muscle) * min(1.0, max(0.0, 0.5 + 2.5 * (cloud - 0.1)))
-        if ahead < 6.5 + fine and abs(u) < 15.0:
+        if ahead < 6.5 + strand and abs(u) < 15.0:
             tissue = s.muscle * 1.05
-        elif abs(u) < 9.5 and 11.0 < ahead < 27.0 + 2.0 * fine:
+        elif abs(u) < 9.5 and 11.0 < ahead < 27.0 + 2.0 * strand:
             tissue = s.lung * 0.2
         elif abs(u) < 12.0 and ahead <= 11.0:
             tissue = s.muscle * 1.6
@@ -182,7 +196,7 @@ def _before(
         inner = fat
         p, q = (ahead - 24.0) / 13.0, (z + 75.0) / 34.0  # the rectum
         if p * p + q * q + (u / 18.0) ** 2 < 1.0:
-            inner = s.bowel * (0.9 + 0.4 * fine)
+            inner = s.bowel * (0.9 + 0.4 * strand)
         p, q = (ahead - 66.0) / 26.0, (z + 78.0) / 26.0  # the bladder
         if p * p + q * q + (u / 40.0) ** 2 < 1.0:
             inner = s.csf * 0.95
@@ -205,7 +219,9 @@ def _before(
 
 
 @njit(cache=True)
-def _head(s: Record, clouds: Floats, x: float, y: float, z: float, u: float, ahead: float, above: float) -> float:
+def _head(
+    fine: bool, s: Record, clouds: Floats, x: float, y: float, z: float, u: float, ahead: float, above: float
+) -> float:
     """Skull base and what is in it; below 0 where this is no part of it. ``above`` counts from the top of the atlas."""
     if above < -4.0:
         return -1.0
@@ -218,7 +234,7 @@ def _head(s: Record, clouds: Floats, x: float, y: float, z: float, u: float, ahe
             return s.brain * 0.92
         if abs(stem) < 1.6 and abs(u) < 16.0:
             return s.csf * 0.9
-        fold = smooth(clouds, x / 2.5, y / 2.0, z / 1.6)
+        fold = _chance(fine, clouds, x / 2.5, y / 2.0, z / 1.6)
         return s.brain * (1.05 + 0.10 * fold) if far < 0.93 else s.csf * 0.85
     if far < 1.14 and not open_below:
         return s.bone * (0.5 if far < 1.04 or far > 1.10 else 2.0)
