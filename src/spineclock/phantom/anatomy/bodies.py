@@ -42,7 +42,6 @@ def disc_shares(traits: Traits, build: Build) -> dict[str, float]:
 def body_records(traits: Traits, build: Build, column: list[Placed], template: Template,
                  rng: np.random.Generator) -> Records:  # fmt: skip
     """A record a body, from the top down."""
-    size = {name: dict(zip(LEVELS, values, strict=True)) for name, values in build.sizes.items()}
     decades = (traits.spine_age_years - 30) / 10
     fat = template.fat_at_25 + template.fat_per_decade * (traits.spine_age_years - 25) / 10
     fat += template.fat_per_t_score * traits.lumbar_t_score + template.fat_sd * float(rng.standard_normal())
@@ -54,10 +53,10 @@ def body_records(traits: Traits, build: Build, column: list[Placed], template: T
         b["centre"], b["axes"] = placed.centre, placed.axes
         b["height"], b["lean"] = placed.height, placed.lean
         for end in ("upper", "lower"):
-            b[f"depth_{end}"] = size[f"endplate_depth_{end}_mm"][level] / 2
-            b[f"width_{end}"] = size[f"endplate_width_{end}_mm"][level] / 2
+            b[f"depth_{end}"] = build.of(f"endplate_depth_{end}_mm", level) / 2
+            b[f"width_{end}"] = build.of(f"endplate_width_{end}_mm", level) / 2
             deeper = max(0.0, template.hollow_per_decade * decades + thin)
-            b[f"hollow_{end}"] = size[f"concavity_{end}_mm"][level] + deeper * (1.0 if level[0] == "L" else 0.6)
+            b[f"hollow_{end}"] = build.of(f"concavity_{end}_mm", level) + deeper * (1.0 if level[0] == "L" else 0.6)
         b["waist"] = 2.1 if level[0] == "L" else 1.6 if level[0] == "T" else 0.8
         b["uncus"] = (3.4 if level != "C3" else 2.8) if level[0] == "C" and level != "C2" else 0.0
         _spurs(b, traits, level, template, decades, noise)
@@ -138,15 +137,14 @@ def _modic_type(build: Build, level: str) -> int:
 
 def disc_records(traits: Traits, build: Build, column: list[Placed], rng: np.random.Generator) -> Records:
     """A record a disc, from C2/C3 down to the lowest, which lies on S1 (place ``len(column)`` of the bodies)."""
-    size = {name: dict(zip(LEVELS, values, strict=True)) for name, values in build.sizes.items()}
     out = np.zeros(len(column), DISC)
     for k, placed in enumerate(reversed(column)):
         d, level = out[k], placed.level
         at = FINDING_LEVELS.index(level)
         grade = int(traits.pfirrmann[at])
         d["centre"], d["axes"], d["height"] = placed.disc_centre, placed.disc_axes, placed.disc_height
-        d["depth"] = size["endplate_depth_lower_mm"][level] / 2
-        d["width"] = size["endplate_width_lower_mm"][level] / 2
+        d["depth"] = build.of("endplate_depth_lower_mm", level) / 2
+        d["width"] = build.of("endplate_width_lower_mm", level) / 2
         d["upper"], d["lower"], d["label"] = k, k + 1, DISC_OFFSET + LEVEL_NUMBERS[level]
         scale = {"C": 0.55, "T": 0.65, "L": 1.0}[level[0]]
         worn = 0.2 * max(grade - 2, 0)

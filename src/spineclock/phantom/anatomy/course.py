@@ -52,7 +52,6 @@ def course_records(
 
 def _knots(build: Build, column: list[Placed], sacrum: Records) -> dict[str, Floats]:
     """Places along the spine with the canal's sizes there, from the bottom up."""
-    size = {name: dict(zip(LEVELS, values, strict=True)) for name, values in build.sizes.items()}
     told = dimensions().others["sacrum"]
     rows = []
     for k in (4, 3, 2, 1, 0):
@@ -65,15 +64,18 @@ def _knots(build: Build, column: list[Placed], sacrum: Records) -> dict[str, Flo
     for k, placed in enumerate(column):
         level = placed.level
         below = rows[-1]
-        deep, sac = size["canal_depth_mm"][level], size["dural_sac_depth_mm"][level]
-        wide, sac_wide = size["canal_width_mm"][level], size["dural_sac_width_mm"][level]
+        deep, sac = build.of("canal_depth_mm", level), build.of("dural_sac_depth_mm", level)
+        wide, sac_wide = build.of("canal_width_mm", level), build.of("dural_sac_width_mm", level)
         gap = 0.3 + 0.12 * (deep - sac)
         middle = placed.centre - placed.axes[1] * (placed.half_depth + gap + sac / 2)
-        long, steep = size["spinous_process_length_mm"][level], math.radians(size["spinous_inclination_deg"][level])
+        long, steep = (
+            build.of("spinous_process_length_mm", level),
+            math.radians(build.of("spinous_inclination_deg", level)),
+        )
         front = gap + (sac - deep) / 2
         row = (middle[2], middle[0], middle[1], deep / 2, wide / 2, sac / 2, sac_wide / 2, front,
                float(placed.centre[1] + placed.axes[1][1] * placed.half_depth),
-               size["endplate_width_upper_mm"][level] / 2, 6.5, sac / 2 + 3 + long * math.cos(steep))  # fmt: skip
+               build.of("endplate_width_upper_mm", level) / 2, 6.5, sac / 2 + 3 + long * math.cos(steep))  # fmt: skip
         if k > 0:  # the sac lies on the disc too, not on the chord between two bodies
             between = tuple((low + high) / 2 for low, high in zip(below, row, strict=True))
             sac_half = 0.92 * between[5]  # sacs are narrower behind discs than behind bodies

@@ -33,6 +33,10 @@ class Build:
     """(28, 8) standard normal numbers, a row a level, for whatever differs from level to level."""
     scale: float
 
+    def of(self, name: str, level: str) -> float:
+        """A size of the person at a level."""
+        return float(self.sizes[name][LEVELS.index(level)])
+
 
 def build_of(traits: Traits, template: Template, rng: np.random.Generator) -> Build:
     """The person's own sizes and curves."""
@@ -142,7 +146,6 @@ def stand(traits: Traits, build: Build, disc_share: dict[str, float], template: 
         What is left of each disc's height, by the level above it.
     """
     upwards = levels_of(traits)[::-1]
-    size = {name: dict(zip(LEVELS, values, strict=True)) for name, values in build.sizes.items()}
     noise = dict(zip(LEVELS, build.noise, strict=True))
     at = np.zeros(3)
     tilt = -math.radians(build.slope_deg)
@@ -158,9 +161,9 @@ def stand(traits: Traits, build: Build, disc_share: dict[str, float], template: 
         )
         turn = 0.35 * lean_side
         body_wedge, disc_wedge = wedges[level]
-        depth = (size["endplate_depth_upper_mm"][level] + size["endplate_depth_lower_mm"][level]) / 2
-        middle_disc = size["disc_height_mm"][level] * disc_share[level] * template.disc_height
-        hollow = size["concavity_lower_mm"][level]
+        depth = (build.of("endplate_depth_upper_mm", level) + build.of("endplate_depth_lower_mm", level)) / 2
+        middle_disc = build.of("disc_height_mm", level) * disc_share[level] * template.disc_height
+        hollow = build.of("concavity_lower_mm", level)
         back_rim = max(0.8, middle_disc - hollow - 0.6 - math.tan(disc_wedge) * depth / 2)
         middle = tilt + disc_wedge / 2
         axes = frame(middle, lean_side, turn)
@@ -170,7 +173,7 @@ def stand(traits: Traits, build: Build, disc_share: dict[str, float], template: 
         if slip is not None and slip[FINDING_LEVELS.index(level)]:
             at = at + axes[1] * _slip_mm(level, depth, noise[level])
         tilt += disc_wedge
-        back = size["body_height_posterior_mm"][level] * (1 - 0.0004 * max(traits.spine_age_years - 35, 0))
+        back = build.of("body_height_posterior_mm", level) * (1 - 0.0004 * max(traits.spine_age_years - 35, 0))
         back *= _crush(traits, level)
         middle = tilt + body_wedge / 2
         axes = frame(middle, lean_side, turn)
