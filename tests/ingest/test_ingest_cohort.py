@@ -163,3 +163,11 @@ def test_parquet_without_pyarrow_says_what_to_do(tmp_path, monkeypatch):
     (tmp_path / "p.parquet").write_bytes(b"PAR1")
     with pytest.raises(TableError, match=r"cannot read; wanted: CSV or TSV, or the package pyarrow; remedy: pip"):
         read_cohort(tmp_path / "p.parquet")
+
+
+def test_a_sessions_row_is_that_of_all_its_files(table):
+    cohort = read_cohort(table("scan_id,person_id,age_years,sex\nsub-1_ses-1,sub-1,50,F\nsub-1_ses-2,sub-1,53,F\n"))
+    assert who(cohort, "sub-1_ses-2_T2w", person="sub-1") == (53, "F")
+    assert who(cohort, "sub-1_ses-1_acq-lumbar_T2w", person="sub-1") == (50, "F")
+    with pytest.raises(TableError, match="2 different rows for person_id 'sub-1'"):
+        cohort.complete(scan("other", person="sub-1"))

@@ -10,7 +10,7 @@ import pandera.pandas as pa
 
 from spineclock.core.errors import TableError
 from spineclock.core.records import Scan
-from spineclock.ingest.names import stem
+from spineclock.ingest.names import bids_session, stem
 
 KEYS = ("scan_id", "path", "person_id")
 """What may tie a row to a scan, the most exact first."""
@@ -35,6 +35,8 @@ class Cohort:
     def complete(self, scan: Scan) -> Scan:
         """The scan with age and sex from its row; a scan without a row is left as it is, with a note.
 
+        A row of ``scan_id`` sub-1_ses-2 is that of all the session's BIDS files, such as sub-1_ses-2_T2w.
+
         Raises
         ------
         TableError
@@ -44,6 +46,8 @@ class Cohort:
         for key in KEYS:
             if key in self.table and names[key]:
                 rows = self.table[self.table[key] == names[key]]
+                if key == "scan_id" and rows.empty and (session := bids_session(scan.scan_id)):
+                    rows = self.table[self.table[key] == session]
                 facts = rows[["age_years", "sex"]].drop_duplicates()
                 if len(facts) > 1:
                     raise TableError(f"{len(facts)} different rows for {key} {names[key]!r}", wanted="one age and sex",

@@ -107,3 +107,13 @@ def unique_ids(candidates: Sequence[str], keys: Iterable[str]) -> list[str]:
         seen[folded] += 1
         result.append(name if again[folded] == 1 else f"{name}-{seen[folded]}")
     return result
+
+
+def bids_session(name: str) -> str:
+    """Person and session of a BIDS name; "" where it has not both.
+
+    >>> bids_session("sub-1_ses-2_acq-lumbar_T2w"), bids_session("sub-1_T2w")
+    ('sub-1_ses-2', '')
+    """
+    found = re.match(r"sub-[A-Za-z0-9]+_ses-[A-Za-z0-9]+(?=_)", name)
+    return found.group() if found else ""
