@@ -17,11 +17,14 @@ from spineclock.core.records import Scan
 from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.run_folder import SCHEMA
 from spineclock.nets.weights import save, sha256
-from spineclock.phantom.lumbar import Grid, lumbar_scan
+from spineclock.phantom.lumbar import lumbar_scan
+from spineclock.phantom.mri.scanner import Request
 from spineclock.recipes import mri_age
 
 VALIDATION = [[0.5 * a + 20, a] for a in range(20, 80, 3)]
 """Predicted and chronological ages with slope ½ and intercept 20."""
+CANAL = (60, 61, 62)
+"""The canal with cord and CSF in it."""
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +37,14 @@ def clock() -> mri_age.MriAge:
 
 @pytest.fixture(scope="module")
 def scan() -> Scan:
-    phantom = lumbar_scan(age_years=60, sex="F", seed=7, grid=Grid(slices=7, slice_mm=3.5, pixel_mm=1.0))
-    return Scan("x", phantom.volume, Path("x.nii.gz"), modality="MR", sequence="T2w", sex="F", mask=phantom.labels)
+    """The seven middle slices, 3.5 mm apart."""
+    phantom = lumbar_scan(age_years=60, sex="F", seed=1, request=Request("lumbar"))
+    first = phantom.volume.shape[0] // 2 - 3
+    affine = phantom.volume.affine + np.outer(phantom.volume.affine[:, 0], [0, 0, 0, first])
+    volume, mask = (
+        replace(v, array=v.array[first : first + 7], affine=affine) for v in (phantom.volume, phantom.labels)
+    )
+    return Scan("x", volume, Path("x.nii.gz"), modality="MR", sequence="T2w", sex="F", mask=mask)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +140,7 @@ def test_measurements_far_outside_the_training_range_are_named(clock, read, scan
 
 def test_a_t1_like_image_is_refused_without_an_age(clock, scan):
     grey = scan.volume.array.copy()
-    grey[scan.mask.array == 61] = 1
+    grey[np.isin(scan.mask.array, CANAL)] = 1
     refused = clock.read(replace(scan, volume=scan.volume.with_array(grey)))
     assert refused.prediction is None
     assert "the canal is darker than bone, as in T1-weighted images; wanted T2" in refused.quality.reasons

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import nibabel as nib
 import numpy as np
@@ -17,11 +17,14 @@ from spineclock import recipes
 from spineclock.core.recipe import Options, Reader
 from spineclock.core.records import ModelInfo, Reading, Scan
 from spineclock.core.volume import Volume
-from spineclock.phantom.lumbar import Grid, PhantomScan, lumbar_scan
+from spineclock.phantom.lumbar import lumbar_scan
+from spineclock.phantom.mri.scanner import Request
+from spineclock.phantom.mri.series import Series
 from spineclock.run import outputs, predict
 from spineclock.run.config import PredictSettings
 
 AGE = 60.0
+V = TypeVar("V", bound=Volume)
 
 
 def store(volume: Volume, path: Path, *, dtype: Any = None) -> Path:
@@ -38,9 +41,18 @@ def save_volume() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def phantom() -> PhantomScan:
-    """A coarse lumbar slab, as a quick clinical protocol gives."""
-    return lumbar_scan(age_years=AGE, sex="F", seed=7, grid=Grid(slices=7, slice_mm=3.5, pixel_mm=1.0))
+def phantom() -> Series:
+    """A coarse lumbar slab, as a quick clinical protocol gives: the 7 middle slices, 3.5 mm apart."""
+    series = lumbar_scan(age_years=AGE, sex="F", seed=1, request=Request("lumbar"))
+    return replace(series, volume=middle(series.volume), labels=middle(series.labels))
+
+
+def middle(of: V, slices: int = 7) -> V:
+    """The middle slices from left to right."""
+    first = (of.shape[0] - slices) // 2
+    affine = np.array(of.affine)
+    affine[:3, 3] += first * affine[:3, 0]
+    return replace(of, array=np.asarray(of.array)[first : first + slices], affine=affine)
 
 
 @pytest.fixture(scope="session")

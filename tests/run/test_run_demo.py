@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spineclock.phantom.lumbar import PhantomScan
 from spineclock.run import demo
 
 
@@ -18,7 +17,7 @@ def coarse(monkeypatch, phantom):
 
     def made(*, age_years, sex, seed):
         asked.append((age_years, sex, seed))
-        return PhantomScan(phantom.volume, phantom.labels, age_years, sex, phantom.discs)
+        return phantom
 
     monkeypatch.setattr(demo, "lumbar_scan", made)
     return asked

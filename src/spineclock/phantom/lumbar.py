@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+
 from spineclock.core.errors import UsageError
 from spineclock.phantom.anatomy.traits import Traits, traits_of
 from spineclock.phantom.mri.scanner import Request, acquire
@@ -40,7 +42,7 @@ def made_up_person(*, age_years: float, sex: Sex, seed: int) -> Traits:
         raise UsageError(f"an age of {age_years} years", wanted="10–100 years")
     some = people(DRAWN, seed=seed)
     away = (some.table["age_years"] - age_years).abs() + (some.truth["spine_age_years"] - age_years).abs()
-    nearest = int(away.where(some.table["sex"] == sex).idxmin())
+    nearest = int(np.argmin(away.where(some.table["sex"] == sex, np.inf)))
     return replace(traits_of(some)[nearest], age_years=float(age_years), spine_age_years=float(age_years))
 
 

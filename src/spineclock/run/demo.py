@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import nibabel as nib
 import numpy as np
 
-from spineclock.phantom.lumbar import PhantomScan, lumbar_scan
+from spineclock.phantom.lumbar import Sex, lumbar_scan
+from spineclock.phantom.mri.series import Series
 from spineclock.run.config import PredictSettings
 from spineclock.run.predict import predict_all
 
-PEOPLE: tuple[tuple[float, Literal["F", "M"], int], ...] = ((34.0, "F", 1), (72.0, "M", 2))
+PEOPLE: tuple[tuple[float, Sex, int], ...] = ((34.0, "F", 26), (72.0, "M", 9))
 """Age, sex and seed of the artificial people."""
 
 
@@ -24,6 +24,8 @@ def demo(out: Path) -> int:
     """
     scans = out / "scans"
     scans.mkdir(parents=True, exist_ok=True)
+    made = f"{len(PEOPLE)} artificial (simulated) lumbar scans in {scans}"
+    print(f"Making {made}; the first time takes some seconds more …", flush=True)  # painters are compiled
     rows = ["scan_id\tage_years\tsex"]
     for age, sex, seed in PEOPLE:
         name = f"phantom-{age:.0f}{sex}_T2w"
@@ -31,10 +33,10 @@ def demo(out: Path) -> int:
         rows.append(f"{name}\t{age}\t{sex}")
     cohort = out / "people.tsv"
     cohort.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    print(f"Made {len(PEOPLE)} artificial (simulated) lumbar scans in {scans}")
+    print("Outlining, measuring and ageing them …", flush=True)
     return predict_all([scans], PredictSettings(cohort=cohort, overwrite=True), out=out / "results")
 
 
-def save(phantom: PhantomScan, path: Path) -> None:
+def save(phantom: Series, path: Path) -> None:
     """Writes a phantom's image as NIfTI."""
     nib.save(nib.Nifti1Image(np.asarray(phantom.volume.array), phantom.volume.affine), path)
