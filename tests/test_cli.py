@@ -14,7 +14,8 @@ import pytest
 from spineclock import cli
 from spineclock.core.errors import InputError, UsageError
 
-COMMANDS = ["", "predict", "segment", "findings", "normals", "study", "phantom people", "phantom mri", "demo", "selftest"]
+COMMANDS = ["", "predict", "segment", "findings", "normals", "study", "phantom people", "phantom mri", "demo",
+            "selftest"]  # fmt: skip
 EXECUTABLE = Path(sys.executable).with_name("spineclock")
 
 

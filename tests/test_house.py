@@ -55,7 +55,7 @@ def imported(folder: Path) -> dict[str, str]:
 
 def test_what_is_imported_is_declared():
     assert {name: where for name, where in imported(SOURCE).items() if name not in RUNTIME} == {}
-    ours = {p.stem for p in (ROOT / "tests").rglob("*.py")}
+    ours = {canonical(p.stem) for p in (ROOT / "tests").rglob("*.py")}
     in_tests = {name: where for name, where in imported(ROOT / "tests").items() if name not in ours}
     assert {name: where for name, where in in_tests.items() if name not in RUNTIME | DEV} == {}
 

@@ -147,3 +147,11 @@ def test_the_sacrum_has_a_class_of_its_own_and_is_where_counting_begins():
     ):
         there = np.array([0, disc, bone, canal, sacrum])[classes.array]
         assert (to_spineclock(classes.with_array(there), scheme).array == found.array).all()
+
+
+def test_cord_and_fluid_are_canal_where_a_scheme_has_no_numbers_for_them():
+    mask = Mask(np.array([[[0, 60, 61, 62]]]), np.eye(4))
+    schemes = ("spider", "totalspineseg", "spineps")
+    written = {scheme: from_spineclock(mask, scheme).array.ravel().tolist() for scheme in schemes}
+    assert written == {"spider": [0, 100, 100, 100], "totalspineseg": [0, 1, 2, 2], "spineps": [0, 60, 61, 61]}
+    assert left_out(mask, "spider") == ()

@@ -137,7 +137,8 @@ def from_spineclock(mask: Mask, scheme: str) -> Mask:
     """The label map in another numbering; what has no number there becomes background (see :func:`left_out`).
 
     ``spider`` counts vertebrae and discs from the lowest in the mask up, whatever its level, and has no mark for
-    partial ones here. Bodies and arches are written as their vertebra where a scheme has no numbers for parts.
+    partial ones here. Bodies and arches are written as their vertebra, cord and CSF as the canal, where a scheme
+    has no numbers for parts.
 
     Raises
     ------
@@ -188,6 +189,8 @@ def _reverse(scheme: str, present: list[int]) -> Table:
             lowest = _lowest_lumbar(present)
             table.pop(LEVEL_NUMBERS["L5"] + DISC)
             table[lowest + DISC] = 100
+    if canal := table.get(int(Structure.CANAL)):  # what lies in it counts as canal where it has no number of its own
+        table = {int(Structure.CORD): canal, int(Structure.CSF): canal} | table
     parts = {n: table.get(n % 100, 0) for n in present if BODY < n < RIB}
     return table | {n: v for n, v in parts.items() if v and n % 100 != _SACRUM}
 
