@@ -1,12 +1,11 @@
 """Pictures of the phantom, beside real people and finding by finding: ``python -m spineclock.run.phantom_gallery``.
 
-Writes ``phantom_gallery.png`` and, from :mod:`spineclock.run.phantom_findings`, ``phantom_findings.png``.
+Writes ``phantom_gallery.jpg`` and, from :mod:`spineclock.run.phantom_findings`, ``phantom_findings.jpg``.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from PIL import Image
 from scipy import ndimage
 
 from spineclock.core.anatomy import ARCH, BODY, DISC, LEVEL_NUMBERS, RIB, Structure
@@ -33,7 +31,7 @@ ROWS = ((30, "F"), (50, "F"), (70, "M"), (85, "M"))
 """Ages of the rows; the sexes where no real person says otherwise."""
 ADULT_YEARS = 18
 MADE, SEED = 2000, 11
-LIMIT_BYTES = 700_000
+LIMIT_BYTES = 500_000
 NEAR_MM = 12.0
 """The display's window is set by what lies within this distance of the spine."""
 CANAL = (Structure.CORD, Structure.CSF, Structure.CANAL)
@@ -221,32 +219,9 @@ def show(axes: Axes, picture: Picture) -> None:
 
 
 def write_picture(figure: Figure, path: Path, *, limit_bytes: int = LIMIT_BYTES) -> None:
-    """The figure as a PNG of at most so many bytes, scaled down if need be; as a JPEG too where that is smaller."""
-    full = png(figure)
-    image = Image.open(io.BytesIO(full)).convert("RGB")
-    palette = _palette()
-    for share in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3):
-        size = round(image.width * share), round(image.height * share)
-        scaled = image.resize(size, Image.Resampling.LANCZOS).quantize(palette=palette, dither=Image.Dither.NONE)
-        out = io.BytesIO()
-        scaled.save(out, format="PNG", optimize=True)
-        if out.tell() <= limit_bytes:
-            break
+    """The figure as a JPEG of at most so many bytes, scaled down if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(out.getvalue())
-    smaller = compact(full, limit_bytes=min(limit_bytes, out.tell() - 1))
-    if smaller.startswith(b"\xff\xd8") and len(smaller) < out.tell():
-        path.with_suffix(".jpg").write_bytes(smaller)
-
-
-def _palette() -> Image.Image:
-    """Greys, each label's colour and that of the writing: what the picture holds, so that few bytes suffice."""
-    greys = np.linspace(0, 255, 120).round().astype(np.uint8)
-    colours = [(g, g, g) for g in greys.tolist()] + [_rgb(c) for pair in COLOURS.values() for c in pair]
-    colours += [tuple(round(v * s / 3) for v in _rgb(c)) for c in (TOLD, NAMED) for s in (1, 2, 3)]
-    image = Image.new("P", (1, 1))
-    image.putpalette([v for colour in colours for v in colour])
-    return image
+    path.write_bytes(compact(png(figure), limit_bytes=limit_bytes))
 
 
 def main() -> None:
@@ -265,9 +240,9 @@ def main() -> None:
     told = parser.parse_args()
     if told.only != "findings":
         real = spider.read(told.spider) if told.spider else []
-        write_picture(gallery(list(rows(real, seed=SEED))), told.out / "phantom_gallery.png")
+        write_picture(gallery(list(rows(real, seed=SEED))), told.out / "phantom_gallery.jpg")
     if told.only != "gallery":
-        write_picture(findings_figure(seed=1), told.out / "phantom_findings.png")
+        write_picture(findings_figure(seed=1), told.out / "phantom_findings.jpg")
 
 
 if __name__ == "__main__":
