@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
-.PHONY: demo test quick lint weights crosscheck licences tree constraints clean
+.PHONY: demo test quick lint weights realism crosscheck licences tree constraints clean
 
 demo: $(VENV)/.installed
 	$(BIN)/spineclock demo --out demo
@@ -26,6 +26,19 @@ lint: $(VENV)/.installed-dev
 weights: $(VENV)/.installed
 	@test -n "$(DATA)" || { echo "error: make weights DATA=<the SPIDER folder>; see docs/data.md" >&2; exit 2; }
 	$(BIN)/python -m spineclock.run.weights --data $(DATA)
+
+# A segmentation network of phantoms alone judged on SPIDER, the phantom beside its people, and the pictures:
+# make realism DATA=path/to/spider. About 40 minutes on 2 cores; a training that was stopped is taken up.
+realism: $(VENV)/.installed
+	@test -n "$(DATA)" || { echo "error: make realism DATA=<the SPIDER folder>; see docs/data.md" >&2; exit 2; }
+	$(BIN)/python -m spineclock.run.segmentation_shards --data $(DATA) --out build/shards
+	$(BIN)/python -m spineclock.run.segmentation_training --shards build/shards --out build/phantom_only \
+	  --stages phantom --device cpu --workers 2 --phantoms 240 --render-minutes 15 --scale 1.1 --crop 256 192 --seed 100
+	$(BIN)/python -m spineclock.run.segmentation_evaluation build/phantom_only/segmenter-phantom.safetensors \
+	  --data $(DATA) --out build/phantom_only/dice.md
+	$(BIN)/python -m spineclock.run.phantom_realism_page $(DATA) --dice build/phantom_only/dice.csv \
+	  --weights build/phantom_only/segmenter-phantom.safetensors
+	$(BIN)/python -m spineclock.run.phantom_gallery --spider $(DATA)
 
 # Each statistic beside R's and others' (Debian: r-base-core and r-cran-*, listed in CONTRIBUTING.md), R run now
 crosscheck: $(VENV)/.installed-dev

@@ -164,8 +164,9 @@ def page(rows: pd.DataFrame, *, about: str, segmentation: str = "") -> str:
     parts = [
         "# The phantom beside real people",
         "The same measurements of real scans with their experts' outlines and of simulated scans with their true label "
-        "maps. SPIDER's SPACE people are split in two by number: the phantom's proportions and signals were set by "
-        "looking at the **tuning** half; nothing was chosen by looking at the **scoring** half. Each real adult is set "
+        "maps. SPIDER's SPACE people are split in two by number: the phantom's proportions and signals were set by the "
+        "**tuning** half's figures alone. The **scoring** half's stood beside them when the sac's depth and the discs' "
+        "signals were last set: nothing was chosen by them, but they were seen. Each real adult is set "
         f"beside the made-up person of the same sex nearest in age, out of {MADE:,} of seed {SEED}, each used once, "
         "scanned by the phantom's SPACE.",
         about,
