@@ -122,5 +122,5 @@ def paint_canal(
                             label = CORD
                 keep = 1.0 - dura
                 signal[i, j, k] = signal[i, j, k] * keep + s.ligament * (dura - inside) + value * inside
-                if inside > 0.5:
+                if inside > 0.5 and a.head < 0.5:
                     labels[i, j, k] = label
