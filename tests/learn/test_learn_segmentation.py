@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from spineclock.learn.segmentation import Cycle, SegmentationTraining, train_segmenter
+from spineclock.learn.segmentation import train_segmenter
+from spineclock.learn.segmentation_crops import Cycle, SegmentationTraining
 from spineclock.learn.segmentation_examples import LabelledSlices
 from spineclock.learn.segmentation_loss import segmentation_loss
 from spineclock.nets.segmenter import Segmenter

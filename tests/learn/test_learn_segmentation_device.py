@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from spineclock.core.volume import Mask, Volume
-from spineclock.learn.segmentation import Cycle, SegmentationTraining, drawing, neighbours, train_segmenter
+from spineclock.learn.segmentation import drawing, train_segmenter
+from spineclock.learn.segmentation_crops import Cycle, SegmentationTraining, neighbours
 from spineclock.learn.segmentation_device import overlaps, restyled
 from spineclock.learn.segmentation_examples import UNKNOWN, LabelledSlices, Source, phantom_slices
 from spineclock.nets.segmenter import Segmenter

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from spineclock.core.volume import Mask, Volume
-from spineclock.learn.segmentation import Cycle, SegmentationTraining
+from spineclock.learn.segmentation_crops import Cycle, SegmentationTraining
 from spineclock.learn.segmentation_examples import LabelledSlices
 from spineclock.nets.segmenter import read_segmenter
 from spineclock.run import segmentation_training as training

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spineclock.learn.segmentation import (
+from spineclock.learn.segmentation_crops import (
     Batch,
     SegmentationTraining,
     neighbours,

@@ -51,7 +51,9 @@ class PredictSettings(Settings):
     mask: Path | None = Field(None, description="label map made elsewhere, used instead of segmenting")
     mask_scheme: MaskScheme | None = Field(None, description="whose numbering the label map follows")
     lowest_vertebra: str | None = Field(None, description="name of the lowest whole vertebra in view")
-    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="where the networks run: cpu, cuda or cuda:0")
+    device: str = Field(
+        "cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="where the networks run: cpu, cuda or cuda:0"
+    )
     engine: Engine = Field("auto", description="what runs the networks; auto takes the quicker of equal answers")
     threads: int | None = Field(None, ge=1, description="processor threads; all where not set")
     interval_coverage: float = Field(0.9, ge=0.5, le=0.99, description="probability that the interval covers")
@@ -160,7 +162,9 @@ class PhantomMriSettings(Settings):
     weighting: str = Field("T2w", pattern=r"^T[12]w(,T[12]w)?$", description="T2w, T1w, or both with a comma")
     slices: Literal["thick", "space"] = Field("thick", description="2-D slices, or a 3-D slab of small voxels")
     grid: str | None = Field(
-        None, pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3}){2}$", description="slices, rows and columns of a training grid, such as 16x128x64"
+        None,
+        pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3}){2}$",
+        description="slices, rows and columns of a training grid, such as 16x128x64",
     )
     workers: int = Field(2, ge=1, le=512, description="processes that make scans side by side")
     resume: bool = Field(False, description="keep the scans that are there, and make the others")

@@ -21,7 +21,7 @@ from spineclock.phantom.fractures import SHAPES
 from spineclock.phantom.mri.scanner import Request, acquire
 from spineclock.phantom.mri.series import Series
 from spineclock.report.ink import blank
-from spineclock.run.phantom_gallery import SIMULATED, Picture, canal_slice, plane, show, top_of_window
+from spineclock.run.phantom_pictures import SIMULATED, Picture, canal_slice, plane, show, top_of_window
 
 USUAL = np.array([level not in ("T13", "L6", "L7") for level in LEVELS])
 SPACE = Request("lumbar", ("T2w",), "space")

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from scipy import ndimage
 
 from spineclock.core.anatomy import ARCH, BODY, DISC, LEVEL_NUMBERS, RIB, Structure
 from spineclock.core.volume import Array, Mask, Volume
@@ -23,7 +21,17 @@ from spineclock.ingest.datasets.spider import SpiderPerson
 from spineclock.phantom.anatomy.traits import Traits, traits_of
 from spineclock.phantom.mri.scanner import Request, acquire
 from spineclock.phantom.people import people
-from spineclock.report.ink import blank, compact, png
+from spineclock.report.ink import blank
+from spineclock.run.phantom_findings import findings_figure
+from spineclock.run.phantom_pictures import (
+    SIMULATED,
+    Picture,
+    canal_slice,
+    plane,
+    show,
+    top_of_window,
+    write_picture,
+)
 from spineclock.run.phantom_realism import matched, tuning_people
 from spineclock.segment.instances import find
 
@@ -31,62 +39,16 @@ ROWS = ((30, "F"), (50, "F"), (70, "M"), (85, "M"))
 """Ages of the rows; the sexes where no real person says otherwise."""
 ADULT_YEARS = 18
 MADE, SEED = 2000, 11
-LIMIT_BYTES = 500_000
-NEAR_MM = 12.0
-"""The display's window is set by what lies within this distance of the spine."""
-CANAL = (Structure.CORD, Structure.CSF, Structure.CANAL)
 COLOURS = {
     "vertebral bodies": ("#56b4e9", "#2f86bd"), "arches": ("#0a9e8a", "#0a7c6d"), "discs": ("#f0a30a", "#f0a30a"),
     "spinal cord": ("#f0e442", "#f0e442"), "CSF": ("#ee7fd0", "#ee7fd0"), "sacrum": ("#8a6fd1", "#8a6fd1"),
     "ribs": ("#d9d9d9", "#d9d9d9"), "muscles": ("#a8483f", "#87342d"), "subcutaneous fat": ("#5a5030", "#5a5030"),
 }  # fmt: skip
 """Even and odd levels of a structure, or left and right."""
-TOLD, NAMED = "#ffd27f", "#8fd0ff"
-"""Of what is written on pictures: that they are simulated, and levels."""
 ATTRIBUTION = (
     "Real scans: SPIDER, van der Graaf et al., Sci Data 11:264 (2024), doi:10.1038/s41597-024-03090-w, CC BY 4.0; "
     "one slice each, windowed."
 )
-SIMULATED = "Everything marked simulated is made up: no real person is shown."
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One plane ready to be shown: rows from superior to inferior; grey samples with a window, or colours."""
-
-    samples: Array
-    spacing_mm: tuple[float, float]
-    """Of rows and columns."""
-    high: float = 1.0
-    simulated: bool = True
-    note: str = ""
-    marks: tuple[tuple[float, float, str], ...] = ()
-    """Words on the picture, each with its place: mm to the right and down."""
-
-    @property
-    def aspect(self) -> float:
-        """Width over height as it is in the body."""
-        return self.samples.shape[1] * self.spacing_mm[1] / (self.samples.shape[0] * self.spacing_mm[0])
-
-
-def canal_slice(labels: Mask) -> int:
-    """The sagittal slice that shows most cord and CSF."""
-    return int(np.isin(labels.array, CANAL).sum(axis=(1, 2)).argmax())
-
-
-def plane(array: Array, index: int) -> Array:
-    """A sagittal slice as it is looked at: the head at the top, the front at the left."""
-    return array[index, ::-1, ::-1].T
-
-
-def top_of_window(samples: Array, labels: Array, spacing_mm: tuple[float, float]) -> float:
-    """The 99.5th percentile of a slice's samples in the spine and within 12 mm of it."""
-    spine = np.isin(labels, CANAL) | (labels == LEVEL_NUMBERS["S1"]) | ((labels > DISC) & (labels < RIB))
-    spine |= (labels > 0) & (labels < 30)  # bodies and arches in one
-    if not spine.any():
-        return float(np.percentile(samples, 99.5))
-    near = ndimage.distance_transform_edt(~spine, sampling=spacing_mm) <= NEAR_MM
-    return max(float(np.percentile(samples[near], 99.5)), 1e-6)
 
 
 def sagittal(volume: Volume, labels: Mask, *, index: int | None = None, simulated: bool = True) -> Picture:
@@ -200,34 +162,8 @@ def gallery(shown: Sequence[Row], *, tall: float = 2.5) -> Figure:
     return figure
 
 
-def show(axes: Axes, picture: Picture) -> None:
-    """Puts a picture into its axes, marked where it is simulated."""
-    rows_, columns = picture.samples.shape[:2]
-    extent = (0, columns * picture.spacing_mm[1], rows_ * picture.spacing_mm[0], 0)
-    if picture.samples.ndim == 3:
-        axes.imshow(picture.samples, extent=extent, interpolation="nearest")
-    else:
-        axes.imshow(picture.samples, cmap="gray", vmin=0, vmax=picture.high, extent=extent, interpolation="antialiased")
-    axes.set(xticks=[], yticks=[], facecolor="black")
-    axes.spines[:].set_visible(False)
-    if picture.simulated:
-        axes.text(0.02, 0.985, "simulated", transform=axes.transAxes, color=TOLD, fontsize=6.5, va="top")
-    for right, down, word in picture.marks:
-        axes.text(right, down, word, color=NAMED, fontsize=6, ha="center", va="center")
-    if picture.note:
-        axes.text(0.02, 0.015, picture.note, transform=axes.transAxes, color="#c3ccd4", fontsize=6.5)
-
-
-def write_picture(figure: Figure, path: Path, *, limit_bytes: int = LIMIT_BYTES) -> None:
-    """The figure as a JPEG of at most so many bytes, scaled down if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(compact(png(figure), limit_bytes=limit_bytes))
-
-
 def main() -> None:
     """Makes the pictures."""
-    from spineclock.run.phantom_findings import findings_figure
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="example: python -m spineclock.run.phantom_gallery --spider SPIDER",

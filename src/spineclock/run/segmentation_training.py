@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from spineclock.core.anatomy import CLASSES
-from spineclock.learn.segmentation import Cycle, SegmentationTraining, drawing, train_segmenter
+from spineclock.learn.segmentation import drawing, train_segmenter
+from spineclock.learn.segmentation_crops import Cycle, SegmentationTraining
 from spineclock.learn.segmentation_device import overlaps
 from spineclock.learn.segmentation_examples import LabelledSlices, Source
 from spineclock.nets.segmenter import Segmenter, read_segmenter

@@ -18,7 +18,8 @@ from spineclock.core.volume import Mask
 from spineclock.ingest.datasets import spider
 from spineclock.ingest.datasets.spider import SpiderPerson
 from spineclock.learn.folds import folds_by_person
-from spineclock.learn.segmentation import SegmentationTraining, train_segmenter
+from spineclock.learn.segmentation import train_segmenter
+from spineclock.learn.segmentation_crops import SegmentationTraining
 from spineclock.learn.segmentation_examples import labelled_slices
 from spineclock.nets.segmenter import read_segmenter
 from spineclock.nets.weights import save, sha256
