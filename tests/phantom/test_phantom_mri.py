@@ -16,6 +16,8 @@ from scipy import ndimage
 from spineclock.core.errors import UsageError
 from spineclock.core.findings import LEVELS
 from spineclock.core.geometry import resample_like
+from spineclock.core.records import Scan
+from spineclock.ingest.stitch import stitch
 from spineclock.phantom.anatomy.body import anatomy_of
 from spineclock.phantom.anatomy.traits import traits_of
 from spineclock.phantom.mri.acquire import drawn_artefacts
@@ -23,6 +25,7 @@ from spineclock.phantom.mri.scanner import Request, acquire
 from spineclock.phantom.mri.style import ranges, scanner_of
 from spineclock.phantom.mri.tissue import SpinEcho
 from spineclock.phantom.people import people
+from spineclock.segment.schemes import from_spineclock, left_out
 
 SMALL = Request(grid_shape=(16, 128, 64))
 RECORD = Path(__file__).with_name("phantom_mri_record.json")
@@ -155,6 +158,35 @@ def test_three_stations_overlap_and_show_one_spine():
         moved = resample_like(lower.labels, upper.labels.shape, upper.labels.affine).array
         both = (moved > 200) & (moved < 230)
         assert (upper.labels.array[both] == moved[both]).mean() > 0.9
+
+
+@pytest.mark.slow
+def test_stations_stitched_are_the_spine_again():
+    stations = acquire(person(), Request("stations"), seed=1)
+    scans = [Scan(s.station, s.volume, Path(s.station), modality="MR", sequence="T2w", mask=s.labels) for s in stations]
+    whole = stitch(scans)
+    labels = whole.mask.array
+    for number in (*range(202, 225), *range(102, 125), 60, 62):
+        pieces, _ = ndimage.label(labels == number, np.ones((3, 3, 3)))
+        sizes = np.bincount(pieces.ravel())[1:]
+        assert sizes.max() > 0.97 * sizes.sum(), number
+    at_once = scan(request=Request())
+    marrow = np.array([[v.array[m.array == 200 + n].mean() for v, m in ((whole.volume, whole.mask), (at_once.volume, at_once.labels))]
+                       for n in range(3, 25)])  # fmt: skip
+    ratio = np.log(marrow[:, 0] / marrow[:, 1])
+    assert np.abs(np.diff(ratio)).max() < 0.12  # no step from one station to the next
+
+
+def test_label_maps_are_written_in_other_numberings():
+    series = scan(request=Request("lumbar"))
+    spider = from_spineclock(series.labels, "spider").array
+    assert ((spider == 1) == np.isin(series.labels.array, (224, 324))).all()  # L5, the lowest
+    assert ((spider == 201) == (series.labels.array == 124)).all()
+    assert ((spider == 100) == np.isin(series.labels.array, (60, 62))).all()
+    tss = from_spineclock(series.labels, "totalspineseg").array
+    for there, ours in ((45, (224, 324)), (41, (220, 320)), (100, (124,)), (50, (26,)), (1, (60,)), (2, (62,))):
+        assert ((tss == there) == np.isin(series.labels.array, ours)).all(), there
+    assert {n // 100 for n in left_out(series.labels, "totalspineseg")} == {0, 4}  # muscles, fat and ribs
 
 
 def test_scanners_and_artefacts_know_no_age():
