@@ -171,8 +171,8 @@ def test_stations_stitched_are_the_spine_again():
         sizes = np.bincount(pieces.ravel())[1:]
         assert sizes.max() > 0.97 * sizes.sum(), number
     at_once = scan(request=Request())
-    marrow = np.array([[v.array[m.array == 200 + n].mean() for v, m in ((whole.volume, whole.mask), (at_once.volume, at_once.labels))]
-                       for n in range(3, 25)])  # fmt: skip
+    pairs = ((whole.volume, whole.mask), (at_once.volume, at_once.labels))
+    marrow = np.array([[v.array[m.array == 200 + n].mean() for v, m in pairs] for n in range(3, 25)])
     ratio = np.log(marrow[:, 0] / marrow[:, 1])
     assert np.abs(np.diff(ratio)).max() < 0.12  # no step from one station to the next
 
