@@ -215,7 +215,7 @@ def test_motion_and_metal_change_the_picture():
     assert ghosts[:, :4].mean() > 0
     assert np.abs(ghosts - signal).mean() > 0.01 * signal.mean()
     blotted = signal.copy()
-    acquisition._mar(blotted, spine, grid, spine.lumbar_mm)
+    blotted = acquisition._with_metal(blotted, spine, grid, spine.lumbar_mm)
     assert np.count_nonzero(blotted < 0.1 * signal) > 1000
 
 

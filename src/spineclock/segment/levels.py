@@ -65,7 +65,7 @@ def counted(
     if not sacrum:
         lowest = "S1" if below and count == usual + 1 else _down_from_c2(count)
         return Count(levels_upwards(lowest, count)) if lowest else Count(named(count, below=below))
-    if count == usual or not (c2 or count == usual + 1):
+    if count == usual or (count < usual and not c2):
         return Count(named(count), presacral=count + 1 if c2 else 0)
     if abs(count - usual) == 1:
         lowest = _down_from_c2(count)

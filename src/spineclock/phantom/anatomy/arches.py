@@ -13,7 +13,7 @@ from spineclock.core.anatomy import BODY as BODY_OFFSET
 from spineclock.core.findings import LEVELS as FINDING_LEVELS
 from spineclock.phantom.anatomy.dimensions import LEVELS, dimensions
 from spineclock.phantom.anatomy.forms import BLOCK, Records
-from spineclock.phantom.anatomy.posture import Build, Floats, Placed, frame
+from spineclock.phantom.anatomy.posture import Build, Placed, frame
 from spineclock.phantom.anatomy.template import Template
 from spineclock.phantom.anatomy.traits import Traits
 
@@ -54,7 +54,7 @@ def arch_records(traits: Traits, build: Build, column: list[Placed], template: T
     for place, placed in enumerate(reversed(column)):
         i = LEVELS.index(placed.level)
         size = {name: float(values[i]) for name, values in build.sizes.items()}
-        stout = template.arches * (1 + 0.05 * build.noise[i, 3])
+        stout = template.arches * (1 + 0.05 * build.noise["stout"][i])
         label = ARCH + LEVEL_NUMBERS[placed.level]
         site = _Site(placed, place, size, stout, label, fat - 0.04)
         facet = int(traits.facet[FINDING_LEVELS.index(placed.level)])
@@ -63,7 +63,7 @@ def arch_records(traits: Traits, build: Build, column: list[Placed], template: T
     return np.array(blocks, BLOCK)
 
 
-def _lumbar(s: _Site, facet: int, noise: Floats) -> list[Any]:
+def _lumbar(s: _Site, facet: int, noise: np.void) -> list[Any]:
     h, hd, z = s.placed.height, s.placed.half_depth, s.size
     deep, wide, big = z["canal_depth_mm"], z["canal_width_mm"], 1 + 0.10 * facet
     pw, ph = z["pedicle_width_mm"], z["pedicle_height_mm"]
@@ -92,20 +92,22 @@ def _lumbar(s: _Site, facet: int, noise: Floats) -> list[Any]:
     return out
 
 
-def _spinous(s: _Site, start: float, *, thick: float, noise: Floats, taper: float, edge: float = 0.9) -> Any:
+def _spinous(s: _Site, start: float, *, thick: float, noise: np.void, taper: float, edge: float = 0.9) -> Any:
     """The process from the lamina back and down; ``start`` is where its middle line leaves the lamina."""
-    length = s.size["spinous_process_length_mm"] * (1 + 0.06 * noise[4])
-    steep = s.size["spinous_inclination_deg"] + (11.0 if s.placed.level[0] == "L" else 0.0) + 4.0 * noise[5]
+    length = s.size["spinous_process_length_mm"] * (1 + 0.06 * noise["spinous_length"])
+    tall = s.size["spinous_process_height_mm"] / 2 * (1 + 0.05 * noise["spinous_height"])
+    steep = s.size["spinous_inclination_deg"] + 4.0 * noise["spinous_steep"]
+    steep += 11.0 if s.placed.level[0] == "L" else 0.0
     down, out = math.sin(math.radians(steep)), math.cos(math.radians(steep))
     root = -s.placed.half_depth - s.size["canal_depth_mm"] - 1.0
-    process = s.block((0.3 * noise[6], root - out * length / 2, start - down * length / 2),
-                   (thick * s.stout, length / 2, s.size["spinous_process_height_mm"] / 2 * (1 + 0.05 * noise[7])),
-                   pitch_deg=steep, taper=taper, edge=edge, yaw_deg=0.8 * noise[6])  # fmt: skip
+    process = s.block((0.3 * noise["spinous_aside"], root - out * length / 2, start - down * length / 2),
+                      (thick * s.stout, length / 2, tall), pitch_deg=steep, taper=taper, edge=edge,
+                      yaw_deg=0.8 * noise["spinous_aside"])  # fmt: skip
     process["spinous"] = 1
     return process
 
 
-def _thoracic(s: _Site, facet: int, noise: Floats) -> list[Any]:
+def _thoracic(s: _Site, facet: int, noise: np.void) -> list[Any]:
     h, hd, z = s.placed.height, s.placed.half_depth, s.size
     deep, wide, big = z["canal_depth_mm"], z["canal_width_mm"], 1 + 0.08 * facet
     pw, ph = z["pedicle_width_mm"], z["pedicle_height_mm"]
@@ -144,7 +146,7 @@ def _thoracic(s: _Site, facet: int, noise: Floats) -> list[Any]:
     return out
 
 
-def _cervical(s: _Site, facet: int, noise: Floats) -> list[Any]:
+def _cervical(s: _Site, facet: int, noise: np.void) -> list[Any]:
     h, hd, z = s.placed.height, s.placed.half_depth, s.size
     deep, wide, big = z["canal_depth_mm"], z["canal_width_mm"], 1 + 0.09 * facet
     back, second = -hd - deep, s.placed.level == "C2"

@@ -15,7 +15,7 @@ from spineclock.phantom.anatomy.dimensions import LEVELS
 from spineclock.phantom.anatomy.forms import BODY, DISC, Records
 from spineclock.phantom.anatomy.posture import Build, Placed
 from spineclock.phantom.anatomy.template import Template
-from spineclock.phantom.anatomy.traits import Traits
+from spineclock.phantom.anatomy.traits import Chance, Traits
 
 _HEIGHT_LEFT = (1.0, 0.86, 0.70, 0.50)
 """Of a disc, by its height loss: none, mild, moderate, severe."""
@@ -35,16 +35,18 @@ def disc_shares(traits: Traits, build: Build) -> dict[str, float]:
     for i, level in enumerate(FINDING_LEVELS):
         grade, noise = int(traits.pfirrmann[i]), build.noise[LEVELS.index(level)]
         dry = 0.03 * max(grade - 2, 0)
-        out[level] = float(np.clip(_HEIGHT_LEFT[traits.height_loss[i]] * (1 + 0.11 * noise[5]) - dry, 0.28, 1.25))
+        out[level] = float(np.clip(_HEIGHT_LEFT[traits.height_loss[i]] * (1 + 0.11 * noise["disc"]) - dry, 0.28, 1.25))
     return out
 
 
 def body_records(traits: Traits, build: Build, column: list[Placed], template: Template,
-                 rng: np.random.Generator) -> Records:  # fmt: skip
+                 chance: Chance) -> Records:  # fmt: skip
     """A record a body, from the top down."""
     decades = (traits.spine_age_years - 30) / 10
     fat = template.fat_at_25 + template.fat_per_decade * (traits.spine_age_years - 25) / 10
-    fat += template.fat_per_t_score * traits.lumbar_t_score + template.fat_sd * float(rng.standard_normal())
+    fat += template.fat_per_t_score * traits.lumbar_t_score + template.fat_sd * float(
+        chance("marrow").standard_normal()
+    )
     out = np.zeros(len(column), BODY)
     for k, placed in enumerate(reversed(column)):
         b, level = out[k], placed.level
@@ -60,14 +62,16 @@ def body_records(traits: Traits, build: Build, column: list[Placed], template: T
         b["waist"] = 2.1 if level[0] == "L" else 1.6 if level[0] == "T" else 0.8
         b["uncus"] = (3.4 if level != "C3" else 2.8) if level[0] == "C" and level != "C2" else 0.0
         _spurs(b, traits, level, template, decades, noise)
-        _fracture(b, traits, level, rng)
-        _end_plates(b, traits, build, level, rng)
+        _fracture(b, traits, level, chance(f"fracture {level}"))
+        _end_plates(b, traits, build, level, chance(f"end plates {level}"))
+        rng = chance(f"body {level}")
         b["wave"], b["phase"] = rng.uniform(0.2, 0.5) + 0.06 * max(0.0, decades), rng.uniform(0, 6.3, 4)
         b["vein"] = rng.uniform(0.5, 1.9) if level[0] != "C" else 0.5
         region_fat = {"C": -0.06, "T": -0.05, "L": 0.0}[level[0]]
-        b["fat"] = np.clip(fat + region_fat + 0.012 * noise[6], 0.08, 0.85)
+        b["fat"] = np.clip(fat + region_fat + 0.012 * noise["fat"], 0.08, 0.85)
         b["unevenness"] = max(0.04, template.unevenness_at_25 + template.unevenness_per_decade * decades)
         if of_level(traits, "bone_lesion", level):
+            rng = chance(f"lesion {level}")
             r = min(rng.uniform(3.0, 8.0), 0.36 * placed.height)
             b["lesion"], b["lesion_type"] = r, 1 if rng.random() < 0.8 else 2
             b["lesion_at"] = [rng.uniform(-5, 5), rng.uniform(-0.35, 0.45) * placed.half_depth,
@@ -76,13 +80,13 @@ def body_records(traits: Traits, build: Build, column: list[Placed], template: T
     return out
 
 
-def _spurs(b: np.void, traits: Traits, level: str, template: Template, decades: float, noise: np.ndarray) -> None:
+def _spurs(b: np.void, traits: Traits, level: str, template: Template, decades: float, noise: np.void) -> None:
     """Osteophytes: of ageing, more where the discs beside are worn or the finding is told."""
     below = of_level(traits, "disc_osteophyte_complex", level)
     at = FINDING_LEVELS.index(level)
     above_level = next((v for v in reversed(FINDING_LEVELS[:at]) if traits.exists[FINDING_LEVELS.index(v)]), "")
     above = of_level(traits, "disc_osteophyte_complex", above_level)
-    wear = max(0.0, template.spur_per_decade * decades) * (1 + 0.4 * noise[7])
+    wear = max(0.0, template.spur_per_decade * decades) * (1 + 0.4 * noise["spurs"])
     scale = {"C": 0.7, "T": 0.9, "L": 1.0}[level[0]]
     b["spur_lower"] = scale * max(0.0, wear * 0.55 + 1.7 * below)
     b["spur_upper"] = scale * max(0.0, wear * 0.5 + 1.5 * above)
@@ -98,17 +102,19 @@ def _fracture(b: np.void, traits: Traits, level: str, rng: np.random.Generator) 
     grade, shape = int(traits.fracture_grade[at]), int(traits.fracture_shape[at])
     if grade == 0:
         return
-    lost = float(b["height"]) * (0.0, rng.uniform(0.20, 0.25), rng.uniform(0.26, 0.39), rng.uniform(0.41, 0.52))[grade]
+    back = float(b["height"] - 2 * b["lean"] * b["depth_upper"])
+    lost = back * (0.0, rng.uniform(0.20, 0.25), rng.uniform(0.26, 0.39), rng.uniform(0.41, 0.52))[grade]
+    fresh = rng.uniform(0.4, 0.9) if rng.random() < 0.25 else 0.0
     if shape == 1:
         b["sunk_front"] = max(
-            0.0, lost - 2 * float(b["depth_upper"]) * math.tan(math.radians((0, 5, 9, 15)[grade]) / 2)
+            0.0, lost - 4 * float(b["depth_upper"]) * math.tan(math.radians((0, 5, 9, 15)[grade]) / 2)
         )
     elif shape == 2:
         b["hollow_upper"] += 0.6 * lost
         b["hollow_lower"] += 0.4 * lost
     else:
         b["hollow_upper"] += 0.15 * lost
-    b["oedema"] = rng.uniform(0.4, 0.9) if rng.random() < 0.25 else 0.0
+    b["oedema"] = fresh
     b["depth_upper"] *= 1 + 0.03 * grade
 
 
@@ -117,25 +123,27 @@ def _end_plates(b: np.void, traits: Traits, build: Build, level: str, rng: np.ra
     at = FINDING_LEVELS.index(level)
     above_level = next((v for v in reversed(FINDING_LEVELS[:at]) if traits.exists[FINDING_LEVELS.index(v)]), "")
     below, above = (of_level(traits, "endplate_change", v) for v in (level, above_level))
-    worst = max(below, above)
-    if worst:
-        b["modic_type"] = _modic_type(build, level if below >= above else above_level)
-        b["modic_front"] = rng.uniform(-0.7, 0.8)
-        b["modic_lower"] = below and rng.uniform(2.5, 4.5) * (1 + 0.7 * (below - 1))
-        b["modic_upper"] = above and rng.uniform(2.5, 4.5) * (1 + 0.7 * (above - 1))
     for side, code in ((0, above), (1, below)):
-        if rng.random() < (0.10 if level[0] != "C" else 0.01) + 0.15 * (code > 0):
-            b["dent"][side] = min(rng.uniform(1.5, 4.5), 0.2 * float(b["height"]))
-            b["dent_at"][side] = rng.uniform(-7, 7), rng.uniform(-0.4, 0.5) * float(b["depth_upper"])
+        wish, deep = rng.random(), rng.uniform(1.5, 4.5)
+        right, front = rng.uniform(-7, 7), rng.uniform(-0.4, 0.5)
+        if wish < (0.10 if level[0] != "C" else 0.01) + 0.15 * (code > 0):
+            b["dent"][side] = min(deep, 0.2 * float(b["height"]))
+            b["dent_at"][side] = right, front * float(b["depth_upper"])
+    front, lower, upper = rng.uniform(-0.7, 0.8), rng.uniform(2.5, 4.5), rng.uniform(2.5, 4.5)
+    if below or above:
+        b["modic_type"] = _modic_type(build, level if below >= above else above_level)
+        b["modic_front"] = front
+        b["modic_lower"] = below and lower * (1 + 0.7 * (below - 1))
+        b["modic_upper"] = above and upper * (1 + 0.7 * (above - 1))
 
 
 def _modic_type(build: Build, level: str) -> int:
-    """Modic type at the disc below a level, the same on both its sides: 1 in 30%, 2 in 60%, 3 in 10%."""
-    place = float(ndtr(build.noise[LEVELS.index(level), 4]))
+    """Modic type at the disc below a level: 1 in 30%, 2 in 60%, 3 in 10%; a body has that of its worse disc."""
+    place = float(ndtr(build.noise["modic"][LEVELS.index(level)]))
     return 1 if place < 0.3 else 2 if place < 0.9 else 3
 
 
-def disc_records(traits: Traits, build: Build, column: list[Placed], rng: np.random.Generator) -> Records:
+def disc_records(traits: Traits, build: Build, column: list[Placed], chance: Chance) -> Records:
     """A record a disc, from C2/C3 down to the lowest, which lies on S1 (place ``len(column)`` of the bodies)."""
     out = np.zeros(len(column), DISC)
     for k, placed in enumerate(reversed(column)):
@@ -149,10 +157,12 @@ def disc_records(traits: Traits, build: Build, column: list[Placed], rng: np.ran
         scale = {"C": 0.55, "T": 0.65, "L": 1.0}[level[0]]
         worn = 0.2 * max(grade - 2, 0)
         d["bulge"] = scale * (0.3 + worn + (0.0, 1.5, 2.8, 4.0)[of_level(traits, "disc_bulge", level)])
-        d["water"] = np.clip(_WATER[grade] + 0.05 * rng.standard_normal() - 0.003 * (traits.spine_age_years - 50), 0, 1)
-        d["cleft"] = rng.uniform(0.15, 0.55) if 0 < grade <= 2 and level[0] != "C" else 0.0
-        d["fissure"] = rng.uniform(1.2, 2.6) * scale if of_level(traits, "annular_fissure", level) else 0.0
-        _lump(d, traits, level, scale, rng)
+        rng = chance(f"disc {level}")
+        water, cleft, fissure = rng.standard_normal(), rng.uniform(0.15, 0.55), rng.uniform(1.2, 2.6)
+        d["water"] = np.clip(_WATER[grade] + 0.05 * water - 0.003 * (traits.spine_age_years - 50), 0, 1)
+        d["cleft"] = cleft if 0 < grade <= 2 and level[0] != "C" else 0.0
+        d["fissure"] = fissure * scale if of_level(traits, "annular_fissure", level) else 0.0
+        _lump(d, traits, level, scale, chance(f"lump {level}"))
     return out
 
 

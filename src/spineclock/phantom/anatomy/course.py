@@ -13,7 +13,7 @@ from spineclock.phantom.anatomy.dimensions import LEVELS, dimensions
 from spineclock.phantom.anatomy.forms import COURSE, Records
 from spineclock.phantom.anatomy.posture import Build, Floats, Placed
 from spineclock.phantom.anatomy.template import Template
-from spineclock.phantom.anatomy.traits import Traits
+from spineclock.phantom.anatomy.traits import Chance, Traits
 
 BELOW_MM, ABOVE_MM = 130.0, 120.0
 """How far the course goes on below the S1 end plate and above C2."""
@@ -21,7 +21,7 @@ BELOW_MM, ABOVE_MM = 130.0, 120.0
 
 def course_records(
     traits: Traits, build: Build, column: list[Placed], sacrum: Records, tips: Floats, template: Template,
-    rng: np.random.Generator,
+    chance: Chance,
 ) -> tuple[Records, float]:  # fmt: skip
     """The records from the bottom up, and the height of the first.
 
@@ -40,13 +40,13 @@ def course_records(
     out["x"] = along(knots["x"])
     out["y"] = along(knots["y"]) + slope * beyond + 0.002 * beyond**2
     out["cosine"] = 1 / np.sqrt(1 + np.gradient(out["y"], z) ** 2)
-    for name in ("bony_depth", "bony_width", "sac_depth", "sac_width", "front", "body_half_width", "lamina", "spinous"):
+    for name in ("bony_depth", "bony_width", "sac_depth", "sac_width", "front", "body_half_width", "spinous"):
         out[name] = along(knots[name])
     out["bony_front"] = along(knots["bony_front"])
     _narrowings(out, z, traits, column, template)
-    _cord(out, z, traits, build, column, rng)
+    _cord(out, z, build, column, sacrum, chance("cord"))
     _foramina(out, z, column)
-    _surroundings(out, z, traits, build, column, tips, rng)
+    _surroundings(out, z, traits, build, column, tips, chance("fat"))
     return out, float(z[0])
 
 
@@ -59,7 +59,7 @@ def _knots(build: Build, column: list[Placed], sacrum: Records) -> dict[str, Flo
         half, back = told["canal_depths_mm"][k] / 2, float(b["depth_upper"] + b["depth_lower"]) / 2
         middle = b["centre"] - b["axes"][1] * (back + 1.0 + half)
         rows.append((middle[2], middle[0], middle[1], half, told["canal_widths_mm"][k] / 2, half * 0.92,
-                     told["canal_widths_mm"][k] * 0.33, 0.0, float(b["centre"][1]) + back, float(b["width_upper"]), 5.0,
+                     told["canal_widths_mm"][k] * 0.33, 0.0, float(b["centre"][1]) + back, float(b["width_upper"]),
                      half + 12))  # fmt: skip
     for k, placed in enumerate(column):
         level = placed.level
@@ -68,14 +68,12 @@ def _knots(build: Build, column: list[Placed], sacrum: Records) -> dict[str, Flo
         wide, sac_wide = build.of("canal_width_mm", level), build.of("dural_sac_width_mm", level)
         gap = 0.3 + 0.12 * (deep - sac)
         middle = placed.centre - placed.axes[1] * (placed.half_depth + gap + sac / 2)
-        long, steep = (
-            build.of("spinous_process_length_mm", level),
-            math.radians(build.of("spinous_inclination_deg", level)),
-        )
+        long = build.of("spinous_process_length_mm", level)
+        steep = math.radians(build.of("spinous_inclination_deg", level))
         front = gap + (sac - deep) / 2
         row = (middle[2], middle[0], middle[1], deep / 2, wide / 2, sac / 2, sac_wide / 2, front,
                float(placed.centre[1] + placed.axes[1][1] * placed.half_depth),
-               build.of("endplate_width_upper_mm", level) / 2, 6.5, sac / 2 + 3 + long * math.cos(steep))  # fmt: skip
+               build.of("endplate_width_upper_mm", level) / 2, sac / 2 + 3 + long * math.cos(steep))  # fmt: skip
         if k > 0:  # the sac lies on the disc too, not on the chord between two bodies
             between = tuple((low + high) / 2 for low, high in zip(below, row, strict=True))
             sac_half = 0.92 * between[5]  # sacs are narrower behind discs than behind bodies
@@ -83,7 +81,7 @@ def _knots(build: Build, column: list[Placed], sacrum: Records) -> dict[str, Flo
             rows.append((at[2], at[0], at[1], *between[3:5], sac_half, *between[6:]))
         rows.append(row)
     names = ("z", "x", "y", "bony_depth", "bony_width", "sac_depth", "sac_width", "bony_front", "front",
-             "body_half_width", "lamina", "spinous")  # fmt: skip
+             "body_half_width", "spinous")  # fmt: skip
     table = np.array(rows)
     return {name: table[:, k] for k, name in enumerate(names)}
 
@@ -107,7 +105,7 @@ def _narrowings(out: Records, z: Floats, traits: Traits, column: list[Placed], t
 
 
 def _cord(
-    out: Records, z: Floats, traits: Traits, build: Build, column: list[Placed], rng: np.random.Generator
+    out: Records, z: Floats, build: Build, column: list[Placed], sacrum: Records, rng: np.random.Generator
 ) -> None:
     told = dimensions().others["cord"]
     at = {placed.level: placed for placed in column}
@@ -132,7 +130,7 @@ def _cord(
     room = np.maximum(out["sac_depth"] - out["cord_depth"] - 0.8, 0)
     out["cord_front"] = np.clip(bend * 350, -0.7, 0.7) * room
     end_of = told["dural_end_mean"] + told["dural_end_sd"] * float(np.clip(rng.standard_normal(), -2, 2))
-    tip = -28.0 * end_of * 0.86
+    tip = end_of * float(sacrum[1]["centre"][2] + sacrum[1]["axes"][2, 2] * sacrum[1]["height"] / 2)
     closing = np.clip((z - tip) / 32, 0, 1) ** 0.45
     out["sac_depth"] *= closing
     out["sac_width"] *= closing

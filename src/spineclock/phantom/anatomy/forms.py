@@ -111,7 +111,6 @@ COURSE = np.dtype(
         ("foramen_width", "f8"),  # how far to the side it reaches
         ("front", "f8"),  # anterior wall of the column
         ("body_half_width", "f8"),
-        ("lamina", "f8"),  # thickness of bone and ligament behind the bony canal
         ("flavum", "f8"),  # thickness of the yellow ligament
         ("spinous", "f8"),  # how far spinous processes reach behind the sac's middle
         ("fascia", "f8"),  # y of the muscles' back at the midline
@@ -146,8 +145,6 @@ class Anatomy:
     course_from_mm: float
     muscle_fat: float
     """Fat fraction of the erector spinae."""
-    fat_mm: float
-    """Thickness of fat under the skin of the back."""
     top_mm: float
     """Top of the uppermost vertebra."""
     bottom_mm: float

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from spineclock.core.findings import LEVELS as FINDING_LEVELS
 from spineclock.phantom.anatomy.dimensions import LEVELS, Dimensions, dimensions
+from spineclock.phantom.anatomy.forms import Records
 from spineclock.phantom.anatomy.template import Template
-from spineclock.phantom.anatomy.traits import Traits
+from spineclock.phantom.anatomy.traits import Chance, Traits
 
 Floats = npt.NDArray[np.float64]
 MIDDLE_YEARS = 50.0
@@ -19,7 +20,7 @@ MIDDLE_YEARS = 50.0
 
 @dataclass(frozen=True, eq=False)
 class Build:
-    """What is a person's own and does not change with age: sizes and curves, from the person's stream of chance."""
+    """What is a person's own: sizes and curves, the latter at the age and with the findings of the scan."""
 
     sizes: dict[str, Floats]
     """Every field of :class:`Dimensions` scaled for the person, (28,)."""
@@ -29,8 +30,8 @@ class Build:
     """How far the upper end plates of L1, T1 and C2 are tilted, front up; fractures come on top."""
     sideways: tuple[tuple[float, float, float], ...]
     """Waves of the coronal curve: largest tilt in degrees, length and phase as shares of the column."""
-    noise: Floats
-    """(28, 8) standard normal numbers, a row a level, for whatever differs from level to level."""
+    noise: Records
+    """Standard normal numbers, a record a level, of what differs from level to level."""
     scale: float
 
     def of(self, name: str, level: str) -> float:
@@ -38,27 +39,30 @@ class Build:
         return float(self.sizes[name][LEVELS.index(level)])
 
 
-def build_of(traits: Traits, template: Template, rng: np.random.Generator) -> Build:
+def build_of(traits: Traits, template: Template, chance: Chance) -> Build:
     """The person's own sizes and curves."""
     table, woman = dimensions(), traits.sex == "F"
+    rng = chance("sizes")
     stature = 1 + 0.035 * float(np.clip(rng.standard_normal(), -2.2, 2.2))
     girth = 1 + 0.045 * float(np.clip(rng.standard_normal(), -2.2, 2.2))
-    noise = np.clip(rng.standard_normal((len(LEVELS), 8)), -2.5, 2.5)
+    noise = np.zeros(len(LEVELS), NOISE)
+    for name in NOISE.names or ():
+        noise[name] = np.clip(chance(f"noise {name}").standard_normal(len(LEVELS)), -2.5, 2.5)
     sizes = {}
     for name in _FIELDS:
         values = table.of(name, woman=woman)
         if name.endswith("_mm"):
             long = any(word in name for word in ("height", "length"))
             values = values * template.sizes.get(name, 1.0) * (stature if long else math.sqrt(stature) * girth)
-            values = values * (1 + 0.02 * noise[:, 0])
+            values = values * (1 + 0.02 * noise["size"])
         sizes[name] = np.array(values)
     sizes["disc_height_mm"] *= 1 + 0.13 * float(np.clip(rng.standard_normal(), -2, 2))
     narrow = "congenital_canal_narrowing" in traits.whole
     for name, spread in (("canal_depth_mm", 0.05), ("dural_sac_depth_mm", 0.08), ("dural_sac_width_mm", 0.05)):
         sizes[name] = sizes[name] * (1 + spread * float(np.clip(rng.standard_normal(), -2, 2))) * (0.8 if narrow else 1)
     sizes["dural_sac_depth_mm"] = np.minimum(sizes["dural_sac_depth_mm"], sizes["canal_depth_mm"] - 1.5)
-    posture = _posture(traits, template, woman, rng)
-    waves = _waves("scoliosis" in traits.whole, rng)
+    posture = _posture(traits, template, woman, chance("posture"))
+    waves = _waves("scoliosis" in traits.whole, chance("waves"))
     return Build(
         sizes=sizes,
         slope_deg=posture[0],
@@ -98,6 +102,10 @@ def _waves(scoliotic: bool, rng: np.random.Generator) -> tuple[tuple[float, floa
     return small, (half_cobb, float(rng.uniform(0.38, 0.65)), float(rng.random()))
 
 
+NOISE = np.dtype(
+    [(name, "f8") for name in ("size", "wedge", "tilt", "disc", "fat", "spurs", "modic", "slip", "slip_back", "stout",
+                               "spinous_length", "spinous_steep", "spinous_aside", "spinous_height")]
+)  # fmt: skip
 _FIELDS = tuple(name for name in Dimensions.__dataclass_fields__ if name not in ("women_ratio", "others"))
 
 
@@ -146,7 +154,6 @@ def stand(traits: Traits, build: Build, disc_share: dict[str, float], template: 
         What is left of each disc's height, by the level above it.
     """
     upwards = levels_of(traits)[::-1]
-    noise = dict(zip(LEVELS, build.noise, strict=True))
     at = np.zeros(3)
     tilt = -math.radians(build.slope_deg)
     wedges = _wedges(traits, build, upwards, disc_share)
@@ -167,11 +174,10 @@ def stand(traits: Traits, build: Build, disc_share: dict[str, float], template: 
         back_rim = max(0.8, middle_disc - hollow - 0.6 - math.tan(disc_wedge) * depth / 2)
         middle = tilt + disc_wedge / 2
         axes = frame(middle, lean_side, turn)
-        disc_height = middle_disc
         disc_centre = at + axes[2] * back_rim / 2 + axes[1] * depth / 2
         at = at + axes[2] * back_rim
         if slip is not None and slip[FINDING_LEVELS.index(level)]:
-            at = at + axes[1] * _slip_mm(level, depth, noise[level])
+            at = at + axes[1] * _slip_mm(level, depth, build.noise[LEVELS.index(level)])
         tilt += disc_wedge
         back = build.of("body_height_posterior_mm", level) * (1 - 0.0004 * max(traits.spine_age_years - 35, 0))
         back *= _crush(traits, level)
@@ -181,7 +187,7 @@ def stand(traits: Traits, build: Build, disc_share: dict[str, float], template: 
         height = back + lean * depth
         centre = at + axes[2] * back / 2 + axes[1] * depth / 2
         placed.append(
-            Placed(level, centre, axes, height, lean, depth / 2, middle, lean_side, disc_height, disc_centre,
+            Placed(level, centre, axes, height, lean, depth / 2, middle, lean_side, middle_disc, disc_centre,
                    frame(tilt - disc_wedge / 2, lean_side, turn))
         )  # fmt: skip
         at = at + axes[2] * back
@@ -213,8 +219,8 @@ def _wedges(
         own = [level for level in upwards if level[0] == region]
         collapsed = {level: _collapse_deg(traits, level) for level in own}
         lost = sum(collapsed.values())
-        weight = {level: 1.0 + 0.3 * build.noise[LEVELS.index(level), 1] for level in own}
-        more = {level: 0.5 * build.noise[LEVELS.index(level), 2] for level in own}
+        weight = {level: 1.0 + 0.3 * build.noise["wedge"][LEVELS.index(level)] for level in own}
+        more = {level: 0.5 * build.noise["tilt"][LEVELS.index(level)] for level in own}
         wanted = top - below + 0.7 * lost  # the rest of the region makes up for most of what fractures bend
         rest = (wanted - sum(body[v] + disc[v] + more[v] for v in own)) / sum(weight.values())
         for level in own:
@@ -238,8 +244,8 @@ def _crush(traits: Traits, level: str) -> float:
     return 1.0 if traits.fracture_shape[at] != 3 else (1.0, 0.80, 0.70, 0.55)[traits.fracture_grade[at]]
 
 
-def _slip_mm(level: str, depth: float, noise: Floats) -> float:
-    """How far a body has slipped on the one below; backwards in the upper lumbar spine and the neck as often as not."""
-    share = 0.10 + 0.05 * abs(noise[3])
-    back = level in ("L1", "L2", "L3") and noise[4] > 0
+def _slip_mm(level: str, depth: float, noise: np.void) -> float:
+    """How far a body has slipped on the one below; backwards from L1 to L3 as often as not."""
+    share = 0.10 + 0.05 * abs(noise["slip"])
+    back = level in ("L1", "L2", "L3") and noise["slip_back"] > 0
     return -0.7 * share * depth if back else share * depth * (1.25 if level in ("L4", "L5") else 0.8)

@@ -23,9 +23,9 @@ def sacral_bodies(traits: Traits, build: Build, *, fat: float, unevenness: float
     s1 = LEVELS.index("S1")
     broad = build.sizes["endplate_depth_upper_mm"][s1] / dimensions().endplate_depth_upper_mm[s1]
     curve = 1 + told["curvature_sd_deg"] / 50 * float(np.clip(rng.standard_normal(), -1.5, 1.5))
-    transitional = "transitional_vertebra" in traits.whole and rng.random() < 0.5
     gaps = [rng.uniform(0.4, 1.3) * gap for gap in told["rudiment_disc_mm"]]
-    gaps[0] = rng.uniform(4.5, 7.0) if transitional else gaps[0]
+    lumbarised, wide = rng.random() < 0.5, rng.uniform(4.5, 7.0)
+    gaps[0] = wide if "transitional_vertebra" in traits.whole and lumbarised else gaps[0]
     heights = [*told["heights_mm"], told["coccyx_length_mm"] * 0.5]
     depths = [*told["depths_mm"], told["depth_end_mm"]]
     widths = [*told["widths_mm"], 14.0]
@@ -65,8 +65,8 @@ def sacral_discs(bodies: Records, *, first: int, water: float) -> Records:
     return out
 
 
-def sacral_blocks(bodies: Records, build: Build, *, group: int) -> Records:
-    """The sacrum's sides and its median crest."""
+def sacral_blocks(bodies: Records, build: Build, *, first: int, group: int) -> Records:
+    """The sacrum's sides, which join its bodies, and its median crest; ``first`` is S1's place."""
     span = build.sizes["transverse_process_span_mm"][LEVELS.index("S1")]
     out = np.zeros(9, BLOCK)
     for k in range(3):
@@ -86,6 +86,7 @@ def sacral_blocks(bodies: Records, build: Build, *, group: int) -> Records:
         p["round"] = 2.5
     for k in range(9):
         out[k]["axes"] = bodies[k // 2 if k < 6 else k - 6]["axes"]
+    out["joins"] = [*(first + k // 2 for k in range(6)), -1, -1, -1]
     out["label"], out["group"], out["cortex"] = SACRUM, group, 0.9
     out["fat"], out["corner"] = bodies[0]["fat"], 0.7
     return out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,9 +12,11 @@ import pandas as pd
 
 from spineclock.core.findings import COLUMNS, CONDITIONS, LEVELS, Findings
 from spineclock.phantom.fractures import SHAPES
-from spineclock.phantom.people import People
+from spineclock.phantom.people import People, people
 
 Codes = npt.NDArray[np.int8]
+Chance = Callable[[str], np.random.Generator]
+"""A person's stream of chance for a purpose."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,26 +62,28 @@ class Traits:
     fracture_shape: Codes
 
     def stream(self, seed: int, purpose: str, *, of_person: bool = False) -> np.random.Generator:
-        """A stream of chance of this scan, or, the same at all scans, of its person."""
+        """A stream of chance of this scan, or, the same at all scans, of its person.
+
+        Each purpose has its own, so that a finding that comes or goes changes nothing but itself.
+        """
         who = self.person_id if of_person else self.scan_id
         return np.random.default_rng([seed, zlib.crc32(who.encode()), zlib.crc32(purpose.encode())])
 
 
-def traits_of(people: People, *, world: str = "default") -> list[Traits]:
+def traits_of(some: People, *, world: str = "default") -> list[Traits]:
     """The record of each scan, in the order of the tables; in the world ``ageing_off`` that of :func:`without_ageing`.
 
     Examples
     --------
-    >>> from spineclock.phantom.people import people
-    >>> some = traits_of(people(3, seed=1))
-    >>> some[0].scan_id, bool((some[0].pfirrmann[some[0].exists] >= 1).all())
+    >>> drawn = traits_of(people(3, seed=1))
+    >>> drawn[0].scan_id, bool((drawn[0].pfirrmann[drawn[0].exists] >= 1).all())
     ('sub-1p0000001_ses-1', True)
     """
-    by_level = {name: _by_level(people.imaging, name) for name in CONDITIONS}
-    whole = {name: people.imaging.column(name) for name, told in CONDITIONS.items() if not told.levelled}
-    whole["congenital_canal_narrowing"] = people.imaging.column("congenital_canal_narrowing")
-    grade, shape = _fractures(people)
-    rows = pd.concat([people.table, people.truth[["spine_age_years"]]], axis=1)
+    by_level = {name: _by_level(some.imaging, name) for name in CONDITIONS}
+    whole = {name: some.imaging.column(name) for name, told in CONDITIONS.items() if not told.levelled}
+    whole |= {name: some.imaging.column(name) for name in ("congenital_canal_narrowing", "cord_abnormality")}
+    grade, shape = _fractures(some)
+    rows = pd.concat([some.table, some.truth[["spine_age_years"]]], axis=1)
     drawn = [
         Traits(
             scan_id=row["scan_id"],
@@ -95,10 +99,10 @@ def traits_of(people: People, *, world: str = "default") -> list[Traits]:
             lumbar_t_score=float(row["lumbar_spine_t_score"]),
             psoas_index_cm2_m2=float(row["psoas_index_cm2_m2"]),
             erector_fat_percent=float(row["erector_fat_percent"]),
-            exists=people.attributes.exists[k],
-            pfirrmann=people.attributes.pfirrmann[k],
-            height_loss=people.attributes.height_loss[k],
-            facet=people.attributes.facet[k],
+            exists=some.attributes.exists[k],
+            pfirrmann=some.attributes.pfirrmann[k],
+            height_loss=some.attributes.height_loss[k],
+            facet=some.attributes.facet[k],
             findings={name: codes[k] for name, codes in by_level.items() if codes[k].any()},
             whole=frozenset(name for name, codes in whole.items() if codes[k]),
             fracture_grade=grade[k],
@@ -113,10 +117,13 @@ def without_ageing(traits: list[Traits]) -> list[Traits]:
     """The same scans with bodies swapped between neighbouring people, so that no image knows its person's age.
 
     Who, where and when stay; everything that shows in the body, sex included, is the other's, the same at all scans of
-    a person. An odd one out at the end gets the first one's.
+    a person. An odd one out at the end gets the first one's, one alone a stranger's.
     """
     body = {t.person_id: t for t in reversed(traits)}
     persons = list(dict.fromkeys(t.person_id for t in traits))
+    if len(persons) == 1:
+        body["stranger"] = traits_of(people(1, seed=zlib.crc32(persons[0].encode())))[0]
+        persons.append("stranger")
     other = {p: persons[k ^ 1] if k ^ 1 < len(persons) else persons[0] for k, p in enumerate(persons)}
     kept = ("scan_id", "person_id", "session", "age_years", "site", "maker", "scanner")
     return [replace(body[other[t.person_id]], **{name: getattr(t, name) for name in kept}) for t in traits]

@@ -69,7 +69,7 @@ def stored(
     if artefacts.motion > 0:
         signal = _ghosted(signal, artefacts, grid)
     if artefacts.metal_mm is not None:
-        _mar(signal, spine, grid, artefacts.metal_mm)
+        signal = _with_metal(signal, spine, grid, artefacts.metal_mm)
     noise = machine.noise * float(np.clip(math.sqrt(4.0 / sample_mm3), 0.5, 1.6))
     out = np.empty(signal.shape, np.int16)
     chance = rng.standard_normal((2, *signal.shape), dtype=np.float32)
@@ -116,9 +116,10 @@ def _ghosted(signal: Floats, artefacts: Artefacts, grid: Grid) -> Floats:
     return np.asarray(out, np.float32)
 
 
-def _mar(signal: Floats, spine: Anatomy, grid: Grid, middle_mm: float) -> None:
-    """Blots out what metal in two neighbouring vertebrae would: a void with a bright rim about each screw."""
-    near = sorted(range(len(spine.bodies)), key=lambda k: abs(float(spine.bodies[k]["centre"][2]) - middle_mm))[:2]
+def _with_metal(signal: Floats, spine: Anatomy, grid: Grid, middle_mm: float) -> Floats:
+    """The signal without what metal in two neighbouring lumbar vertebrae voids, a bright rim about each screw."""
+    lumbar = [k for k, name in enumerate(spine.names) if name[0] == "L"]
+    near = sorted(lumbar, key=lambda k: abs(float(spine.bodies[k]["centre"][2]) - middle_mm))[:2]
     x, y, z = (_axis(grid, axis).astype(np.float32) for axis in range(3))
     for k in near:
         b = spine.bodies[k]
@@ -130,4 +131,5 @@ def _mar(signal: Floats, spine: Anatomy, grid: Grid, middle_mm: float) -> None:
                 + ((z - at[2]) / 10)[None, None, :] ** 2
             )
             rim = 1 + 0.9 * np.exp(-(((far - 1.08) / 0.07) ** 2))
-            signal *= np.where(far < 1, np.clip(far**6, 0, 1), rim)
+            signal = signal * np.where(far < 1, np.clip(far**6, 0, 1), rim)
+    return np.asarray(signal, np.float32)

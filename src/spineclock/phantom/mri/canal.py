@@ -83,6 +83,8 @@ def paint_canal(
                     elif behind < 0.0 and t > 0.0:
                         value = 0.55 * s.fat
                     signal[i, j, k] = signal[i, j, k] * (1 - share) + value * share
+                    if share > 0.5:
+                        labels[i, j, k] = 0
                 if a.sac_depth < 0.4 or a.sac_width < 0.4:
                     continue
                 p, q = u / a.sac_width, t / a.sac_depth

@@ -13,16 +13,13 @@ from spineclock.phantom.anatomy.forms import Record
 from spineclock.phantom.mri.ground import Canvas, Floats, cover, nearest, smooth
 
 FLESH = np.dtype(
-    [
-        (name, "f8")
-        for name in ("fat", "muscle", "ligament", "blood", "organ", "bowel", "lung", "brain", "csf", "skin", "bone")
-    ]
+    [(name, "f8") for name in ("fat", "muscle", "ligament", "blood", "bowel", "lung", "brain", "csf", "skin", "bone")]
 )
 """Signals of soft tissues."""
-ROWS = ("x", "y", "front", "body_half_width", "spinous", "fascia", "skin", "muscle_half_width", "psoas", "psoas_aside",
+ROWS = ("x", "y", "front", "body_half_width", "fascia", "skin", "muscle_half_width", "psoas", "psoas_aside",
         "chest", "neck", "pelvis", "head", "deep")  # fmt: skip
 """Fields of the course that painting needs at each height, in this order."""
-_X, _Y, _FRONT, _HALF, _SPINOUS, _FASCIA, _SKIN, _WIDE, _PSOAS, _ASIDE, _CHEST, _NECK, _PELVIS, _HEAD, _DEEP = range(15)
+_X, _Y, _FRONT, _HALF, _FASCIA, _SKIN, _WIDE, _PSOAS, _ASIDE, _CHEST, _NECK, _PELVIS, _HEAD, _DEEP = range(14)
 ERECTOR_LEFT, ERECTOR_RIGHT = int(Structure.ERECTOR_LEFT), int(Structure.ERECTOR_RIGHT)
 PSOAS_LEFT, PSOAS_RIGHT = int(Structure.PSOAS_LEFT), int(Structure.PSOAS_RIGHT)
 SUBCUTANEOUS = int(Structure.SUBCUTANEOUS_FAT)
@@ -46,7 +43,7 @@ def paint_flesh(
     canvas: Canvas, rows: npt.NDArray[np.float64], s: Record, streaks: Floats, clouds: Floats,
     muscle_fat: float, head_mm: float,
 ) -> None:  # fmt: skip
-    """Paints every sample of the canvas. ``rows`` holds :data:`ROWS` at each height, (15, K)."""
+    """Paints every sample of the canvas. ``rows`` holds :data:`ROWS` at each height, (14, K)."""
     signal, labels = canvas.signal, canvas.labels
     ox, oy, oz = canvas.origin
     sx, sy, sz = canvas.step

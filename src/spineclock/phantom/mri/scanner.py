@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from spineclock.core.findings import LEVELS as _LEVELS
 from spineclock.core.volume import Mask, Volume
 from spineclock.phantom.anatomy.body import anatomy_of
 from spineclock.phantom.anatomy.forms import Anatomy
@@ -21,6 +20,7 @@ from spineclock.phantom.mri.tissue import SpinEcho, signals
 __all__ = ["Request", "acquire"]
 FIELD_MM = (128.0, 256.0, 640.0)
 """Right–left, front–back and height of a whole-spine field of view."""
+_CORD_LEVELS = (*(f"C{n}" for n in range(3, 8)), *(f"T{n}" for n in range(1, 12)))
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,10 @@ def acquire(person: Traits, request: Request, *, seed: int) -> tuple[Series, ...
     machine, told = scanner_of(person.scanner, request.world), ranges(request.world)
     rng = person.stream(seed, "position")
     pieces = _pieces(spine, request, rng)
-    artefacts = drawn_artefacts(spine, told, rng)
-    fading = float(rng.uniform(0.35, 0.75)) if request.slices == "space" else float(rng.uniform(0.0, 0.25))
+    chance = person.stream(seed, "artefacts")  # the same however the person is scanned
+    artefacts = drawn_artefacts(spine, told, chance)
+    fading = float(chance.random())
+    fading = 0.35 + 0.4 * fading if request.slices == "space" else 0.25 * fading
     return tuple(
         _series(person, spine, piece, weighting, request, machine, artefacts, fading, seed)
         for weighting in request.weightings
@@ -66,13 +68,15 @@ def _series(
     artefacts: Artefacts, fading: float, seed: int,
 ) -> Series:  # fmt: skip
     echo = echo_of(weighting, request.slices, machine)
-    flow = Flow(_flow(spine, fading if weighting == "T2w" else 0.0), artefacts.flow if weighting == "T2w" else 0.0)
+    if weighting == "T1w":  # fluid is dark already
+        artefacts, fading = replace(artefacts, flow=0.0), 0.0
+    flow = Flow(_flow(spine, fading), artefacts.flow)
     signal, labels = painted(
         spine,
         signals(spine, echo, shift_mm=machine.shift_mm),
         piece.grid,
         flow=flow,
-        cord_lesion_mm=_cord_lesion(person, spine),
+        cord_lesion_mm=_cord_lesion(person, spine, seed),
         blur=machine.blur,
         rng=person.stream(seed, "texture", of_person=True),
     )
@@ -151,12 +155,13 @@ def _flow(spine: Anatomy, fading: float) -> Any:
     return (1 - fading * np.clip((z - loin) / 95, 0, 1)).astype(np.float32)
 
 
-def _cord_lesion(person: Traits, spine: Anatomy) -> float:
-    codes = person.findings.get("cord_abnormality")
-    if codes is None:
+def _cord_lesion(person: Traits, spine: Anatomy, seed: int) -> float:
+    """The height of a cord lesion, at a level from C3 to T11 that chance chose; far off where there is none."""
+    if "cord_abnormality" not in person.whole:
         return 1e9
-    levels = [level for level, code in zip(_LEVELS, codes, strict=True) if code and level in spine.names]
-    return float(spine.bodies[spine.names.index(levels[0])]["centre"][2]) if levels else 1e9
+    levels = [k for k, name in enumerate(spine.names) if name in _CORD_LEVELS]
+    at = int(person.stream(seed, "cord lesion", of_person=True).integers(len(levels)))
+    return float(spine.bodies[levels[at]]["centre"][2])
 
 
 def _facts(

@@ -47,7 +47,7 @@ class Scanner:
 
     field_tesla: float
     noise: float
-    """SD of either channel over CSF's signal, for 4 mm slices of 1 mm pixels."""
+    """SD of either channel over the signal of CSF (T1w: of fat), for 4 mm slices of 1 mm pixels."""
     blur: float
     coil: float
     band: bool
@@ -57,7 +57,7 @@ class Scanner:
     timing: float
     """Factor on the protocol's times."""
     full_scale: float
-    """Stored value of CSF."""
+    """Stored value of CSF (T1w: of fat)."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Request:
         The whole spine at once, in three overlapping stations, or from about T11 to the sacrum.
     weightings : tuple of {"T2w", "T1w"}
     slices : {"thick", "space"}
-        Turbo spin echoes of 3 to 5 mm, or SPACE-like isotropic slices of 1 mm.
+        Turbo spin echoes of 3 to 5 mm, or SPACE-like slices of 1 mm.
     grid_shape : tuple of int, optional
         Slices, rows and columns of a grid that 128 × 640 × 256 mm of the whole spine are drawn on directly.
     world : str
@@ -117,7 +117,7 @@ def scanner_of(name: str, world: str) -> Scanner:
     True
     """
     told = ranges(world)
-    rng = np.random.default_rng([zlib.crc32(name.encode()), zlib.crc32(world.encode())])
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
     field = told.field_tesla[int(rng.choice(len(told.field_tesla), p=told.field_shares))]
     return Scanner(
         field_tesla=field,

@@ -34,7 +34,6 @@ TISSUES: dict[str, tuple[float, float, float]] = {
     "fissure": (0.85, 1200, 130),
     "root": (0.75, 1000, 72),
     "blood": (0.25, 1300, 25),
-    "organ": (0.75, 700, 55),
     "bowel": (0.70, 900, 70),
     "lung": (0.08, 900, 25),
     "skin": (0.60, 600, 35),
@@ -56,7 +55,7 @@ class SpinEcho:
     echo_ms: float
     field_tesla: float
     restored: bool = False
-    """Whether the magnetisation is driven back after each train, as in SPACE, which spares fluid with its long T1."""
+    """Whether the magnetisation is driven back after each train, which spares fluid with its long T1."""
 
     def signal(self, tissue: str) -> float:
         """Signal of a tissue, that of CSF's protons without any decay being 1: ρ (1 − exp(−TR/T1)) exp(−TE/T2).
@@ -79,7 +78,7 @@ class SpinEcho:
 
 @dataclass(frozen=True, eq=False)
 class Signals:
-    """Signals of everything there is to paint, over the whole of CSF's."""
+    """Signals of everything there is to paint, over that of CSF (T1w: of fat)."""
 
     bodies: Records
     blocks: npt.NDArray[np.float64]
@@ -108,7 +107,8 @@ def signals(spine: Anatomy, echo: SpinEcho, *, shift_mm: float) -> Signals:
         s["modic"] = (own, of("oedema"), marrow(0.92), of("sclerosis"))[kind]
         s["lesion"] = of("haemangioma" if b["lesion_type"] == 1 else "lesion")
         plate = 0.55 if b["label"] < 220 else 0.7
-        s["shell_up"], s["shell_down"], s["wall"] = plate + shift_mm, max(0.25, plate - shift_mm), 0.5
+        s["shell_up"], s["shell_down"] = (max(0.2, plate + way * shift_mm) for way in (-1, 1))
+        s["wall"] = 0.5
     discs = np.zeros(len(spine.discs), WATER)
     for s, d in zip(discs, spine.discs, strict=True):
         s["nucleus"] = unit * echo.mixed("dry_disc", "nucleus", float(d["water"]) ** 1.25)
