@@ -12,7 +12,7 @@ from spineclock.phantom.mri.series import Series
 from spineclock.run.config import PredictSettings
 from spineclock.run.predict import predict_all
 
-PEOPLE: tuple[tuple[float, Sex, int], ...] = ((34.0, "F", 26), (72.0, "M", 9))
+PEOPLE: tuple[tuple[float, Sex, int], ...] = ((34.0, "F", 6), (72.0, "M", 3))
 """Age, sex and seed of the artificial people."""
 
 

@@ -16,7 +16,7 @@ from spineclock.phantom.lumbar import lumbar_scan
 from spineclock.segment.instances import semantic
 
 GOLDEN = "selftest.json"
-PERSON: dict[str, Any] = {"age_years": 60.0, "sex": "F", "seed": 5}
+PERSON: dict[str, Any] = {"age_years": 60.0, "sex": "F", "seed": 7}
 TOLERANCE_YEARS = 0.5
 """Between machines: libraries round differently, and an outline's voxel or two may fall to the other side."""
 TOLERANCE_MM = 0.1

@@ -60,7 +60,7 @@ class Dimensions:
     women_ratio: Mapping[str, npt.NDArray[np.float64]]
     """Women over men, 28 values, by the name of a field; 1 for angles."""
     others: Mapping[str, Mapping[str, Any]]
-    """The sections women_wedge, atlas, axis, cord, alignment, sacrum, soft and counts as they stand in the file."""
+    """The sections atlas, axis, cord, alignment and sacrum as they stand in the file."""
 
     def of(self, name: str, *, woman: bool) -> npt.NDArray[np.float64]:
         """The 28 values of the field ``name`` for a man or a woman.

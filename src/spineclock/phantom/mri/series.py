@@ -16,7 +16,7 @@ class Series:
     """One simulated series; image and label map share a grid.
 
     ``volume`` is int16, ``labels`` uint16 in the numbering of :mod:`spineclock.core.anatomy`: bodies (200 +) and arches
-    (300 +) apart, discs, cord, CSF, the rest of the canal, sacrum, ribs and muscles. ``station`` says which part of a
+    (300 +) apart, discs, cord, CSF, sacrum, ribs, muscles and subcutaneous fat. ``station`` says which part of a
     whole spine that was scanned in three pieces it is, "" where it is not. ``facts`` are BIDS sidecar fields by their
     BIDS names and units (RepetitionTime and EchoTime in seconds, MagneticFieldStrength in tesla, SliceThickness and
     SpacingBetweenSlices in mm, Manufacturer, ManufacturersModelName, StationName, SeriesDescription,
