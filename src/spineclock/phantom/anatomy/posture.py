@@ -135,12 +135,15 @@ def levels_of(traits: Traits) -> tuple[str, ...]:
 
 def frame(tilt: float, sideways: float, turn: float) -> Floats:
     """Unit vectors to the right, front and top of something tilted (front up), leaning and turned, as rows."""
-    a, b, c = (math.cos(v) for v in (tilt, sideways, turn))
-    d, e, f = (math.sin(v) for v in (tilt, sideways, turn))
-    pitch = np.array([[1, 0, 0], [0, a, -d], [0, d, a]])
-    roll = np.array([[b, 0, e], [0, 1, 0], [-e, 0, b]])
-    yaw = np.array([[c, -f, 0], [f, c, 0], [0, 0, 1]])
-    return np.asarray((roll @ pitch @ yaw).T)
+    a, b, c = math.cos(tilt), math.cos(sideways), math.cos(turn)
+    d, e, f = math.sin(tilt), math.sin(sideways), math.sin(turn)
+    return np.array(  # turned about its own axis first, then tilted, then leant
+        [
+            [b * c + e * d * f, a * f, b * d * f - e * c],
+            [e * d * c - b * f, a * c, b * d * c + e * f],
+            [e * a, -d, a * b],
+        ]
+    )
 
 
 def stand(traits: Traits, build: Build, disc_share: dict[str, float], template: Template) -> list[Placed]:

@@ -43,16 +43,19 @@ def paint_flesh(
     canvas: Canvas, rows: npt.NDArray[np.float64], s: Record, streaks: Floats, clouds: Floats,
     muscle_fat: float, head_mm: float,
 ) -> None:  # fmt: skip
-    """Paints every sample of the canvas. ``rows`` holds :data:`ROWS` at each height, (14, K)."""
+    """Paints every sample of an empty canvas. ``rows`` holds :data:`ROWS` at each height, (14, K)."""
     signal, labels = canvas.signal, canvas.labels
     ox, oy, oz = canvas.origin
     sx, sy, sz = canvas.step
     soft = canvas.soft
     fine = max(sy, sz) < 1.2
+    back = rows[_SKIN].min() - soft  # nothing lies behind it
     for i in range(signal.shape[0]):
         x = ox + i * sx
         for j in range(signal.shape[1]):
             y = oy + j * sy
+            if y < back:
+                continue
             for k in range(signal.shape[2]):
                 u = x - rows[_X, k]
                 skin = rows[_SKIN, k] + 0.0016 * u * u + 3.0 * _bump(u / 17.0)

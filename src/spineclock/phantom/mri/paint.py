@@ -56,23 +56,24 @@ def painted(
 ) -> tuple[Floats, npt.NDArray[np.uint16]]:
     """Signal over CSF's (float32) and labels (uint16), both of ``grid.shape``.
 
-    The spine is painted on samples split as :meth:`Grid.parts` says, what surrounds it on samples split within the
-    slice alone; all are averaged, which with edges drawn by coverage makes the partial volume. The label is that of
-    the middle part.
+    The spine is painted on samples split as :meth:`Grid.parts` says, what surrounds it, which changes less from one
+    height to the next, on samples split from front to back alone; all are averaged, which with edges drawn by
+    coverage makes the partial volume. The label is that of the middle part.
     """
     fine, islands, streaks, clouds = (chance(rng, smooth) for smooth in (0.55, 1.3, 0.85, 1.4))
     parts = grid.parts()
     soft = blur * max(grid.step_mm[1] / parts[1], grid.step_mm[2] / parts[2])
-    flesh = _canvas(grid, (1, *parts[1:]), soft=max(soft, 0.5))
-    course = _course(spine, flow, flesh)
-    rows = np.stack([course[name] for name in ROWS])
+    flesh = _canvas(grid, (1, parts[1], 1), soft=max(soft, 0.5))
+    at_rows = _course(spine, flow, flesh)
+    rows = np.stack([at_rows[name] for name in ROWS])
     paint_flesh(flesh, rows, signals.flesh, streaks, clouds, spine.muscle_fat, spine.top_mm)
     signal, labels = np.empty(grid.shape, np.float32), np.empty(grid.shape, np.uint16)
-    _gather(flesh.signal, flesh.labels, signal, labels, 0, 1, *parts[1:])
+    _gather(flesh.signal, flesh.labels, signal, labels, 0, 1, parts[1], 1)
     x0, x1 = _slab(spine, grid)
     if x1 <= x0:
         return signal, labels
-    split = _sliced(flesh, x0, x1, parts[0], soft)
+    split = _split(flesh, x0, x1, parts[0], parts[2], soft)
+    course = _course(spine, flow, split)
     cell = 0.9
     paint_canal(split, course, signals.canal, streaks, cord_lesion_mm, flow.streaks)
     paint_discs(split, spine.discs, spine.bodies, signals.discs, fine, islands, cell)
@@ -109,11 +110,14 @@ def _slab(spine: Anatomy, grid: Grid) -> tuple[int, int]:
     return (0, 0) if inside.size == 0 else (int(inside[0]), int(inside[-1]) + 1)
 
 
-def _sliced(flesh: Canvas, x0: int, x1: int, parts: int, soft: float) -> Canvas:
-    """Slices ``x0`` to ``x1`` of a canvas, each cut into so many, which hold what it holds."""
-    step = flesh.step / np.array([parts, 1, 1])
-    origin = flesh.origin + np.array([x0 * flesh.step[0] - flesh.step[0] / 2 + step[0] / 2, 0, 0])
-    signal, labels = np.repeat(flesh.signal[x0:x1], parts, axis=0), np.repeat(flesh.labels[x0:x1], parts, axis=0)
+def _split(flesh: Canvas, x0: int, x1: int, across: int, up: int, soft: float) -> Canvas:
+    """Slices ``x0`` to ``x1`` of a canvas, each cut into so many across and upwards, which hold what it holds."""
+    step = flesh.step / np.array([across, 1, up])
+    origin = flesh.origin + np.array([x0 * flesh.step[0], 0, 0]) - flesh.step / 2 + step / 2
+    origin[1] = flesh.origin[1]
+    signal, labels = np.repeat(flesh.signal[x0:x1], across, axis=0), np.repeat(flesh.labels[x0:x1], across, axis=0)
+    if up > 1:
+        signal, labels = np.repeat(signal, up, axis=2), np.repeat(labels, up, axis=2)
     return Canvas(signal, labels, origin, step, soft)
 
 
