@@ -203,7 +203,7 @@ def started(out: Path, *words: str) -> subprocess.Popen[str]:
         "--out",
         out,
     ]
-    environment = {**os.environ, "BOX_SECONDS": "0.5"}
+    environment = {**os.environ, "BOX_SECONDS": "1.5"}
     return subprocess.Popen(
         [*command, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
     )
