@@ -9,7 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from spineclock.phantom.anatomy.forms import Record, Records
-from spineclock.phantom.mri.ground import Canvas, Floats, cover, nearest, smooth, span
+from spineclock.phantom.mri.ground import Canvas, Floats, cover, in_frame, nearest, smooth, span
 
 MARROW = np.dtype(
     [(name, "f8") for name in ("marrow", "cortex", "vein", "modic", "lesion", "shell_up", "shell_down", "wall")]
@@ -228,7 +228,7 @@ def _fill(
 ) -> None:
     """Lowers the distance to the bone of a group where this block is."""
     p = blocks[n]
-    axes, (cx, cy, cz) = p.axes, p.centre
+    axes = p.axes
     i0, i1, j0, j1, k0, k1 = _box(canvas, p)
     b = bodies[max(p.joins, 0)]
     for i in range(i0, i1):
@@ -237,12 +237,12 @@ def _fill(
             y = canvas.origin[1] + j * canvas.step[1]
             for k in range(k0, k1):
                 z = canvas.origin[2] + k * canvas.step[2]
-                u, v, w = _in_frame(axes, x - cx, y - cy, z - cz)
+                u, v, w = in_frame(axes, p.centre, x, y, z)
                 d = block_distance(p, u, v, w)
                 if d > 1.5:
                     continue
                 if p.joins >= 0:
-                    u, v, w = _in_frame(b.axes, x - b.centre[0], y - b.centre[1], z - b.centre[2])
+                    u, v, w = in_frame(b.axes, b.centre, x, y, z)
                     body = body_distance(b, u, v, w)[0]
                     if body < d and d > -0.2:
                         continue
@@ -255,15 +255,6 @@ def _fill(
                     if d < old:
                         which[i, j, k] = n
                     distance[i, j, k] = _joined(old, d)
-
-
-@njit(cache=True, inline="always")
-def _in_frame(axes: npt.NDArray[np.float64], x: float, y: float, z: float) -> tuple[float, float, float]:
-    return (
-        x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2],
-        x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2],
-        x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2],
-    )
 
 
 @njit(cache=True, inline="always")

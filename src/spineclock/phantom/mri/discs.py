@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from spineclock.phantom.anatomy.forms import Record, Records
 from spineclock.phantom.mri.bones import lower_plate, outline, upper_plate
-from spineclock.phantom.mri.ground import Canvas, Floats, cover, nearest, smooth, span
+from spineclock.phantom.mri.ground import Canvas, Floats, cover, in_frame, nearest, smooth, span
 
 WATER = np.dtype([(name, "f8") for name in ("nucleus", "annulus", "rim", "fissure")])
 """Signals of one disc's parts."""
@@ -40,11 +39,11 @@ def paint_discs(
                 y = oy + j * sy
                 for k in range(k0, k1):
                     z = oz + k * sz
-                    u, v, w = _local(axes, d.centre, x, y, z)
+                    u, v, w = in_frame(axes, d.centre, x, y, z)
                     if abs(v) > deep or abs(w) > tall:
                         continue
-                    uu, uv, uw = _local(up.axes, up.centre, x, y, z)
-                    lu, lv, lw = _local(low.axes, low.centre, x, y, z)
+                    uu, uv, uw = in_frame(up.axes, up.centre, x, y, z)
+                    lu, lv, lw = in_frame(low.axes, low.centre, x, y, z)
                     top = uw - lower_plate(up, uu, uv)  # above 0 inside the upper body
                     base = upper_plate(low, lu, lv) - lw
                     gap = -(top + base)
@@ -63,18 +62,6 @@ def paint_discs(
                     signal[i, j, k] = signal[i, j, k] * (1 - share) + value * share
                     if share > 0.5:
                         labels[i, j, k] = d.label
-
-
-@njit(cache=True, inline="always")
-def _local(
-    axes: npt.NDArray[np.float64], centre: npt.NDArray[np.float64], x: float, y: float, z: float
-) -> tuple[float, float, float]:
-    x, y, z = x - centre[0], y - centre[1], z - centre[2]
-    return (
-        x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2],
-        x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2],
-        x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2],
-    )
 
 
 @njit(cache=True)

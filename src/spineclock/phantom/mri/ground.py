@@ -54,6 +54,19 @@ def span(middle: float, reach: float, origin: float, step: float, count: int) ->
 
 
 @njit(cache=True, inline="always")
+def in_frame(
+    axes: npt.NDArray[np.float64], centre: npt.NDArray[np.float64], x: float, y: float, z: float
+) -> tuple[float, float, float]:
+    """A point in a frame, given by its middle and its axes as rows: to the right, front and top of the middle."""
+    x, y, z = x - centre[0], y - centre[1], z - centre[2]
+    return (
+        x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2],
+        x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2],
+        x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2],
+    )
+
+
+@njit(cache=True, inline="always")
 def cover(distance: float, soft: float) -> float:
     """How much of a sample lies inside an edge at this distance; below 0 is inside."""
     share = 0.5 - distance / soft
