@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +73,7 @@ def _cycle(
     begun = time.monotonic()
     for step in range(first, cycle.steps):
         rng = np.random.default_rng((config.seed, number, step) if number else (config.seed, step))
-        loss = _loss(net, draw(cycle.strength_at(step), rng))
+        loss = _loss(net, draw(cycle.strength_at(step), rng), bfloat16=config.bfloat16)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -106,9 +105,9 @@ def drawing(
     return lambda strength, rng: batch_of(sources, config, strength, rng)
 
 
-def _loss(net: Segmenter, batch: Batch) -> Tensor:
+def _loss(net: Segmenter, batch: Batch, *, bfloat16: bool) -> Tensor:
     kind = batch.pictures.device.type
-    with nullcontext() if kind == "cpu" else torch.autocast(kind, torch.bfloat16):
+    with torch.autocast(kind, torch.bfloat16, enabled=kind != "cpu" or bfloat16):
         scores = net(batch.pictures.contiguous(memory_format=torch.channels_last))
     return segmentation_loss(scores.float(), batch.labels, batch.sacrum)
 

@@ -47,6 +47,8 @@ class SegmentationTraining:
     average_decay: float = 0.995
     checkpoint_every: int = 250
     seed: int = 0
+    bfloat16: bool = False
+    """Whether a CPU computes in bfloat16 too; it gains where the CPU has AVX-512-bf16, and loses elsewhere."""
 
 
 class Batch(NamedTuple):

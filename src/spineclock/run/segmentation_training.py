@@ -56,6 +56,7 @@ class Training:
     scale: float
     batch: int
     crop: tuple[int, int]
+    bfloat16: bool
     ends_at: float
     """When the whole has to be done, on the clock of ``time.monotonic``."""
 
@@ -73,7 +74,8 @@ def stage(name: str, told: Training, *, stages_left: int) -> dict[str, Any]:
     phantoms = told.phantoms[len(told.kept_back) :]
     sources = [Source(phantoms, 1 - told.real_share if learned else 1.0)]
     sources += [Source([p.example for p in learned], told.real_share)] if learned else []
-    config = replace(PHANTOM if name == "phantom" else MIXED, seed=told.seed, batch=told.batch, crop=told.crop)
+    config = replace(PHANTOM if name == "phantom" else MIXED, seed=told.seed, batch=told.batch, crop=told.crop,
+                     bfloat16=told.bfloat16)  # fmt: skip
     per_step = step_seconds(sources, config, told.device)
     left_s = max(0.0, told.ends_at - time.monotonic()) / max(1, stages_left) - 10
     config = shortened(config, scale=told.scale, per_step=per_step, seconds=left_s)
@@ -192,6 +194,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of steps")
     parser.add_argument("--batch", type=int, help="crops a step; 24 on an accelerator, 4 on a CPU unless told")
     parser.add_argument("--crop", type=int, nargs=2, default=PHANTOM.crop, help="rows and columns of a crop")
+    parser.add_argument("--bfloat16", action="store_true", help="also on a CPU, where it has AVX-512-bf16")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     stages = args.stages.split(",")
@@ -208,7 +211,7 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True
     batch = args.batch or (4 if args.device == "cpu" else PHANTOM.batch)
     told = Training(people, made.examples, args.out, args.device, args.real_share, args.seed, args.scale, batch,
-                    (args.crop[0], args.crop[1]),
+                    (args.crop[0], args.crop[1]), args.bfloat16,
                     begun + 60 * args.minutes)  # fmt: skip
     log: dict[str, Any] = {
         "torch": torch.__version__, "device": _device_name(args.device), "people": len(people),
