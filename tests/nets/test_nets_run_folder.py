@@ -16,8 +16,9 @@ from spineclock.nets.run_folder import SCHEMA, read_network
 from spineclock.nets.weights import save, sha256
 
 ABOUT: dict[str, Any] = {
-    "schema": SCHEMA, "name": "dcnn-test", "statement": "untrained", "pool": "average", "age_mean_years": 50.0,
-    "age_sd_years": 12.0, "preparation": {"shape": [16, 128, 64]}, "ages_years": [20, 80],
+    "schema": SCHEMA, "name": "dcnn-test", "statement": "untrained", "network": "table2",
+    "pool": "average", "head": {"loss": "mse", "mean_years": 50.0, "sd_years": 12.0, "youngest": 15, "oldest": 85},
+    "preparation": {"shape": [16, 128, 64]}, "ages_years": [20, 80],
     "validation": [[40.0, 30.0], [60.0, 70.0]],
 }  # fmt: skip
 
@@ -66,7 +67,7 @@ def test_no_folder_and_an_empty_one_are_refused(tmp_path):
             read_network(path)
 
 
-@pytest.mark.parametrize(("text", "said"), [("{", "is no run of an age network"), ("[]", "lacks age_mean_years")])
+@pytest.mark.parametrize(("text", "said"), [("{", "is no run of an age network"), ("[]", "lacks ages_years")])
 def test_a_description_that_is_none_is_refused(folder, text, said):
     (folder / "network.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=said):
@@ -83,14 +84,17 @@ def test_each_key_is_needed(folder, key):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"schema": "spineclock.age-network/9"}, "lacks the right schema; wanted: spineclock.age-network/1"),
+        ({"schema": "spineclock.age-network/9"}, "lacks the right schema; wanted: spineclock.age-network/2"),
         ({"pool": "min"}, "pool is 'min', wanted max or average"),
-        ({"age_sd_years": "twelve"}, "age_sd_years does not hold ages in years"),
-        ({"age_mean_years": None}, "age_mean_years does not hold ages in years"),
+        ({"head": {**ABOUT["head"], "sd_years": "twelve"}}, "head does not tell what the answer means"),
+        ({"network": "vgg"}, "network is 'vgg', wanted one of table2, resnet, transformer"),
+        ({"head": {"loss": "mse"}}, "head does not tell what the answer means"),
+        ({"head": {**ABOUT["head"], "loss": "l3"}}, "no loss is called 'l3'"),
+        ({"preparation": {}}, "preparation does not tell the shape of the input"),
         ({"ages_years": [20]}, "ages_years does not hold ages in years"),
         ({"validation": [40, 30]}, "validation does not hold pairs of ages in years"),
         ({"validation": [[40, 30], [60]]}, "validation does not hold pairs of ages"),
-        ({"preparation": [16, 128, 64]}, "preparation is no table of settings"),
+        ({"preparation": [16, 128, 64]}, "preparation does not tell the shape of the input"),
     ],
 )
 def test_values_that_cannot_be_are_refused(folder, changes, said):

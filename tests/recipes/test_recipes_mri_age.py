@@ -59,8 +59,9 @@ def run(tmp_path_factory) -> Path:
     torch.manual_seed(1)
     save(AgeNet(), folder / "weights.safetensors")
     about = {
-        "schema": SCHEMA, "name": "dcnn-untrained", "statement": "Untrained.", "pool": "max", "age_mean_years": 50.0,
-        "age_sd_years": 10.0, "ages_years": [20, 80], "validation": VALIDATION,
+        "schema": SCHEMA, "name": "dcnn-untrained", "statement": "Untrained.", "pool": "max", "network": "table2",
+        "head": {"loss": "mse", "mean_years": 50.0, "sd_years": 10.0, "youngest": 15, "oldest": 85},
+        "ages_years": [20, 80], "validation": VALIDATION,
         "preparation": {"shape": [16, 128, 64], "spacing_mm": [4.0, 2.4, 2.4]},
     }  # fmt: skip
     (folder / "network.json").write_text(json.dumps(about), encoding="utf-8")
@@ -190,10 +191,10 @@ def test_its_attention_lies_on_the_scan(by_network, scan):
 @pytest.mark.parametrize(
     ("preparation", "said"),
     [
-        ({"colour": "red"}, "unexpected keyword argument 'colour'"),
-        ({"shape": [16, 128]}, r"shape \(16, 128\)"),
+        ({"shape": [16, 128, 64], "colour": "red"}, "unexpected keyword argument 'colour'"),
+        ({"shape": [16, 128]}, "does not tell the shape of the input"),
         ({"shape": [8, 128, 64]}, "three axes of at least 16 voxels"),
-        ({"spacing_mm": [0, 1, 1]}, r"spacing \(0, 1, 1\)"),
+        ({"shape": [16, 128, 64], "spacing_mm": [0, 1, 1]}, r"spacing \(0, 1, 1\)"),
     ],
 )
 def test_a_preparation_that_cannot_be_used_is_refused_before_any_scan(run, tmp_path, preparation, said):

@@ -6,10 +6,12 @@ min–max followed by a power of 0.5 is our choice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from spineclock.core.errors import GeometryError, UsageError
 from spineclock.core.geometry import resample_like
@@ -34,7 +36,7 @@ class Attention:
     cells: Volume
 
 
-def attention(net: AgeNet, prepared: Volume, scan: Volume) -> Attention:
+def attention(net: AgeNet, prepared: Volume, scan: Volume, *, age: Callable[[Tensor], Tensor] = torch.sum) -> Attention:
     """The Grad-CAM map of block 5: features weighted by their mean gradient, summed, negative parts set to 0.
 
     So it shows what speaks for a *higher* age, not what speaks for a lower one.
@@ -47,6 +49,9 @@ def attention(net: AgeNet, prepared: Volume, scan: Volume) -> Attention:
         The network's input with the affine that leads back to the patient.
     scan : Volume
         Whose grid the map is wanted on.
+    age : function
+        From the network's answer to the age, as :meth:`spineclock.nets.age_head.AgeHead.age_years`; where the answer is
+        the standardised age the map differs by a factor only.
 
     Raises
     ------
@@ -68,7 +73,7 @@ def attention(net: AgeNet, prepared: Volume, scan: Volume) -> Attention:
         features = net.blocks(x)  # 1 256 D/32 H/32 W/32
     with torch.inference_mode(False), torch.enable_grad():
         features.requires_grad_()
-        (gradient,) = torch.autograd.grad(net.head(features).sum(), features)
+        (gradient,) = torch.autograd.grad(age(net.head(features)).sum(), features)
         weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
         cam = torch.relu((weights * features).sum(dim=1))[0]
     cells = _cells(cam.detach().numpy(), prepared)

@@ -47,6 +47,8 @@ class AgeNet(nn.Module):
     ----------
     pool : "max" or "average"
         How the last feature maps become one value each.
+    outputs : int
+        Numbers a scan: one in the paper, as many as there are classes where ages are classes.
 
     Examples
     --------
@@ -55,29 +57,29 @@ class AgeNet(nn.Module):
     >>> sum(p.numel() for p in net.parameters())
     2950401
     >>> tuple(net(torch.zeros(2, 1, 16, 33, 19)).shape)
-    (2,)
+    (2, 1)
     """
 
-    def __init__(self, pool: Pool = "max") -> None:
+    def __init__(self, pool: Pool = "max", *, outputs: int = 1) -> None:
         super().__init__()
         widths = (1, *CHANNELS)
         self.blocks = nn.Sequential(*(Block(a, b) for a, b in itertools.pairwise(widths)))
         self.top = nn.Conv3d(CHANNELS[-1], TOP_CHANNELS, kernel_size=1)
         self.top_norm = nn.BatchNorm3d(TOP_CHANNELS)
         self.pool = nn.AdaptiveMaxPool3d(1) if pool == "max" else nn.AdaptiveAvgPool3d(1)
-        self.linear = nn.Linear(TOP_CHANNELS, 1)
+        self.linear = nn.Linear(TOP_CHANNELS, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Standardised ages, shape (N,), from volumes, shape (N, 1, D, H, W)."""
+        """Standardised ages, shape (N, outputs), from volumes, shape (N, 1, D, H, W)."""
         # N 1 32 640 256 → N 32 16 320 128 → N 64 8 160 64 → N 128 4 80 32 → N 256 2 40 16 → N 256 1 20 8
         return self.head(self.blocks(x))
 
     def head(self, x: Tensor) -> Tensor:
-        """Standardised ages, shape (N,), from block 5's features; where Grad-CAM cuts the network."""
+        """The same from block 5's features; where Grad-CAM cuts the network."""
         x = nn.functional.relu(self.top_norm(self.top(x)))  # N 64 1 20 8
         x = self.pool(x).flatten(1)  # N 64
-        age: Tensor = self.linear(x)  # N 1
-        return age.squeeze(1)
+        ages: Tensor = self.linear(x)  # N 1
+        return ages
 
 
 def layer_table(net: AgeNet | None = None) -> list[dict[str, str | int]]:

@@ -1,8 +1,8 @@
 """The age network of a training run: ``network.json`` beside ``weights.safetensors``.
 
-``network.json`` holds ``schema``, ``name``, ``statement``, ``pool``, ``age_mean_years``, ``age_sd_years`` (the target's
-standardisation), ``preparation`` (of the input), ``ages_years`` (youngest, oldest) and ``validation``
-(predicted and chronological age of each validation scan, for bias correction and interval).
+``network.json`` holds ``schema``, ``name``, ``statement``, ``network`` (its name), ``pool``, ``head`` (what its answer
+means, :class:`spineclock.nets.age_head.AgeHead`), ``preparation`` (of the input), ``ages_years`` (youngest, oldest) and
+``validation`` (predicted and chronological age of each validation scan, for bias correction and interval).
 """
 
 from __future__ import annotations
@@ -10,24 +10,26 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
+from torch import nn
 
 from spineclock.core.errors import InputError, UsageError
 from spineclock.core.volume import Array
-from spineclock.nets.dcnn import AgeNet
+from spineclock.nets.age_head import AgeHead
+from spineclock.nets.networks import NetworkName, network
 from spineclock.nets.weights import load_into
 
-SCHEMA = "spineclock.age-network/1"
+SCHEMA = "spineclock.age-network/2"
 KEYS = {
     "schema",
     "name",
     "statement",
+    "network",
     "pool",
-    "age_mean_years",
-    "age_sd_years",
+    "head",
     "preparation",
     "ages_years",
     "validation",
@@ -39,7 +41,13 @@ def _faults(about: dict[str, Any]) -> list[str]:
     faults = []
     if about["pool"] not in ("max", "average"):
         faults.append(f"pool is {about['pool']!r}, wanted max or average")
-    for key, shape in (("age_mean_years", ()), ("age_sd_years", ()), ("ages_years", (2,)), ("validation", (None, 2))):
+    if about["network"] not in get_args(NetworkName):
+        faults.append(f"network is {about['network']!r}, wanted one of {', '.join(get_args(NetworkName))}")
+    try:
+        AgeHead.from_dict(about["head"])
+    except (TypeError, UsageError) as error:
+        faults.append(f"head does not tell what the answer means ({error})")
+    for key, shape in (("ages_years", (2,)), ("validation", (None, 2))):
         try:
             values = np.array(about[key], dtype=float)
         except (TypeError, ValueError):
@@ -47,8 +55,9 @@ def _faults(about: dict[str, Any]) -> list[str]:
         fits = values.ndim == len(shape) and all(w in (None, n) for w, n in zip(shape, values.shape, strict=True))
         if not fits or not np.isfinite(values).all():
             faults.append(f"{key} does not hold {'pairs of ages' if shape == (None, 2) else 'ages'} in years")
-    if not isinstance(about["preparation"], dict):
-        faults.append("preparation is no table of settings")
+    grid = about["preparation"].get("shape") if isinstance(about["preparation"], dict) else None
+    if not (isinstance(grid, list) and len(grid) == 3 and all(type(n) is int and n > 0 for n in grid)):
+        faults.append("preparation does not tell the shape of the input")
     return faults
 
 
@@ -56,7 +65,8 @@ def _faults(about: dict[str, Any]) -> list[str]:
 class TrainedNetwork:
     """A trained age network with its description and the hash of its weights."""
 
-    net: AgeNet
+    net: nn.Module
+    head: AgeHead
     about: dict[str, Any]
     sha256: str
 
@@ -64,8 +74,7 @@ class TrainedNetwork:
         """The predicted age of one prepared volume, shape (D, H, W)."""
         x = torch.from_numpy(np.array(prepared, dtype=np.float32))[None, None]
         with torch.inference_mode():
-            standardised = float(self.net(x.to(next(self.net.parameters()).device)))
-        return float(self.about["age_mean_years"]) + float(self.about["age_sd_years"]) * standardised
+            return float(self.head.age_years(self.net(x.to(next(self.net.parameters()).device)))[0])
 
 
 def read_network(folder: Path, *, device: str = "cpu") -> TrainedNetwork:
@@ -94,6 +103,8 @@ def read_network(folder: Path, *, device: str = "cpu") -> TrainedNetwork:
         raise InputError(f"{described} lacks {', '.join(lacking) or 'the right schema'}", wanted=SCHEMA)
     if wrong := _faults(about):
         raise InputError(f"{described}: {'; '.join(wrong)}", wanted=SCHEMA, remedy="train the network again")
-    net = AgeNet(pool=about["pool"])
+    head = AgeHead.from_dict(about["head"])
+    i, j, k = about["preparation"]["shape"]
+    net = network(about["network"], outputs=head.outputs, shape=(i, j, k), pool=about["pool"])
     digest = load_into(net, folder / "weights.safetensors")
-    return TrainedNetwork(net.to(device).eval(), about, digest)
+    return TrainedNetwork(net.to(device).eval(), head, about, digest)

@@ -155,6 +155,7 @@ class MriAge:
     def _by_network(self, reading: Reading, network: TrainedNetwork) -> Reading:
         """The reading with the run's network as the age it stands for, and where the network looked."""
         from spineclock.explain.gradcam import attention
+        from spineclock.nets.dcnn import AgeNet
         from spineclock.prep.prepared import prepare
         from spineclock.stats.calibration import Calibration
 
@@ -169,7 +170,9 @@ class MriAge:
             components={"network": predicted, **(measured.components if measured else {})},
             contributions=measured.contributions if measured else (),
         )
-        heat = attention(network.net, prepared.volume, scan.volume).on_scan
+        if not isinstance(network.net, AgeNet):
+            return replace(reading, prediction=prediction)
+        heat = attention(network.net, prepared.volume, scan.volume, age=network.head.age_years).on_scan
         return replace(reading, prediction=prediction, heat=heat)
 
 

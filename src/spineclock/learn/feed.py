@@ -1,0 +1,197 @@
+"""What a network that reads whole scans is shown: batches in an order that a seed and the epoch alone decide."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from spineclock.core.errors import TableError
+from spineclock.prep.masking import Part
+
+Floats = npt.NDArray[np.float32]
+Ages = npt.NDArray[np.float64]
+T = TypeVar("T")
+
+
+class Inputs(Protocol):
+    """Prepared scans, wherever they are kept."""
+
+    def inputs(self, indices: Sequence[int], part: Part = "whole") -> Floats:
+        """The scans of these rows as a network reads them, shape (B, 1, D, H, W)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Scans with the ages of their people.
+
+    Parameters
+    ----------
+    scans : Inputs
+        Where the prepared scans are.
+    rows : sequence of int
+        Which of them.
+    ages_years : ndarray, one a row
+        At the scan.
+    """
+
+    scans: Inputs
+    rows: Sequence[int]
+    ages_years: Ages
+
+    def __post_init__(self) -> None:
+        if len(self.rows) != len(self.ages_years) or not np.isfinite(self.ages_years).all():
+            raise TableError(f"{len(self.rows)} scans with {int(np.isfinite(self.ages_years).sum())} known ages",
+                             wanted="an age for each scan")  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How pictures are changed before a network sees them, so that it does not learn them by heart."""
+
+    shift_voxels: int = 2
+    """The most they are moved along each axis, either way; what comes in is 0."""
+    mirror: bool = True
+    """Whether left and right change places in half of them."""
+
+    def __call__(self, x: Floats, rng: np.random.Generator) -> Floats:
+        """The batch, shape (B, 1, D, H, W), each scan changed in its own way.
+
+        >>> x = np.arange(8, dtype=np.float32).reshape(1, 1, 2, 2, 2)
+        >>> Changes(shift_voxels=0, mirror=False)(x, np.random.default_rng(0)) is x
+        True
+        """
+        if not (self.shift_voxels or self.mirror):
+            return x
+        changed = np.zeros_like(x)
+        for scan, into in zip(x[:, 0], changed[:, 0], strict=True):
+            by = rng.integers(-self.shift_voxels, self.shift_voxels + 1, 3)
+            if self.mirror and rng.random() < 0.5:
+                scan = scan[::-1]
+            to = tuple(slice(max(0, b), n + min(0, b)) for b, n in zip(by, scan.shape, strict=True))
+            of = tuple(slice(max(0, -b), n + min(0, -b)) for b, n in zip(by, scan.shape, strict=True))
+            into[to] = scan[of]
+        return changed
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one step learns from: volumes (B, 1, D, H, W) and ages in years (B,)."""
+
+    volumes: Tensor
+    ages_years: Tensor
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Epochs of batches.
+
+    Each epoch shows every scan once; the order depends on the seed and the epoch alone, the changes of a batch on
+    these and its place, so that a training that goes on from any step sees what an unbroken one would have seen.
+    A last batch that is not full is left out. Of several processes each reads its share of every batch.
+    """
+
+    examples: Examples
+    batch: int
+    seed: int
+    part: Part = "whole"
+    changes: Changes = Changes()
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def batches(self) -> int:
+        """How many an epoch has.
+
+        Raises
+        ------
+        TableError
+            If there are fewer scans than one batch takes.
+        """
+        if len(self.examples) < self.batch * self.world:
+            raise TableError(f"{len(self.examples)} scans to train on", wanted=f"at least {self.batch * self.world}",
+                             remedy="more scans, or a smaller batch_size")  # fmt: skip
+        return len(self.examples) // (self.batch * self.world)
+
+    def epoch(self, number: int, *, first: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from the one of index ``first`` on."""
+        size = self.batch * self.world
+        order = np.random.default_rng([self.seed, number]).permutation(len(self.examples))
+        for k in range(first, self.batches):
+            mine = order[k * size : (k + 1) * size][self.rank :: self.world]
+            rng = np.random.default_rng([self.seed, number, k, self.rank])
+            yield batch_of(self.examples, mine, self.part, lambda x, rng=rng: self.changes(x, rng))  # type: ignore[misc]
+
+
+def in_order(examples: Examples, batch: int, part: Part = "whole") -> Iterator[Batch]:
+    """All scans once, unchanged, in their own order."""
+    for first in range(0, len(examples), batch):
+        yield batch_of(examples, np.arange(first, min(first + batch, len(examples))), part)
+
+
+def batch_of(
+    examples: Examples, which: npt.NDArray[np.int64], part: Part, changed: Callable[[Floats], Floats] = lambda x: x
+) -> Batch:
+    """The scans of these places as tensors."""
+    x = changed(examples.scans.inputs([examples.rows[i] for i in which], part))
+    return Batch(torch.from_numpy(x), torch.from_numpy(examples.ages_years[which].astype(np.float32)))
+
+
+class ReadAhead(Generic[T]):
+    """What an iterator gives, read by a thread of its own while the reader works; ``waited_s`` counts idle seconds.
+
+    >>> list(ReadAhead(iter("abc"), ahead=2))
+    ['a', 'b', 'c']
+    """
+
+    def __init__(self, source: Iterator[T], *, ahead: int = 4) -> None:
+        self.waited_s = 0.0
+        self._queue: queue.Queue[tuple[T | None, BaseException | None, bool]] = queue.Queue(ahead)
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._read, args=(source,), daemon=True)
+        self._thread.start()
+
+    def _read(self, source: Iterator[T]) -> None:
+        try:
+            for item in source:
+                if not self._put((item, None, False)):
+                    return
+        except BaseException as error:  # handed to the reader, in whose thread it is raised again
+            self._put((None, error, True))
+            return
+        self._put((None, None, True))
+
+    def _put(self, item: tuple[T | None, BaseException | None, bool]) -> bool:
+        while not self._left.is_set():
+            try:
+                self._queue.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def __iter__(self) -> Iterator[T]:
+        try:
+            while True:
+                begun = time.perf_counter()
+                item, error, ended = self._queue.get()
+                self.waited_s += time.perf_counter() - begun
+                if error is not None:
+                    raise error
+                if ended:
+                    return
+                yield item  # type: ignore[misc]
+        finally:
+            self._left.set()

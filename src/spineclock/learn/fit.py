@@ -1,0 +1,262 @@
+"""The training loop of networks that read an age from a whole scan.
+
+Source: the spine-age paper's training (Adam, batch 2, learning rate lowered on a plateau with patience 5); what it does
+not state is our choice. Lightning Fabric places the network on one device or several and computes in mixed precision;
+the loop itself is all here.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spineclock.core.errors import SpineclockError
+from spineclock.learn import checkpoint as disk
+from spineclock.learn.feed import Ages, Batch, Examples, Feed, ReadAhead, in_order
+from spineclock.nets.age_head import AgeHead
+from spineclock.prep.masking import Part
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+JUDGED_AT_ONCE = 16
+"""Scans a batch where nothing is learned."""
+AGREED_EVERY = 50
+"""Steps after which several processes ask each other whether to stop."""
+
+
+class StoppedError(SpineclockError):
+    """The training was asked to stop, and has written its state."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long, how fast and until when a network learns."""
+
+    max_epochs: int = 100
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.0
+    plateau_patience: int = 5
+    """Epochs without a lower validation loss before the rate falls."""
+    plateau_factor: float = 0.1
+    stop_patience: int = 15
+    """Epochs without a lower validation loss before training ends."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to; a row of ``curves.csv``."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    validation_mae_years: float
+    learning_rate: float
+    seconds: float
+    idle_share: float
+    """Of the training's time, that spent waiting for data."""
+    minutes: float
+    """Since the training began, without the time it lay still."""
+
+
+@dataclass
+class Progress:
+    """How far a training is; all that is not in tensors."""
+
+    epoch: int = 0
+    batch: int = 0
+    """Of this epoch, done."""
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+    waited_s: float = 0.0
+    """Of this epoch."""
+    best: float = math.inf
+    best_epoch: int = -1
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def finished(self, schedule: Schedule) -> bool:
+        """Whether nothing is left to learn: all epochs done, or too many without getting better."""
+        return self.epoch >= schedule.max_epochs or self.epoch - 1 - self.best_epoch >= schedule.stop_patience
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A network with its best weights, in evaluation mode on the CPU, and how it got there."""
+
+    net: nn.Module
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A training of one network on one feed; :meth:`run` does it.
+
+    Parameters
+    ----------
+    net : module
+        (B, 1, D, H, W) → (B, outputs).
+    head : AgeHead
+        What its answer means.
+    feed, validation
+        What it learns from, and whom its rate and its end are judged by; no person in both.
+    schedule : Schedule
+    fabric : lightning.fabric.Fabric
+        Launched; places everything.
+    state : path, optional
+        Where the training's state is kept; a training whose state is there goes on from it. Repeated or resumed on one
+        CPU with as many threads, it gives the same weights to the bit.
+    save_every_s : float
+        Seconds between writings within an epoch.
+    stop : function
+        Asked after each step; True ends the training with :class:`StoppedError` once its state is written.
+    report : function
+        Told of each step (progress, batches of the epoch) and of each epoch.
+    """
+
+    net: nn.Module
+    head: AgeHead
+    feed: Feed
+    validation: Examples
+    schedule: Schedule
+    fabric: Fabric
+    state: Path | None = None
+    save_every_s: float = 120.0
+    stop: Callable[[], bool] = lambda: False
+    on_step: Callable[[Progress, int], None] = lambda progress, batches: None
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None
+
+    def run(self) -> Fitted:
+        """The network once validation loss has stopped falling, or after the last epoch."""
+        torch.manual_seed(self.schedule.seed)
+        plain = self.net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stubs lack it
+        optimiser = torch.optim.Adam(
+            plain.parameters(), self.schedule.learning_rate, weight_decay=self.schedule.weight_decay
+        )
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimiser, factor=self.schedule.plateau_factor, patience=self.schedule.plateau_patience
+        )
+        net, fast = self.fabric.setup(plain, optimiser)
+        parts = _Parts(plain, optimiser, plateau, copy.deepcopy(plain.state_dict()))
+        progress = self._restored(parts)
+        while not progress.finished(self.schedule):
+            self._train_epoch(net, fast, parts, progress)
+            self._close_epoch(net, parts, progress)
+            self._save(parts, progress)
+        plain.load_state_dict(parts.best)
+        return Fitted(plain.cpu().eval(), tuple(Epoch(**row) for row in progress.rows), progress.best_epoch)
+
+    def _train_epoch(self, net: nn.Module, optimiser: Any, parts: _Parts, progress: Progress) -> None:
+        net.train()
+        batches, saved = self.feed.batches, time.monotonic()
+        ahead = ReadAhead(self.feed.epoch(progress.epoch, first=progress.batch))
+        begun, waited = time.perf_counter(), 0.0
+        for batch in ahead:
+            # dropout depends on the step alone, so that a resumed training drops what an unbroken one would have
+            torch.manual_seed(self.schedule.seed * 1_000_003 + progress.epoch * batches + progress.batch)
+            loss = self.head.cost(net(self._placed(batch)), self.fabric.to_device(batch.ages_years))
+            optimiser.zero_grad()
+            self.fabric.backward(loss)
+            optimiser.step()
+            progress.loss_sum += loss.item()
+            progress.batch += 1
+            now = time.perf_counter()
+            progress.seconds += now - begun
+            progress.waited_s += ahead.waited_s - waited
+            begun, waited = now, ahead.waited_s
+            self.on_step(progress, batches)
+            stop = self._asked_to_stop(progress.batch)
+            if progress.batch < batches and (stop or time.monotonic() - saved > self.save_every_s):
+                self._save(parts, progress)
+                saved = time.monotonic()
+            if stop and progress.batch < batches:
+                raise StoppedError("stopped", wanted="time", remedy="--resume takes up from here")
+
+    def _close_epoch(self, net: nn.Module, parts: _Parts, progress: Progress) -> None:
+        """Judges the epoch, lowers the rate where it is time, and keeps the weights if they are the best so far."""
+        begun = time.perf_counter()
+        predicted, loss = judged(net, self.head, self.validation, part=self.feed.part, fabric=self.fabric)
+        # batch norm's statistics differ a little between processes: the first one's judgement counts
+        loss, mae = self.fabric.broadcast((loss, float(np.abs(predicted - self.validation.ages_years).mean())))
+        rate = float(parts.optimiser.param_groups[0]["lr"])
+        parts.plateau.step(loss)
+        if loss < progress.best:
+            progress.best, progress.best_epoch = loss, progress.epoch
+            parts.best = copy.deepcopy(parts.net.state_dict())
+        learning_s = progress.seconds
+        seconds = learning_s + time.perf_counter() - begun
+        minutes = (progress.rows[-1]["minutes"] if progress.rows else 0.0) + seconds / 60
+        row = Epoch(progress.epoch, progress.loss_sum / self.feed.batches, loss, mae, rate, seconds,
+                    progress.waited_s / learning_s, minutes)  # fmt: skip
+        progress.rows.append(asdict(row))
+        progress.epoch, progress.batch = progress.epoch + 1, 0
+        progress.loss_sum = progress.seconds = progress.waited_s = 0.0
+        self.on_epoch(row)
+
+    def _placed(self, batch: Batch) -> Tensor:
+        volumes: Tensor = self.fabric.to_device(batch.volumes)
+        return volumes.contiguous(memory_format=torch.channels_last_3d)
+
+    def _asked_to_stop(self, done: int) -> bool:
+        if self.fabric.world_size == 1:
+            return self.stop()
+        if done % AGREED_EVERY:
+            return False
+        return bool(self.fabric.all_reduce(torch.tensor(float(self.stop())), reduce_op="sum"))
+
+    def _save(self, parts: _Parts, progress: Progress) -> None:
+        if self.state is not None and self.fabric.is_global_zero:
+            disk.write(self.state, {**parts.state(), "progress": asdict(progress)})
+
+    def _restored(self, parts: _Parts) -> Progress:
+        if self.state is None or not self.state.is_file():
+            return Progress()
+        state = disk.read(self.state)
+        parts.restore(state)
+        return Progress(**state["progress"])
+
+
+@dataclass
+class _Parts:
+    """What of a training is tensors."""
+
+    net: nn.Module
+    optimiser: torch.optim.Optimizer
+    plateau: torch.optim.lr_scheduler.ReduceLROnPlateau
+    best: dict[str, Tensor]
+
+    def state(self) -> dict[str, Any]:
+        return {"net": self.net.state_dict(), "optimiser": self.optimiser.state_dict(),
+                "plateau": self.plateau.state_dict(), "best": self.best}  # fmt: skip
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.net.load_state_dict(state["net"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.plateau.load_state_dict(state["plateau"])
+        self.best = state["best"]
+
+
+def judged(
+    net: nn.Module, head: AgeHead, examples: Examples, *, part: Part = "whole", fabric: Fabric | None = None
+) -> tuple[Ages, float]:
+    """Predicted ages in years, in the examples' order, and the mean loss; nothing is learned."""
+    net.eval()
+    device = next(net.parameters()).device
+    answers, costs = [], []
+    with torch.inference_mode():
+        for batch in ReadAhead(in_order(examples, JUDGED_AT_ONCE, part)):
+            ages = batch.ages_years.to(device)
+            raw = net(batch.volumes.to(device).contiguous(memory_format=torch.channels_last_3d)).float()
+            answers.append(head.age_years(raw).cpu())
+            costs.append(float(head.cost(raw, ages)) * len(ages))
+    return torch.cat(answers).double().numpy(), sum(costs) / len(examples)

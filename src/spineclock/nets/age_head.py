@@ -1,0 +1,123 @@
+"""How an age is read from a network's last numbers, and what its training makes small."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from spineclock.core.errors import UsageError
+
+AgeLoss = Literal["mse", "smooth_l1", "soft_label", "mean_variance"]
+LABEL_SD_YEARS = 1.0
+"""Width of the soft labels (Peng et al., SFCN, Med Image Anal 2021)."""
+MEAN_WEIGHT, VARIANCE_WEIGHT = 0.2, 0.05
+"""λ₁ and λ₂ of the mean–variance loss, as VERTE-X-Aging sets them."""
+MARGIN_YEARS = 5
+"""Classes beyond the youngest and oldest training age, so that an estimate can lie outside them."""
+
+
+@dataclass(frozen=True)
+class AgeHead:
+    """What a spine-age network's answer means.
+
+    Parameters
+    ----------
+    loss : str
+        ``mse``: squared error of the standardised age (the paper's). ``smooth_l1``: absolute error, squared below one
+        year. ``soft_label``: Kullback–Leibler divergence from a normal distribution of 1 year round the age, over
+        classes of one year. ``mean_variance``: cross-entropy, with the error of the mean and the variance (Pan 2018).
+    mean_years, sd_years : float
+        Of the training ages: the first two losses work on ages standardised by them.
+    youngest, oldest : int
+        The classes of the last two losses, in whole years.
+
+    Examples
+    --------
+    >>> head = AgeHead("mse", 50.0, 10.0, 20, 80)
+    >>> head.age_years(torch.tensor([[0.0], [1.5]])).tolist(), head.outputs
+    ([50.0, 65.0], 1)
+    >>> AgeHead("soft_label", 50.0, 10.0, 20, 80).outputs
+    61
+    """
+
+    loss: AgeLoss
+    mean_years: float
+    sd_years: float
+    youngest: int
+    oldest: int
+
+    def __post_init__(self) -> None:
+        if self.loss not in get_args(AgeLoss):
+            raise UsageError(f"no loss is called {self.loss!r}", wanted=f"one of {', '.join(get_args(AgeLoss))}")
+        numbers = (self.mean_years, self.sd_years, self.youngest, self.oldest)
+        if not all(math.isfinite(n) for n in numbers) or self.sd_years <= 0 or self.youngest >= self.oldest:
+            raise UsageError(f"ages {self.mean_years} ± {self.sd_years} years, classes {self.youngest}–{self.oldest}",
+                             wanted="finite ages that differ from each other")  # fmt: skip
+
+    @classmethod
+    def of(cls, ages_years: Tensor, loss: AgeLoss) -> AgeHead:
+        """The head for a training set: standardised by its ages, classes a little beyond them.
+
+        Raises
+        ------
+        UsageError
+            If everyone is of one age.
+        """
+        ages = ages_years.double()
+        youngest = math.floor(float(ages.min())) - MARGIN_YEARS
+        oldest = math.ceil(float(ages.max())) + MARGIN_YEARS
+        return cls(loss, float(ages.mean()), float(ages.std(unbiased=False)), youngest, oldest)
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> AgeHead:
+        """The head that :meth:`as_dict` described; TypeError or UsageError where it describes none."""
+        return cls(**told)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain data, for ``network.json``."""
+        return asdict(self)
+
+    @property
+    def binned(self) -> bool:
+        """Whether the network answers with a distribution over whole years."""
+        return self.loss in ("soft_label", "mean_variance")
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a network must answer with."""
+        return self.oldest - self.youngest + 1 if self.binned else 1
+
+    def age_years(self, raw: Tensor) -> Tensor:
+        """Ages in years, shape (N,), from a network's answer, shape (N, outputs)."""
+        if not self.binned:
+            return raw[:, 0] * self.sd_years + self.mean_years
+        return (raw.softmax(1) * self._classes(raw)).sum(1)
+
+    def cost(self, raw: Tensor, ages_years: Tensor) -> Tensor:
+        """What training makes small, a mean over the batch; ``ages_years`` has shape (N,)."""
+        match self.loss:
+            case "mse":
+                return F.mse_loss(raw[:, 0], (ages_years - self.mean_years) / self.sd_years)
+            case "smooth_l1":  # over the standard deviation, so that gradients are of the squared error's size
+                return F.smooth_l1_loss(self.age_years(raw), ages_years, beta=1.0) / self.sd_years
+            case "soft_label":
+                away = (self._classes(raw) - ages_years[:, None]) / LABEL_SD_YEARS
+                return F.kl_div(raw.log_softmax(1), (-0.5 * away.square()).softmax(1), reduction="batchmean")
+            case "mean_variance":
+                return self._mean_variance(raw, ages_years)
+
+    def _mean_variance(self, raw: Tensor, ages_years: Tensor) -> Tensor:
+        mean = self.age_years(raw)
+        spread = (raw.softmax(1) * (self._classes(raw) - mean[:, None]).square()).sum(1)
+        nearest = (ages_years.round().long() - self.youngest).clamp(0, self.outputs - 1)
+        off = 0.5 * (mean - ages_years).square().mean()
+        return F.cross_entropy(raw, nearest) + MEAN_WEIGHT * off + VARIANCE_WEIGHT * spread.mean()
+
+    def _classes(self, raw: Tensor) -> Tensor:
+        return torch.arange(self.youngest, self.oldest + 1, device=raw.device, dtype=raw.dtype)

@@ -1,0 +1,195 @@
+"""The training loop: it learns, it repeats to the bit, and it goes on from any step as if it had not stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from spineclock.core.errors import InputError, TableError
+from spineclock.learn.feed import Changes, Examples, Feed, ReadAhead
+from spineclock.learn.fit import Fitted, Schedule, StoppedError, Training, judged
+from spineclock.nets.age_head import AgeHead
+from spineclock.nets.networks import network
+
+SHAPE = (16, 16, 16)
+
+
+class Held:
+    """Prepared scans in an array."""
+
+    def __init__(self, scans: np.ndarray) -> None:
+        self.scans = scans
+
+    def inputs(self, indices: Any, part: str = "whole") -> np.ndarray:
+        assert part == "whole"
+        return self.scans[list(indices)][:, None]
+
+
+def people(n: int, *, seed: int) -> Examples:
+    """Scans whose brightness in the middle tells the age."""
+    rng = np.random.default_rng(seed)
+    ages = rng.uniform(30, 80, n)
+    scans = rng.normal(0, 0.3, (n, *SHAPE)).astype(np.float32)
+    scans[:, 4:12, 4:12, 4:12] += ((ages - 55) / 15)[:, None, None, None]
+    return Examples(Held(scans), range(n), ages)
+
+
+def training(tmp_path: Path | None = None, *, epochs: int = 3, **changes: Any) -> Training:
+    from lightning.fabric import Fabric
+
+    learned, held_out = people(24, seed=1), people(8, seed=2)
+    head = AgeHead.of(torch.tensor(learned.ages_years), "mse")
+    torch.manual_seed(0)
+    told: dict[str, Any] = {
+        "net": network("table2", outputs=1, shape=SHAPE),
+        "head": head,
+        "feed": Feed(learned, 2, seed=0),
+        "validation": held_out,
+        "schedule": Schedule(max_epochs=epochs, learning_rate=1e-3),
+        "fabric": Fabric(accelerator="cpu", devices=1, precision="32-true"),
+        "state": None if tmp_path is None else tmp_path / "state.ckpt",
+    }
+    return Training(**{**told, **changes})
+
+
+def weights(fitted: Fitted) -> torch.Tensor:
+    return torch.cat([t.flatten().double() for t in fitted.net.state_dict().values()])
+
+
+def test_it_learns_what_the_pictures_tell() -> None:
+    fitted = training(epochs=12).run()
+    held_out = people(40, seed=3)
+    predicted, _ = judged(fitted.net, training().head, held_out)
+    guess = np.abs(held_out.ages_years - 55).mean()
+    assert np.abs(predicted - held_out.ages_years).mean() < 0.6 * guess
+    assert fitted.epochs[-1].train_loss < 0.75 * fitted.epochs[0].train_loss
+
+
+class Stop:
+    """Asks to stop after so many steps of this process."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("steps", [1, 5, 11, 12, 17, 23, 34])
+def test_stopped_anywhere_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, steps: int) -> None:
+    unbroken = training().run()
+    with pytest.raises(StoppedError):
+        training(tmp_path, stop=Stop(steps)).run()
+    resumed = training(tmp_path).run()
+    assert torch.equal(weights(unbroken), weights(resumed))
+    assert [replace(e, seconds=0, minutes=0, idle_share=0) for e in unbroken.epochs] == [
+        replace(e, seconds=0, minutes=0, idle_share=0) for e in resumed.epochs
+    ]
+
+
+def test_stopped_again_and_again_with_dropout_it_still_ends_the_same(tmp_path: Path) -> None:
+    def transformer() -> torch.nn.Module:
+        torch.manual_seed(0)
+        return network("transformer", outputs=1, shape=SHAPE)
+
+    unbroken = training(epochs=2, net=transformer()).run()
+    for _ in range(30):
+        try:
+            resumed = training(tmp_path, epochs=2, net=transformer(), stop=Stop(4)).run()
+        except StoppedError:
+            continue
+        break
+    assert torch.equal(weights(unbroken), weights(resumed))
+
+
+def test_the_rate_falls_on_a_plateau_also_across_a_stop(tmp_path: Path) -> None:
+    schedule = Schedule(max_epochs=5, learning_rate=1e-3, plateau_patience=0, stop_patience=99)
+    frozen = Schedule(**{**schedule.__dict__, "learning_rate": 0.0})
+    rates = [e.learning_rate for e in training(schedule=schedule).run().epochs]
+    assert rates == sorted(rates, reverse=True)
+    nothing_gained = training(tmp_path, schedule=frozen, stop=Stop(30))
+    with pytest.raises(StoppedError):
+        nothing_gained.run()
+    assert len(training(tmp_path, schedule=frozen).run().epochs) == 5
+
+
+def test_it_ends_when_validation_no_longer_improves_and_keeps_the_best() -> None:
+    fitted = training(schedule=Schedule(max_epochs=50, learning_rate=0.0, stop_patience=3)).run()
+    # weights never change, but batch norm's statistics settle, so the best epoch is not always the first
+    assert len(fitted.epochs) == fitted.best_epoch + 4
+    best = min(e.validation_loss for e in fitted.epochs)
+    assert fitted.epochs[fitted.best_epoch].validation_loss == best
+
+
+def test_the_best_epochs_weights_are_the_ones_handed_over() -> None:
+    told = training(epochs=6)
+    fitted = told.run()
+    _, loss = judged(fitted.net, told.head, told.validation)
+    assert loss == pytest.approx(fitted.epochs[fitted.best_epoch].validation_loss, rel=1e-5)
+
+
+def test_every_scan_is_shown_once_an_epoch_in_another_order_each_time() -> None:
+    scans = np.zeros((10, *SHAPE), np.float32) + np.arange(10, dtype=np.float32)[:, None, None, None]
+    feed = Feed(Examples(Held(scans), range(10), np.arange(10.0)), 2, seed=4, changes=Changes(0, mirror=False))
+    orders = [[float(a) for b in feed.epoch(k) for a in b.ages_years] for k in (0, 1, 0)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(10))
+    assert orders[0] == orders[2] != orders[1]
+    for batch in feed.epoch(0):
+        assert torch.equal(batch.volumes[:, 0, 0, 0, 0], batch.ages_years)
+    rest = [float(a) for b in feed.epoch(0, first=3) for a in b.ages_years]
+    assert rest == orders[0][6:]
+    shares = [
+        [float(a) for b in replace(feed, rank=r, world=2, batch=1).epoch(0) for a in b.ages_years] for r in (0, 1)
+    ]
+    assert [a for pair in zip(*shares, strict=True) for a in pair] == orders[0]
+
+
+def test_changed_scans_are_moved_and_mirrored_and_nothing_else() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 1, 8, 9, 10)).astype(np.float32)
+    changed = Changes(2)(x, np.random.default_rng(1))
+    seen = set()
+    for before, after in zip(x[:, 0], changed[:, 0], strict=True):
+        found = []
+        for mirrored in (False, True):
+            picture = np.pad(before[::-1] if mirrored else before, 2)
+            for i in range(5):
+                for j in range(5):
+                    for k in range(5):
+                        if np.array_equal(picture[i : i + 8, j : j + 9, k : k + 10], after):
+                            found.append((mirrored, i, j, k))
+        assert len(found) == 1
+        seen.add(found[0])
+    assert {s[0] for s in seen} == {False, True}
+    assert all({s[axis] for s in seen} == set(range(5)) for axis in (1, 2, 3))
+
+
+def test_what_goes_wrong_while_reading_ahead_is_raised_where_it_is_read() -> None:
+    def broken() -> Any:
+        yield 1
+        raise OSError("the disk went away")
+
+    ahead = iter(ReadAhead(broken()))
+    assert next(ahead) == 1
+    with pytest.raises(OSError, match="the disk went away"):
+        next(ahead)
+
+
+def test_too_few_scans_or_unknown_ages_are_refused() -> None:
+    with pytest.raises(TableError, match="1 scans to train on; wanted: at least 2"):
+        _ = Feed(people(1, seed=0), 2, seed=0).batches
+    with pytest.raises(TableError, match="wanted: an age for each scan"):
+        Examples(Held(np.zeros((2, *SHAPE))), range(2), np.array([50.0, np.nan]))
+
+
+def test_a_damaged_state_is_refused_in_words(tmp_path: Path) -> None:
+    training(tmp_path, epochs=1).run()
+    state = tmp_path / "state.ckpt"
+    state.write_bytes(state.read_bytes()[:5000])
+    with pytest.raises(InputError, match="cannot be read as a training's state"):
+        training(tmp_path, epochs=1).run()
