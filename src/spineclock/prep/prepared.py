@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from spineclock.core.errors import RefusedError
 from spineclock.core.geometry import require_same_grid
 from spineclock.core.volume import Array, Mask, Volume
 from spineclock.prep.grid import on_grid
-from spineclock.prep.intensity import standardised
-from spineclock.prep.masking import Part, dilated, union
+from spineclock.prep.intensity import Scale, standardised
+from spineclock.prep.masking import PARTS, Part, bit, dilated, nothing_of, parts_of
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,59 @@ class Prepared:
         return self.volume.affine
 
 
+@dataclass(frozen=True, eq=False)
+class Variants:
+    """A scan from which the network's input of every part follows; all on the fixed grid.
+
+    Attributes
+    ----------
+    image : Volume, float32
+        Grey values in the whole spine's standard deviations from its mean, *not* clipped; 0 outside its margin.
+    labels : Mask
+        The label map with all it holds, spine or not.
+    margins : Mask, uint8
+        A bit for each part whose margin a voxel lies in (:func:`spineclock.prep.masking.bit`).
+    scales : mapping of part to Scale
+        How the part's input follows from ``image``, for the parts that are in view.
+    kept_share : mapping of part to float
+        As in :class:`Prepared`, for the same parts.
+    missing : mapping of part to str
+        Why the other parts have no input.
+    """
+
+    image: Volume
+    labels: Mask
+    margins: Mask
+    scales: Mapping[Part, Scale]
+    kept_share: Mapping[Part, float]
+    missing: Mapping[Part, str]
+
+    def input(self, part: Part = "whole") -> Array:
+        """What :func:`prepare` gives for the part, float32.
+
+        Raises
+        ------
+        RefusedError
+            If the part is not in view.
+        """
+        if part not in self.scales:
+            raise RefusedError(self.missing[part])
+        inside = self.margins.array & bit(part) != 0
+        out = np.zeros(inside.shape, dtype=np.float32)
+        out[inside] = self.scales[part].standard(self.image.array[inside])
+        return out
+
+
 def prepare(volume: Volume, mask: Mask, how: Preparation | None = None) -> Prepared:
     """The scan as the age network reads it.
 
-    Union of the labels → dilated → zero outside → resampled → cut or filled to a fixed size round the centre of the
-    scan → clipped and standardised inside the dilated mask. The answer does not depend on the axis order the scan is
-    stored in, nor on a factor on its grey values.
+    Union of the labels → dilated → both resampled → cut or filled to a fixed size round the centre of the scan → zero
+    outside → clipped and standardised inside the dilated mask. The answer does not depend on the axis order the scan
+    is stored in, nor on a factor on its grey values.
+
+    The paper sets to zero first and resamples then, which blends voxels at the margin's edge with zeros; their
+    grey values would be neither the patient's nor nothing. Here they are the patient's, and the inputs of all parts can
+    be had from one image on the grid (:func:`variants`).
 
     Parameters
     ----------
@@ -96,11 +145,79 @@ def prepare(volume: Volume, mask: Mask, how: Preparation | None = None) -> Prepa
     ((16, 128, 64), (4.0, 1.0, 1.0), True)
     """
     how = how or Preparation()
-    require_same_grid(volume, mask, what="the scan and its label map")
-    margin = dilated(union(mask, how.part), how.margin_mm)
-    kept = volume.with_array(np.where(margin.array != 0, volume.array, 0).astype(np.float32))
-    inside = on_grid(margin, spacing_mm=how.spacing_mm, shape=how.shape)
-    image = on_grid(kept, spacing_mm=how.spacing_mm, shape=how.shape)
+    margins, on_scan = _margins(volume, mask, how)
+    if not (on_scan.array & bit(how.part)).any():
+        raise nothing_of(how.part, mask)
+    inside = margins.with_array((margins.array & bit(how.part) != 0).astype(np.uint8))
+    image = _image(volume, how)
     array = standardised(image.array, inside.array != 0, percentiles=how.percentiles)
-    volumes_mm3 = [np.count_nonzero(m.array) * m.voxel_mm3 for m in (inside, margin)]
-    return Prepared(image.with_array(array), inside, min(1.0, volumes_mm3[0] / volumes_mm3[1]), how)
+    return Prepared(image.with_array(array), inside, _kept_share(margins, on_scan, how.part), how)
+
+
+def variants(volume: Volume, mask: Mask, how: Preparation | None = None) -> Variants:
+    """The scan prepared for every part at once; ``how.part`` is of no account.
+
+    A part that the label map holds nothing of, or that has no contrast, is left out with the reason.
+
+    Raises
+    ------
+    GeometryError
+        If scan and label map do not share a grid.
+    RefusedError
+        If the whole spine cannot be prepared.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> scan = Volume(rng.normal(100, 10, (8, 60, 80)), np.diag([4.0, 1.0, 1.0, 1.0]))
+    >>> labels = np.zeros((8, 60, 80), dtype=np.int16)
+    >>> labels[3:5, 20:40, 30:50] = 22  # L3
+    >>> v = variants(scan, Mask(labels, scan.affine), Preparation(shape=(16, 128, 64)))
+    >>> sorted(v.scales), sorted(v.missing)
+    (['lumbar', 'whole'], ['cervical', 'thoracic'])
+    """
+    how = how or Preparation()
+    margins, on_scan = _margins(volume, mask, how)
+    image = _image(volume, how)
+    scales: dict[Part, Scale] = {}
+    missing: dict[Part, str] = {}
+    for part in PARTS:
+        try:
+            if not (on_scan.array & bit(part)).any():
+                raise nothing_of(part, mask)
+            scales[part] = Scale.of(image.array[margins.array & bit(part) != 0], how.percentiles)
+        except RefusedError as error:
+            if part == "whole":
+                raise
+            missing[part] = str(error).rstrip(".")
+    whole = scales["whole"]
+    standard = np.zeros(image.shape, dtype=np.float32)
+    inside = margins.array & bit("whole") != 0
+    standard[inside] = (image.array[inside].astype(np.float64) - whole.mean) / whole.sd
+    return Variants(
+        image.with_array(standard),
+        on_grid(mask, spacing_mm=how.spacing_mm, shape=how.shape),
+        margins,
+        {part: scale.seen_from(whole) for part, scale in scales.items()},
+        {part: _kept_share(margins, on_scan, part) for part in scales},
+        missing,
+    )
+
+
+def _margins(volume: Volume, mask: Mask, how: Preparation) -> tuple[Mask, Mask]:
+    """The margins of all parts, a bit for each, on the fixed grid and on the scan's."""
+    require_same_grid(volume, mask, what="the scan and its label map")
+    on_scan = dilated(parts_of(mask), how.margin_mm)
+    return on_grid(on_scan, spacing_mm=how.spacing_mm, shape=how.shape), on_scan
+
+
+def _image(volume: Volume, how: Preparation) -> Volume:
+    """The scan on the fixed grid, float32."""
+    exact = volume.with_array(volume.array.astype(np.float32, copy=False))  # whole numbers would stay whole
+    return on_grid(exact, spacing_mm=how.spacing_mm, shape=how.shape)
+
+
+def _kept_share(on_grid_: Mask, on_scan: Mask, part: Part) -> float:
+    """Volume of a part's margin on the grid, of its whole volume."""
+    mm3 = [np.count_nonzero(m.array & bit(part)) * m.voxel_mm3 for m in (on_grid_, on_scan)]
+    return min(1.0, mm3[0] / mm3[1])
