@@ -98,6 +98,60 @@ def read_cohort(path: Path) -> Cohort:
         ) from error
 
 
+@dataclass(frozen=True)
+class ScanFile:
+    """Where a scan of a cohort lies, as its row tells: the scan, and a label map in some numbering where one is given.
+
+    ``path`` is a file or folder; None where the row names none.
+    """
+
+    scan_id: str
+    path: Path | None
+    mask: Path | None = None
+    mask_scheme: str = ""
+
+
+def scan_files(path: Path) -> tuple[ScanFile, ...]:
+    """The scans of a cohort table, or of a folder's participants.tsv, in its order and each once.
+
+    Columns: ``scan_id`` and ``path``, and where label maps were made elsewhere ``mask`` and ``mask_scheme``. Relative
+    paths begin at the table's folder, with either kind of slash. Whether anything lies there is not looked at.
+
+    Raises
+    ------
+    TableError
+        If the file is no table, lacks these columns, names one scan twice with different files, or gives a label map
+        without its numbering.
+    """
+    if path.is_dir():
+        path = path / "participants.tsv"
+    table = read_table(path)
+    if missing := [name for name in ("scan_id", "path") if name not in table]:
+        raise TableError(f"{path.name} has the columns {', '.join(map(str, table.columns))}",
+                         wanted="scan_id and path", remedy=f"add {' and '.join(missing)}")  # fmt: skip
+    texts = {
+        name: table[name].astype("string").fillna("").str.strip() if name in table else [""] * len(table)
+        for name in ("scan_id", "path", "mask", "mask_scheme")
+    }
+    found: dict[str, ScanFile] = {}
+    for number, (scan_id, where, mask, scheme) in enumerate(zip(*texts.values(), strict=True), start=1):
+        if not scan_id:
+            raise TableError(f"{path.name}: no scan_id in data row {number}", wanted="a name for each scan")
+        if mask and not scheme:
+            raise TableError(f"{path.name}: the label map {mask} of scan {scan_id} came without its numbering",
+                             wanted="a column mask_scheme", remedy="name who made it, such as spider")  # fmt: skip
+        one = ScanFile(scan_id, _located(where, path.parent), _located(mask, path.parent), scheme if mask else "")
+        if found.setdefault(scan_id, one) != one:
+            raise TableError(f"{path.name}: scan {scan_id} has rows with different files", wanted="one of each",
+                             remedy="give each scan a scan_id of its own")  # fmt: skip
+    return tuple(found.values())
+
+
+def _located(text: str, folder: Path) -> Path | None:
+    """A path of a table's cell; None where it is empty."""
+    return folder / PureWindowsPath(text).as_posix() if text else None  # which knows both kinds of slash
+
+
 def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else repr(value)
 

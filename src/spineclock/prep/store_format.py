@@ -198,7 +198,7 @@ def unpacked(chunk: bytes, out: Array) -> Array:
 
 
 def _codec() -> Any:
-    from numcodecs import Zstd  # type: ignore[import-untyped]  # it comes with Zarr
+    from numcodecs import Zstd  # which Zarr itself packs with
 
     return Zstd(level=LEVEL, checksum=True)
 

@@ -202,6 +202,110 @@ class PhantomMriSettings(Settings):
         return self
 
 
+class PrepareSettings(Settings):
+    """What ``spineclock prepare`` can be told; three numbers are left–right, superior–inferior, anterior–posterior.
+
+    Raises
+    ------
+    UsageError
+        If two settings contradict each other.
+
+    Examples
+    --------
+    >>> told = PrepareSettings(spacing_mm="8,5,4", shape=(16, 128, 64))
+    >>> told.spacing, told.grid_shape, told.limits
+    ((8.0, 5.0, 4.0), (16, 128, 64), (0.5, 99.5))
+    """
+
+    spacing_mm: str = Field("4,1,1", description="millimetres between samples along each axis, such as 4,1,1")
+    shape: str = Field("32,640,256", description="samples along each axis, at least 16, such as 32,640,256")
+    margin_mm: float = Field(10.0, ge=0, le=200, description="how far round the label map the image is kept")
+    percentiles: str = Field("0.5,99.5", description="limits to which grey values are clipped, such as 0.5,99.5")
+    dtype: Literal["float16", "uint8"] = Field("float16", description="how grey values are held")
+    workers: int = Field(2, ge=1, le=512, description="processes that prepare scans side by side")
+    threads: int = Field(1, ge=1, description="processor threads of the segmentation network in each of them")
+    engine: Engine = Field("auto", description="what runs it; auto takes the quicker of equal answers")
+    max_bytes: int = Field(LARGEST_BYTES, ge=10**6, description="a scan that would need more memory is refused")
+    verify: bool = Field(False, description="compare each kept scan's checksum, and prepare damaged ones again")
+    resume: bool = Field(False, description="keep the scans that are in the store, and add the others")
+    overwrite: bool = Field(False, description="replace an earlier store")
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Millimetres between samples along each axis."""
+        i, j, k = map(float, self.spacing_mm.split(","))
+        return i, j, k
+
+    @property
+    def grid_shape(self) -> tuple[int, int, int]:
+        """Samples along each axis."""
+        i, j, k = map(int, self.shape.split(","))
+        return i, j, k
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Percentiles to which grey values are clipped."""
+        low, high = map(float, self.percentiles.split(","))
+        return low, high
+
+    @field_validator("margin_mm", "workers", "threads", "max_bytes", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: object) -> object:
+        if isinstance(value, bool):  # which pydantic would read as 1 or 0
+            raise ValueError("wanted a number")
+        return value
+
+    @field_validator("spacing_mm", "shape", "percentiles", mode="before")
+    @classmethod
+    def _one_text(cls, value: object) -> object:
+        if isinstance(value, list | tuple):
+            value = ",".join(str(v) for v in value)
+        return "".join(value.split()) if isinstance(value, str) else value
+
+    @field_validator("spacing_mm")
+    @classmethod
+    def _three_spacings(cls, value: str) -> str:
+        found = _numbers(value)
+        if len(found) != 3 or not all(0.05 <= mm <= 100 for mm in found):
+            raise ValueError("wanted three numbers of millimetres, 0.05 to 100, with commas between them")
+        return value
+
+    @field_validator("shape")
+    @classmethod
+    def _three_counts(cls, value: str) -> str:
+        value = value.replace("x", ",")
+        found = _numbers(value)
+        if len(found) != 3 or not all(n % 1 == 0 and 16 <= n <= 4096 for n in found):
+            raise ValueError("wanted three whole numbers, 16 to 4096, with commas between them")
+        return ",".join(f"{n:.0f}" for n in found)
+
+    @field_validator("percentiles")
+    @classmethod
+    def _two_percentiles(cls, value: str) -> str:
+        found = _numbers(value)
+        if len(found) != 2 or not 0 <= found[0] < found[1] <= 100:
+            raise ValueError("wanted two rising numbers, 0 to 100, with a comma between them")
+        return value
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        if self.resume and self.overwrite:
+            raise UsageError(
+                "both resume and overwrite are set",
+                wanted="one of the two",
+                remedy="resume keeps the store and adds to it; overwrite replaces it",
+            )
+        return self
+
+
+def _numbers(text: str) -> list[float]:
+    """The numbers of a text with commas between them; none where one of them is no number."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        return []
+
+
 S = TypeVar("S", bound=Settings)
 
 
