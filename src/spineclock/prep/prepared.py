@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,16 @@ class Preparation:
     """Left–right, superior–inferior, anterior–posterior."""
     percentiles: tuple[float, float] = (0.5, 99.5)
     """Limits to which grey values inside the margin are clipped."""
+
+    @classmethod
+    def told(cls, told: Mapping[str, Any]) -> Preparation:
+        """From the same values as JSON holds them; TypeError where a name is none of these.
+
+        >>> Preparation.told({"shape": [16, 128, 64]}).shape
+        (16, 128, 64)
+        """
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in told.items()}
+        return cls(**values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,4 +231,4 @@ def _image(volume: Volume, how: Preparation) -> Volume:
 def _kept_share(on_grid_: Mask, on_scan: Mask, part: Part) -> float:
     """Volume of a part's margin on the grid, of its whole volume."""
     mm3 = [np.count_nonzero(m.array & bit(part)) * m.voxel_mm3 for m in (on_grid_, on_scan)]
-    return min(1.0, mm3[0] / mm3[1])
+    return min(1.0, float(mm3[0] / mm3[1]))

@@ -21,11 +21,10 @@ from spineclock.run.config import PhantomMriSettings
 from spineclock.run.outputs import command, plain, versions
 from spineclock.run.phantom_cohort import made_by, people_told, put, ready, tables
 from spineclock.run.phantom_scans import Job, Rendered, finished_bytes, render
+from spineclock.run.progress import size, with_bar
 from spineclock.run.side_by_side import side_by_side
 
 log = logging.getLogger(__name__)
-TOLD_EVERY = 0.05
-"""Share of the scans after which a run that nobody watches says how far it is."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,11 @@ def _jobs(
     )
     for some in drawn:
         for person, sex in zip(traits_of(some, world=settings.world), some.table["sex"], strict=True):
-            size = finished_bytes(out, person.scan_id, settings.format) if settings.resume else None
-            if size is None:
+            there = finished_bytes(out, person.scan_id, settings.format) if settings.resume else None
+            if there is None:
                 yield Job(person, sex, request, settings.seed, out, settings.format, scanner.acquire)
             else:
-                kept(size)
+                kept(there)
 
 
 def _say(out: Path, told: dict[str, Any], *, finished: bool) -> None:
@@ -123,7 +122,7 @@ def _scans(drawn: Iterable[People], settings: PhantomMriSettings, *, out: Path, 
         rows.writerow(("input", "stage", "reason"))
         jobs = _jobs(drawn, settings, out, kept)
         with closing(side_by_side(render, jobs, workers=settings.workers)) as ended:
-            for one in _with_bar(ended, total, lambda: counts[1]):
+            for one in with_bar(ended, total, lambda: counts[1]):
                 if one.problem:
                     failures.append(replace(one, trace=""))
                     rows.writerow((one.scan_id, "scan", one.problem))
@@ -148,47 +147,8 @@ def _end(out: Path, tally: Tally, settings: PhantomMriSettings, told: dict[str, 
           f"seed {settings.seed})")  # fmt: skip
     pace = f", {per_scan:.2g} s a scan with {settings.workers} at a time" if per_scan is not None else ""
     kept = f"{tally.kept:,} kept, " if tally.kept else ""
-    print(f"{kept}{tally.made:,} made in {tally.seconds:,.0f} s{pace}; {_size(tally.size_bytes)} on disk")
+    print(f"{kept}{tally.made:,} made in {tally.seconds:,.0f} s{pace}; {size(tally.size_bytes)} on disk")
     if tally.failures:
         first = tally.failures[0]
         print(f"{len(tally.failures):,} could not be made (failures.csv), such as {first.scan_id}: {first.problem}; "
               "--resume tries them again", file=sys.stderr)  # fmt: skip
-
-
-def _size(count: float) -> str:
-    """Bytes in words.
-
-    >>> _size(53_400_000)
-    '53.4 MB'
-    """
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.1f} GB"
-
-
-def _with_bar(ended: Iterable[Rendered], total: int, kept: Callable[[], int]) -> Iterator[Rendered]:
-    """The scans as they end, and on standard error the time left: a bar on a terminal, else a line now and then."""
-    if sys.stderr.isatty():
-        yield from _on_terminal(ended, total, kept)
-        return
-    begun, told, step = time.monotonic(), 0, max(20, int(total * TOLD_EVERY))
-    for count, one in enumerate(ended, start=1):
-        yield one
-        if count - told >= step:
-            told = count
-            left = (time.monotonic() - begun) / count * (total - kept() - count)
-            print(f"{count + kept():,} of {total:,} scans, {left / 60:,.0f} minutes left", file=sys.stderr)
-
-
-def _on_terminal(ended: Iterable[Rendered], total: int, kept: Callable[[], int]) -> Iterator[Rendered]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("scans"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("scans", total=total)
-        for count, one in enumerate(ended, start=1):
-            yield one
-            bar.update(task, completed=count + kept())

@@ -1,0 +1,192 @@
+"""One scan of a cohort into its row of a store: read, outlined, prepared, written; in whatever process."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from spineclock import recipes
+from spineclock.core.errors import RefusedError, SpineclockError
+from spineclock.core.geometry import require_same_grid
+from spineclock.core.recipe import Accepts, Engine
+from spineclock.core.records import Quality, Scan
+from spineclock.core.volume import Mask
+from spineclock.ingest.find import reason
+from spineclock.ingest.names import stem
+from spineclock.ingest.nifti import read_mask
+from spineclock.ingest.series import load
+from spineclock.prep.prepared import variants
+from spineclock.prep.store_format import About, Entry
+from spineclock.prep.store_write import write_scan
+from spineclock.run.listing import the_one
+
+if TYPE_CHECKING:
+    from spineclock.segment.network import Scorer
+
+RECIPE = "mri-age"
+"""Whose scans are read."""
+OWN = "spineclock"
+"""The numbering of label maps that lie beside their scans, as `spineclock phantom mri` and `segment` write them."""
+Stage = Literal["ingest", "segment", "prepare"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Where a scan's label map comes from: a file in some numbering, or the packaged network."""
+
+    file: Path | None
+    scheme: str = OWN
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scan to be prepared: which files, into which row of which store, and what is told of its source."""
+
+    scan_id: str
+    path: Path
+    labels: Labels
+    source: Mapping[str, Any]
+    row: int
+    out: Path
+    about: About
+    engine: Engine
+    threads: int
+    max_bytes: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one scan ended: its entry in the store's index, or at what stage and why there is none."""
+
+    scan_id: str
+    input: str
+    entry: Entry | None = None
+    stage: Stage = "ingest"
+    problem: str = ""
+    trace: str = ""
+
+
+def prepared(job: Job) -> Ended:
+    """Prepares one scan and writes it into its row; whatever is wrong with it is that scan's failure alone.
+
+    Raises
+    ------
+    OSError
+        If the store cannot be written, which would befall every other scan too.
+    """
+    stage: Stage = "ingest"
+    try:
+        scan = _read(job)
+        stage = "segment"
+        labels = _outlined(scan, job)
+        stage = "prepare"
+        made = variants(scan.volume, labels, job.about.how)
+    except (SpineclockError, OSError) as error:
+        return Ended(job.scan_id, str(job.path), stage=stage, problem=reason(error))
+    except Exception as error:  # one scan never stops a batch
+        told = f"{type(error).__name__}: {error}"
+        return Ended(job.scan_id, str(job.path), stage=stage, problem=told, trace=traceback.format_exc())
+    entry = write_scan(job.out, job.row, made, job.about, scan_id=job.scan_id, source=job.source)
+    return Ended(job.scan_id, str(job.path), entry)
+
+
+def labels_of(path: Path, mask: Path | None, scheme: str) -> Labels:
+    """Where a scan's label map comes from: the one told, else one beside it (``…_dseg.nii.gz``), else the network."""
+    if mask is not None:
+        return Labels(mask, scheme)
+    name = stem(path.name)
+    beside = (path.with_name(f"{name}_dseg{ending}") for ending in (".nii.gz", ".nii"))
+    return Labels(next((file for file in beside if file.is_file()), None))
+
+
+def source_of(path: Path, labels: Labels, *, network: str) -> dict[str, Any] | None:
+    """What tells whether a scan's files are those it was prepared from: name, bytes, and time of the last change.
+
+    None where the scan's own files are not there. ``network`` is the checksum of the weights that outline a scan
+    without a label map. A copy that keeps its time counts as the same file; one that does not is prepared again.
+    """
+    told = _fingerprint(path)
+    if told is None:
+        return None
+    if labels.file is None:
+        return {**told, "labels": {"network": network}}
+    return {**told, "labels": {**(_fingerprint(labels.file) or {}), "scheme": labels.scheme}}
+
+
+def _fingerprint(path: Path) -> dict[str, Any] | None:
+    try:
+        found = [file.stat() for file in _files(path)] if path.is_dir() else [path.stat()]
+    except OSError:
+        return None
+    if not found:
+        return None
+    return {
+        "file": path.name,
+        "files": len(found),
+        "bytes": sum(one.st_size for one in found),
+        "modified_ns": max(one.st_mtime_ns for one in found),
+    }
+
+
+def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(Path(entry.path))
+            else:
+                yield entry
+
+
+def _read(job: Job) -> Scan:
+    """The one scan at the job's path that the recipe reads."""
+    from spineclock.segment.legible import header_quality
+
+    with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:  # archives are unpacked there
+        scan = load(the_one(job.path, _accepts(), scratch=Path(scratch)), max_bytes=job.max_bytes)
+    quality = header_quality(scan)
+    if quality.verdict == "refused":
+        raise RefusedError("; ".join(quality.reasons))
+    return scan
+
+
+@lru_cache(maxsize=1)
+def _accepts() -> Accepts:
+    return recipes.get(RECIPE).accepts
+
+
+def _outlined(scan: Scan, job: Job) -> Mask:
+    """The scan's label map in the spineclock numbering: as it stands in its file, or from the network."""
+    if job.labels.file is None:
+        return _by_network(scan, _scorer(job.engine, job.threads))
+    from spineclock.segment.schemes import to_spineclock
+
+    mask = read_mask(job.labels.file, max_bytes=job.max_bytes)
+    require_same_grid(scan.volume, mask, what=f"the scan and {job.labels.file.name}")
+    return to_spineclock(mask, job.labels.scheme)
+
+
+def _by_network(scan: Scan, scorer: Scorer) -> Mask:
+    from spineclock.recipes.mri_age import outline
+    from spineclock.segment.legible import spine_quality
+
+    found = outline(scan, scorer)
+    quality = spine_quality(found, scan, Quality())
+    if quality.verdict == "refused":
+        raise RefusedError("; ".join(quality.reasons))
+    return found.labels
+
+
+@lru_cache(maxsize=1)
+def _scorer(engine: Engine, threads: int) -> Scorer:
+    """The packaged network, loaded by the first scan of a process that needs it."""
+    from spineclock.nets.weights import packaged
+    from spineclock.recipes.mri_age import SEGMENTER
+    from spineclock.segment.engine import scorer
+
+    return scorer(packaged(SEGMENTER), engine=engine, threads=threads)
