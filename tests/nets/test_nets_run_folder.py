@@ -16,7 +16,7 @@ from spineclock.nets.run_folder import SCHEMA, read_network
 from spineclock.nets.weights import save, sha256
 
 ABOUT: dict[str, Any] = {
-    "schema": SCHEMA, "name": "dcnn-test", "statement": "untrained", "network": "table2",
+    "schema": SCHEMA, "name": "dcnn-test", "statement": "untrained", "network": "table2", "simulated": True,
     "pool": "average", "head": {"loss": "mse", "mean_years": 50.0, "sd_years": 12.0, "youngest": 15, "oldest": 85},
     "preparation": {"shape": [16, 128, 64]}, "ages_years": [20, 80],
     "validation": [[40.0, 30.0], [60.0, 70.0]],

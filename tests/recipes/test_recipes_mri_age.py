@@ -60,6 +60,7 @@ def run(tmp_path_factory) -> Path:
     save(AgeNet(), folder / "weights.safetensors")
     about = {
         "schema": SCHEMA, "name": "dcnn-untrained", "statement": "Untrained.", "pool": "max", "network": "table2",
+        "simulated": True,
         "head": {"loss": "mse", "mean_years": 50.0, "sd_years": 10.0, "youngest": 15, "oldest": 85},
         "ages_years": [20, 80], "validation": VALIDATION,
         "preparation": {"shape": [16, 128, 64], "spacing_mm": [4.0, 2.4, 2.4]},

@@ -318,7 +318,7 @@ def test_the_network_of_a_run_answers_beside_the_measurements(phantom, phantom_f
     digest = save(AgeNet(), tmp_path / "run" / "weights.safetensors")
     about = {
         "schema": SCHEMA, "name": "dcnn-untrained", "statement": "Untrained; shows only that it runs.", "pool": "max",
-        "network": "table2", "ages_years": [20, 80],
+        "network": "table2", "simulated": True, "ages_years": [20, 80],
         "head": {"loss": "mse", "mean_years": 50.0, "sd_years": 10.0, "youngest": 15, "oldest": 85},
         "validation": [[0.5 * a + 20, a] for a in range(20, 80, 3)],
         "preparation": {"shape": [16, 128, 64], "spacing_mm": [4.0, 2.4, 2.4]},

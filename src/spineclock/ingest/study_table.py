@@ -85,7 +85,7 @@ def read_study(predictions: Path, *, cohort: Path, findings: Path | None = None)
         _checked(table, cohort.name),
         None if findings is None else read_findings(findings),
         left_out,
-        _simulated(cohort),
+        simulated(cohort),
     )
 
 
@@ -187,8 +187,8 @@ def _yes_or_no(table: pd.DataFrame, name: str) -> pd.Series:
     return text.map(words).astype("boolean")
 
 
-def _simulated(cohort: Path) -> str:
-    """The sentence that a phantom's folder says of itself."""
+def simulated(cohort: Path) -> str:
+    """The sentence that a phantom's folder says of itself; empty for a cohort of real people."""
     try:
         told = json.loads((cohort / "phantom.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

@@ -1,8 +1,9 @@
 """The age network of a training run: ``network.json`` beside ``weights.safetensors``.
 
-``network.json`` holds ``schema``, ``name``, ``statement``, ``network`` (its name), ``pool``, ``head`` (what its answer
-means, :class:`spineclock.nets.age_head.AgeHead`), ``preparation`` (of the input), ``ages_years`` (youngest, oldest) and
-``validation`` (predicted and chronological age of each validation scan, for bias correction and interval).
+``network.json`` holds ``schema``, ``name``, ``statement``, ``network`` (its name), ``pool``, ``simulated`` (whether it
+has seen made-up people only), ``head`` (what its answer means, :class:`spineclock.nets.age_head.AgeHead`),
+``preparation`` (of the input), ``ages_years`` (youngest, oldest) and ``validation`` (predicted and chronological age of
+each validation scan, for bias correction and interval).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ KEYS = {
     "statement",
     "network",
     "pool",
+    "simulated",
     "head",
     "preparation",
     "ages_years",

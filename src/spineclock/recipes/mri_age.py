@@ -160,6 +160,9 @@ class MriAge:
         from spineclock.stats.calibration import Calibration
 
         scan, mask = reading.scan, _mask_of(reading)
+        if network.about["simulated"]:
+            reason = "the network has seen simulated people only"
+            reading = replace(reading, quality=reading.quality.with_reason("check", reason))
         prepared = prepare(scan.volume, mask, _preparation(network))
         predicted = network.age_years(prepared.array)
         calibration = Calibration.fit(network.about["validation"], coverage=self.coverage)
@@ -180,9 +183,8 @@ def _preparation(network: TrainedNetwork) -> Preparation:
     """How the network's input is prepared, as its run says."""
     from spineclock.prep.prepared import Preparation
 
-    told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.about["preparation"].items()}
     try:
-        how = Preparation(**told)
+        how = Preparation.told(network.about["preparation"])
         fits = len(how.shape) == len(how.spacing_mm) == 3 and min(how.shape) >= 16 and min(how.spacing_mm) > 0
     except TypeError as error:
         raise InputError(f"the network's preparation cannot be used ({error})", remedy="train it again") from error

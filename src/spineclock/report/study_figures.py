@@ -51,7 +51,7 @@ def corrections(
         r2,
         strict=True,
     ):
-        _cloud(axes, y, values)
+        cloud(axes, y, values)
         span = np.array([y.min(), y.max()])
         slope, start = np.polyfit(y, values, 1)
         axes.plot(span, span, color=INK, lw=0.9, ls="--", label="equal")
@@ -173,7 +173,8 @@ def _colours(n: int) -> list[str]:
     return [YOUNGER, OLDER] if n == 2 else [YOUNGER, QUIET, OLDER, ACCENT][:n]
 
 
-def _cloud(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
+def cloud(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """Draws pairs as dots, or as density where there are more than :data:`MANY`."""
     if len(x) > MANY:
         axes.hexbin(x, y, gridsize=48, mincnt=1, cmap="Blues", bins="log", linewidths=0.1, edgecolors=GRID)
     else:

@@ -1,0 +1,56 @@
+"""Pictures of a training: how it went, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from spineclock.report.ink import ACCENT, INK, NEUTRAL, OLDER, YOUNGER, blank, plain_axes
+from spineclock.report.study_figures import cloud
+
+
+def learning(curves: pd.DataFrame) -> Figure:
+    """Loss of training and validation people and the validation error, epoch by epoch; the epoch kept is marked."""
+    figure = blank(8.6, 3.2)
+    losses, errors = figure.subplots(1, 2)
+    epoch = curves["epoch"] + 1
+    kept = int(curves["validation_loss"].to_numpy().argmin())
+    for name, colour in (("train_loss", NEUTRAL), ("validation_loss", ACCENT)):
+        losses.plot(
+            epoch, curves[name], color=colour, lw=1.6, label=name.replace("_loss", "").replace("train", "training")
+        )
+    losses.set_ylabel("loss")
+    losses.set_yscale("log")
+    losses.legend(frameon=False, fontsize=8)
+    errors.plot(epoch, curves["validation_mae_years"], color=ACCENT, lw=1.6)
+    errors.plot(epoch[kept], curves["validation_mae_years"][kept], "o", color=OLDER, ms=6)
+    errors.annotate(f"kept: {curves['validation_mae_years'][kept]:.2f} years", (0.97, 0.95), ha="right", va="top",
+                    xycoords="axes fraction", fontsize=9, color=INK)  # fmt: skip
+    errors.set_ylabel("validation MAE, years")
+    errors.set_ylim(0, None)
+    falls = np.flatnonzero(np.diff(curves["learning_rate"]) < 0) + 1
+    for axes in (losses, errors):
+        for fall in falls:
+            axes.axvline(epoch[fall] - 0.5, color=YOUNGER, lw=0.8, dashes=(2, 3))
+        axes.set_xlabel("epoch" + (" (dashed: the learning rate falls)" if len(falls) else ""))
+        plain_axes(axes, grid="y")
+    return figure
+
+
+def predicted(sets: Mapping[str, pd.DataFrame]) -> Figure:
+    """Predicted against chronological age in each set, with the line of identity."""
+    figure = blank(3.4 * len(sets) + 0.3, 3.5)
+    every = figure.subplots(1, len(sets), squeeze=False, sharex=True, sharey=True)[0]
+    for axes, (name, table) in zip(every, sets.items(), strict=True):
+        age, told = (table[f"{c}_years"].to_numpy(dtype=float) for c in ("age", "predicted_age"))
+        ends = [np.floor(min(age.min(), told.min()) / 10) * 10, np.ceil(max(age.max(), told.max()) / 10) * 10]
+        cloud(axes, age, told)
+        axes.plot(ends, ends, color=NEUTRAL, lw=1, dashes=(4, 3))
+        axes.set_title(f"{name} ({len(table):,} scans)", loc="left", fontsize=10, color=INK)
+        axes.set_xlabel("chronological age, years")
+        plain_axes(axes, grid="both")
+    every[0].set_ylabel("predicted age, years")
+    return figure

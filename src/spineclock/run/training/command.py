@@ -1,0 +1,205 @@
+"""``spineclock train``: a cohort and its prepared scans in, a run's folder out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spineclock import recipes
+from spineclock.core.errors import TableError, UsageError
+from spineclock.core.recipe import Age
+from spineclock.run.outputs import command, plain, write_text
+from spineclock.run.training import device, folder
+from spineclock.run.training.held import examples, in_view
+from spineclock.run.training.sets import Sets, people_of, sets
+from spineclock.run.training.settings import MAY_DIFFER, TrainSettings
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+    from spineclock.learn.fit import Fitted, Training
+    from spineclock.prep.store import PreparedStore
+
+log = logging.getLogger(__name__)
+DONE = 0
+
+
+def train(recipe: str, cohort: Path, settings: TrainSettings | None = None, *, out: Path, quiet: bool = False) -> int:
+    """Trains a recipe's network on a cohort, evaluates it on the test people, and writes the run's folder.
+
+    Ctrl-C, or the SIGTERM a cluster sends, ends it after the step it is at; ``resume`` goes on from there and comes to
+    the same weights. Returns the exit status.
+
+    Raises
+    ------
+    UsageError
+        If there is no such recipe, it learns something else than an age, or ``out`` holds another run.
+    TableError
+        If the cohort has too few people, or a person in two splits.
+    StoppedError
+        If it was stopped; what is done is kept.
+    """
+    settings, begun = settings or TrainSettings(), datetime.now(UTC)
+    asked = _asked(recipe, cohort, settings)
+    if settings.resume and folder.finished(out, asked):
+        print(f"{out} is finished: nothing is left to do")
+        return DONE
+    store_path = _prepared(cohort, settings, out=out, asked=asked)
+    device.keep_big_buffers()
+    fabric = device.fabric(settings.device, devices=settings.devices, precision=settings.precision)
+    _set_threads(settings)
+    from spineclock.prep.store import PreparedStore
+
+    store = PreparedStore.open(store_path)
+    people = people_of(cohort, normals=settings.normals)
+    told = sets(people[in_view(people, store, settings.part)].reset_index(drop=True), settings)
+    _require_all(people, told, store_path)
+    fitted = _fitted(told, store, settings, fabric, out=out, quiet=quiet)
+    if fabric.is_global_zero:
+        run = folder.Run(recipe, cohort, settings, told, store, begun, device.resolved(settings.device), asked)
+        folder.write(out, run, fitted)
+    return DONE
+
+
+def _asked(recipe: str, cohort: Path, settings: TrainSettings) -> dict[str, Any]:
+    """What a run's results follow from, as plain data; a folder that says something else of it is not taken up."""
+    if not isinstance(recipes.get(recipe).outcome, Age):
+        raise UsageError(f"{recipe} does not learn an age", wanted="a recipe whose outcome is an age")
+    if not cohort.exists():
+        raise UsageError(f"{cohort} does not exist", wanted="a table of people, or a folder with participants.tsv")
+    chosen = settings.model_dump(mode="json", exclude=set(MAY_DIFFER))
+    return {"recipe": recipe, "settings": chosen}
+
+
+def _prepared(cohort: Path, settings: TrainSettings, *, out: Path, asked: dict[str, Any]) -> Path:
+    """The folder made ready, and the store of prepared scans, made here where none is given."""
+    _ready(out, settings, asked)
+    if settings.store is not None:
+        return settings.store
+    from spineclock.run.config import PrepareSettings
+    from spineclock.run.prepare import prepare_cohort
+
+    prepare_cohort(cohort, PrepareSettings(resume=True), out=out / "prepared")
+    return out / "prepared"
+
+
+def _ready(out: Path, settings: TrainSettings, asked: dict[str, Any]) -> None:
+    """Makes the run's folder, or takes up the one that is there."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", wanted="a folder for the run")
+    there = folder.begun(out)
+    if there is not None and settings.resume:
+        folder.require_same(out, there, asked)
+        return
+    if there is not None and not settings.overwrite:
+        raise UsageError(f"{out} holds a run", wanted="an empty folder",
+                         remedy="--resume goes on with it, --overwrite replaces it")  # fmt: skip
+    folder.clear(out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / folder.BEGUN, json.dumps(plain({**asked, "command": command()}), indent=2) + "\n")
+
+
+def _set_threads(settings: TrainSettings) -> None:
+    if settings.threads is not None:
+        import torch
+
+        torch.set_num_threads(settings.threads)
+
+
+def _require_all(people: Any, told: Sets, store: Path) -> None:
+    lacking = len(people) - len(told.table)
+    if lacking:
+        log.warning("%d of %d scans are not in %s, or the part is not in view there", lacking, len(people), store)
+        print(f"{lacking:,} of {len(people):,} scans of the cohort are not in {store}, or lack the part")
+
+
+def _fitted(
+    told: Sets, store: PreparedStore, settings: TrainSettings, fabric: Fabric, *, out: Path, quiet: bool
+) -> Fitted:
+    from spineclock.run.training.shown import Shown
+
+    with (
+        _asked_to_stop() as stop,
+        Shown(max_epochs=settings.max_epochs, quiet=quiet or not fabric.is_global_zero) as shown,
+        folder.logs(out) if fabric.is_global_zero else folder.no_logs() as logged,
+    ):
+
+        def epoch(row: Any) -> None:
+            shown.epoch(row)
+            logged(row)
+
+        training = _training(told, store, settings, fabric, _Watch(out / folder.STATE, stop, shown.step, epoch))
+        return training.run()
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """What looks on while a network learns."""
+
+    state: Path
+    stop: Callable[[], bool]
+    on_step: Callable[[Any, int], None]
+    on_epoch: Callable[[Any], None]
+
+
+def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric: Fabric, watch: _Watch) -> Training:
+    import torch
+
+    from spineclock.learn.feed import Changes, Feed
+    from spineclock.learn.fit import Schedule, Training
+    from spineclock.nets.age_head import AgeHead
+    from spineclock.nets.networks import network
+
+    learned, held_out = (
+        examples(told.of(name), store, memory_gb=settings.memory_gb) for name in ("train", "validation")
+    )
+    if float(np.ptp(learned.ages_years)) == 0:
+        raise TableError(f"all {len(learned)} scans to train on are of one age", wanted="people of different ages")
+    head = AgeHead.of(torch.tensor(learned.ages_years), settings.loss)
+    torch.manual_seed(settings.seed)
+    net = network(settings.network, outputs=head.outputs, shape=store.how.shape, pool=settings.pool)
+    changes = Changes(settings.shift_voxels, mirror=settings.mirror)
+    feed = Feed(learned, settings.batch_size, settings.seed, settings.part, changes, fabric.global_rank,
+                fabric.world_size)  # fmt: skip
+    schedule = Schedule(
+        settings.max_epochs,
+        settings.learning_rate,
+        settings.weight_decay,
+        settings.plateau_patience,
+        settings.plateau_factor,
+        settings.stop_patience,
+        settings.seed,
+    )
+    return Training(net, head, feed, held_out, schedule, fabric, watch.state, 60 * settings.save_minutes, watch.stop,
+                    watch.on_step, watch.on_epoch)  # fmt: skip
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or SIGTERM came; the second Ctrl-C ends the program at once."""
+    came = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield came.is_set
+        return
+
+    def note(number: int, frame: object) -> None:
+        if came.is_set():
+            raise KeyboardInterrupt
+        came.set()
+
+    earlier = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came.is_set
+    finally:
+        for s, handler in earlier.items():
+            signal.signal(s, handler)

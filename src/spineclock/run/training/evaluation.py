@@ -1,0 +1,145 @@
+"""``spineclock evaluate``: a trained network on people of another cohort."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spineclock.core.errors import TableError, UsageError
+from spineclock.ingest.study_table import simulated
+from spineclock.nets.run_folder import read_network
+from spineclock.prep.prepared import Preparation
+from spineclock.prep.store import PreparedStore
+from spineclock.run.outputs import command, plain, require_room, versions, write_text
+from spineclock.run.tables import markdown
+from spineclock.run.training import device
+from spineclock.run.training.answers import answers
+from spineclock.run.training.errors import error_card
+from spineclock.run.training.held import examples, in_view
+from spineclock.run.training.sets import people_of
+from spineclock.run.training.settings import EvaluateSettings
+from spineclock.stats.accuracy import AgeAccuracy
+
+MEMORY_GB = 8.0
+"""Prepared scans are held in memory up to this size, else read ahead."""
+COVERAGE = 0.9
+
+
+def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, *, out: Path) -> int:
+    """Ages every scan of a cohort by a run's network and says how far off it is; the exit status.
+
+    Leaves predictions.csv (for ``spineclock study``), accuracy.csv (with bootstrap intervals by person), errors.csv (by
+    age, sex and site), evaluation.md, ages.png and run.json. Correction and interval are the run's own. People the
+    network was trained or validated on are left out, by their person_id.
+
+    Raises
+    ------
+    UsageError
+        If ``out`` holds an evaluation, or the store was prepared otherwise than the network's own scans.
+    InputError
+        If the run's folder holds no network.
+    TableError
+        If no scan is left.
+    """
+    settings, begun = settings or EvaluateSettings(), datetime.now(UTC)
+    require_room(out, mark="evaluation.md", what="an earlier evaluation", overwrite=settings.overwrite)
+    trained = read_network(run, device=device.resolved(settings.device))
+    how = Preparation.told(trained.about["preparation"])
+    out.mkdir(parents=True, exist_ok=True)
+    store = PreparedStore.open(_prepared(cohort, how, settings, out))
+    _require_same(store, how)
+    people = people_of(cohort, normals=settings.normals)
+    known = _learned_from(run)
+    table = people[in_view(people, store, how.part) & ~people["person_id"].isin(known)].reset_index(drop=True)
+    if table.empty:
+        raise TableError(
+            f"no scan of {cohort} is left to evaluate",
+            wanted="prepared scans of people with an age, whom the network has not seen",
+        )
+    from spineclock.learn.fit import judged
+
+    if settings.threads is not None:
+        import torch
+
+        torch.set_num_threads(settings.threads)
+    predicted, _ = judged(trained.net, trained.head, examples(table, store, memory_gb=MEMORY_GB), part=how.part)
+    said, caution = answers(table.assign(set="test"), predicted, trained.about["validation"], coverage=COVERAGE,
+                            model=trained.about["name"])  # fmt: skip
+    _write(out, said, settings)
+    statement = " ".join(s for s in (trained.about["statement"], simulated(cohort)) if s)
+    left = len(people) - len(table)
+    write_text(out / "run.json", json.dumps(plain({
+        "schema": "spineclock.evaluation/1", "command": command(), "statement": statement,
+        "begun": begun.isoformat(timespec="seconds"), "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(), "settings": settings.model_dump(mode="json"), "model": trained.about["name"],
+        "weights_sha256": trained.sha256, "cohort": cohort.name, "scans": len(said), "left_out": left,
+        "caution": caution,
+    }), indent=2, ensure_ascii=False) + "\n")  # fmt: skip
+    write_text(out / "evaluation.md", _page(said, out, statement=statement, cohort=cohort, left_out=left))
+    everyone = error_card(said).iloc[0]
+    print(f"{len(said):,} scans, MAE {everyone['mae_years']:.2f} years ({everyone['corrected_mae_years']:.2f} "
+          f"corrected), R² {everyone['r2']:.3f}; {left:,} left out\n{statement}")  # fmt: skip
+    print(f"See {out / 'evaluation.md'}")
+    return 0
+
+
+def _prepared(cohort: Path, how: Preparation, settings: EvaluateSettings, out: Path) -> Path:
+    if settings.store is not None:
+        return settings.store
+    from spineclock.run.config import PrepareSettings, configure
+    from spineclock.run.prepare import prepare_cohort
+
+    grid = {name: value for name, value in vars(how).items() if name != "part"}
+    told = configure(PrepareSettings, flags={**grid, "workers": settings.workers, "resume": True}).settings
+    prepare_cohort(cohort, told, out=out / "prepared")
+    return out / "prepared"
+
+
+def _require_same(store: PreparedStore, how: Preparation) -> None:
+    """A network reads scans prepared as those it learned from, and no others."""
+    is_ = vars(store.how)
+    other = [f"{k} {is_[k]}, not {v}" for k, v in vars(how).items() if k != "part" and is_[k] != v]
+    if other:
+        raise UsageError(f"the store was prepared with {'; '.join(other)}", wanted="the network's own preparation",
+                         remedy="leave --store out, and the scans are prepared as the network needs them")  # fmt: skip
+
+
+def _learned_from(run: Path) -> set[str]:
+    """People the network was trained on or judged by."""
+    path = run / "split.csv"
+    if not path.is_file():
+        return set()
+    split = pd.read_csv(path, dtype={"person_id": str, "set": str})
+    return set(split.loc[split["set"].isin(["train", "validation"]), "person_id"])
+
+
+def _write(out: Path, said: pd.DataFrame, settings: EvaluateSettings) -> None:
+    from spineclock.report import ink
+    from spineclock.report.training_figures import predicted
+
+    said.to_csv(out / "predictions.csv", index=False, float_format="%.4f")
+    error_card(said).to_csv(out / "errors.csv", index=False, float_format="%.4f")
+    if said["person_id"].nunique() >= 3:
+        accuracy = AgeAccuracy(split="set", resamples=settings.resamples, seed=settings.seed)(said)
+        accuracy.to_csv(out / "accuracy.csv", index=False, float_format="%.6g")
+    (out / "ages.png").write_bytes(ink.png(predicted({"evaluated": said})))
+
+
+def _page(said: pd.DataFrame, out: Path, *, statement: str, cohort: Path, left_out: int) -> str:
+    errors = error_card(said)
+    shown = errors[~errors["group"].str.contains("site ")]
+    lines = [f"# {said['model'].iloc[0]} on {cohort.name}", "", f"**{statement}**", "",
+             f"{len(said):,} scans of {said['person_id'].nunique():,} people; {left_out:,} scans of the cohort are "
+             "left out (not prepared, or of people the network has seen).", ""]  # fmt: skip
+    if (out / "accuracy.csv").is_file():
+        accuracy = pd.read_csv(out / "accuracy.csv")
+        lines += [f"* {sentence}" for sentence in accuracy["sentence"]] + [""]
+    spread = float(np.std(said["age_years"]))
+    lines += [markdown(shown), "", f"Chronological age: SD {spread:.1f} years. R² is 1 − SSE/SST. The interval "
+              "covers the chronological age of people typical for their age.", "",
+              "![Predicted ages](ages.png)", ""]  # fmt: skip
+    return "\n".join(lines)

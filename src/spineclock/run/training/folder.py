@@ -1,0 +1,235 @@
+"""The folder of a training run: all that a later person needs to use the network, to judge it, and to go on with it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from spineclock.core.errors import UsageError
+from spineclock.ingest.study_table import simulated
+from spineclock.nets.run_folder import SCHEMA, read_network
+from spineclock.prep.store import PreparedStore
+from spineclock.run.outputs import command, plain, versions, write_text
+from spineclock.run.training.answers import Answers, answers
+from spineclock.run.training.card import Facts, model_card
+from spineclock.run.training.errors import error_card
+from spineclock.run.training.held import examples
+from spineclock.run.training.sets import Sets
+from spineclock.run.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from spineclock.learn.fit import Epoch, Fitted
+
+BEGUN = "training.json"
+"""Written first: what the run was asked to be."""
+STATE, DONE = "state.ckpt", "run.json"
+"""The training's state, while it is not done; and what is written last."""
+OURS = (BEGUN, DONE, "config.toml", STATE, "curves.csv", "split.csv", "weights.safetensors",
+        "network.json", "predictions.csv", "errors.csv", "MODEL_CARD.md", "curves.png", "ages.png")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a run was, beside its network."""
+
+    recipe: str
+    cohort: Path
+    settings: TrainSettings
+    sets: Sets
+    store: PreparedStore
+    begun: datetime
+    device: str
+    asked: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Of the model, such as ``mri-age-table2-whole-85``."""
+        learned = len(self.sets.of("train"))
+        return f"{self.recipe}-{self.settings.network}-{self.settings.part}-{learned}"
+
+    @property
+    def statement(self) -> str:
+        """What must be said beside each of its answers."""
+        learned = self.sets.of("train")
+        youngest, oldest = learned["age_years"].min(), learned["age_years"].max()
+        whose = "simulated scans, of no real person" if simulated(self.cohort) else "scans"
+        people = learned["person_id"].nunique()
+        return (f"Research model: trained on {len(learned):,} {whose} ({people:,} people, ages {youngest:.0f} to "
+                f"{oldest:.0f}). Not a medical device; not for decisions about a patient.")  # fmt: skip
+
+
+def begun(out: Path) -> dict[str, Any] | None:
+    """What the run in a folder was asked to be; None where there is none."""
+    try:
+        told = json.loads((out / BEGUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def finished(out: Path, asked: dict[str, Any]) -> bool:
+    """Whether the folder holds this very run, done."""
+    there = begun(out)
+    if there is None or not (out / DONE).is_file():
+        return False
+    require_same(out, there, asked)
+    return True
+
+
+def require_same(out: Path, there: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Refuses to go on with a run that was asked to be another.
+
+    Raises
+    ------
+    UsageError
+        If so.
+    """
+    wanted = plain(asked)
+    other = [k for k, v in wanted["settings"].items() if there.get("settings", {}).get(k) != v]
+    other += [k for k in wanted if k != "settings" and there.get(k) != wanted[k]]
+    if other:
+        raise UsageError(
+            f"the run in {out} was trained with another {', '.join(other)}",
+            wanted="the same settings",
+            remedy="call it as before, or name another folder",
+        )
+
+
+def clear(out: Path) -> None:
+    """Removes what an earlier run left; what else lies there stays, prepared scans too."""
+    for name in OURS:
+        (out / name).unlink(missing_ok=True)
+    shutil.rmtree(out / "tensorboard", ignore_errors=True)
+
+
+@contextmanager
+def logs(out: Path) -> Iterator[Callable[[Epoch], None]]:
+    """Writes each epoch to TensorBoard as it ends; ``curves.csv`` is written with all of them."""
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    with SummaryWriter(out / "tensorboard") as writer:
+
+        def log(row: Epoch) -> None:
+            for name, value in asdict(row).items():
+                if name != "epoch":
+                    writer.add_scalar(name, value, row.epoch)
+            _append(out / "curves.csv", row)
+
+        yield log
+
+
+@contextmanager
+def no_logs() -> Iterator[Callable[[Epoch], None]]:
+    """For processes that only help: nothing is written."""
+    yield lambda row: None
+
+
+def _append(path: Path, row: Epoch) -> None:
+    new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        if new:
+            rows.writerow([f.name for f in fields(row)])
+        rows.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in asdict(row).values()])
+
+
+def write(out: Path, run: Run, fitted: Fitted) -> None:
+    """Writes the finished run: weights first, then what they say of everybody, then cards and pictures."""
+    curves = pd.DataFrame([asdict(e) for e in fitted.epochs])
+    curves.to_csv(out / "curves.csv", index=False, float_format="%.6g")
+    run.sets.table.to_csv(out / "split.csv", index=False, float_format="%.6g")
+    digest = _write_network(out, run, fitted)
+    said, caution = _answers(out, run)
+    said.to_csv(out / "predictions.csv", index=False, float_format="%.4f")
+    test = said[said["set"] == "test"]
+    errors = error_card(test) if len(test) else error_card(said[said["set"] == "validation"])
+    errors.to_csv(out / "errors.csv", index=False, float_format="%.4f")
+    facts = Facts(run.name, run.statement, run.recipe, run.cohort.name, bool(simulated(run.cohort)),
+                  run.settings.model_dump(mode="json"), plain(asdict(run.store.how)), run.sets.table, errors,
+                  "test" if len(test) else "validation", digest, caution, len(fitted.epochs),
+                  fitted.best_epoch + 1)  # fmt: skip
+    write_text(out / "MODEL_CARD.md", model_card(facts))
+    _draw(out, curves, said)
+    (out / "config.toml").write_text(_toml(run.settings), encoding="utf-8")
+    write_text(out / DONE, json.dumps(plain({
+        "schema": "spineclock.training-run/1", "command": command(), "statement": run.statement,
+        "begun": run.begun.isoformat(timespec="seconds"), "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "training_minutes": fitted.epochs[-1].minutes, "versions": versions(), "device": run.device,
+        **run.asked, "store": {"scans": len(run.store), "dtype": run.store.dtype, **asdict(run.store.how)},
+        "scans": run.sets.table["set"].value_counts().to_dict(), "weights_sha256": digest, "caution": caution,
+        "best_epoch": fitted.best_epoch, "epochs": len(fitted.epochs),
+    }), indent=2, ensure_ascii=False) + "\n")  # fmt: skip
+    (out / STATE).unlink(missing_ok=True)
+    _say(out, errors, "test" if len(test) else "validation", caution)
+
+
+def _write_network(out: Path, run: Run, fitted: Fitted) -> str:
+    """Weights and description; the validation people's ages are what the written half-precision weights say."""
+    import torch
+
+    from spineclock.learn.fit import judged
+    from spineclock.nets.age_head import AgeHead
+    from spineclock.nets.weights import load_into, save
+
+    learned = run.sets.of("train")["age_years"].to_numpy(dtype=np.float64)
+    head = AgeHead.of(torch.tensor(learned), run.settings.loss)
+    digest = save(fitted.net, out / "weights.safetensors", {"name": run.name, "statement": run.statement})
+    load_into(fitted.net, out / "weights.safetensors")
+    held_out = run.sets.of("validation")
+    held = examples(held_out, run.store, memory_gb=run.settings.memory_gb)
+    predicted, _ = judged(fitted.net.to(run.device), head, held, part=run.settings.part)
+    about = {
+        "schema": SCHEMA, "name": run.name, "statement": run.statement, "network": run.settings.network,
+        "pool": run.settings.pool, "simulated": bool(simulated(run.cohort)), "head": head.as_dict(),
+        "preparation": {**asdict(run.store.how), "part": run.settings.part},
+        "ages_years": [float(learned.min()), float(learned.max())],
+        "validation": np.column_stack([predicted, held_out["age_years"]]).round(4).tolist(),
+    }  # fmt: skip
+    write_text(out / "network.json", json.dumps(about, indent=2) + "\n")
+    return digest
+
+
+def _answers(out: Path, run: Run) -> Answers:
+    """What the written network says of everyone it did not learn from."""
+    from spineclock.learn.fit import judged
+
+    trained = read_network(out, device=run.device)
+    table = run.sets.table[run.sets.table["set"].isin(["validation", "test"])].reset_index(drop=True)
+    held = examples(table, run.store, memory_gb=run.settings.memory_gb)
+    predicted, _ = judged(trained.net, trained.head, held, part=run.settings.part)
+    return answers(table, predicted, trained.about["validation"], coverage=run.settings.interval_coverage,
+                   model=run.name)  # fmt: skip
+
+
+def _draw(out: Path, curves: pd.DataFrame, said: pd.DataFrame) -> None:
+    from spineclock.report import ink
+    from spineclock.report.training_figures import learning, predicted
+
+    (out / "curves.png").write_bytes(ink.png(learning(curves)))
+    shown = {name: said[said["set"] == name] for name in ("validation", "test") if (said["set"] == name).any()}
+    (out / "ages.png").write_bytes(ink.png(predicted(shown)))
+
+
+def _toml(settings: TrainSettings) -> str:
+    from spineclock.run.config import Configuration
+
+    return Configuration(settings, dict.fromkeys(type(settings).model_fields, "this run")).as_toml()
+
+
+def _say(out: Path, errors: pd.DataFrame, who: str, caution: str) -> None:
+    everyone = errors.iloc[0]
+    print(f"{who}: {everyone['scans']:,} scans, MAE {everyone['mae_years']:.2f} years "
+          f"({everyone['corrected_mae_years']:.2f} corrected), R² {everyone['r2']:.3f}")  # fmt: skip
+    if caution:
+        print(f"caution: no correction and no interval: {caution}")
+    print(f"Model card: {out / 'MODEL_CARD.md'}")

@@ -1,0 +1,127 @@
+"""Who trains, validates and tests: people, never scans, and which of their scans count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spineclock.core.errors import TableError
+from spineclock.ingest.cohort import read_cohort, read_table
+from spineclock.learn.split import SPLITS, Split
+from spineclock.run.training.settings import TrainSettings
+
+KEPT = ("person_id", "scan_id", "age_years", "sex", "site", "scanner")
+"""Columns of a cohort that a run goes by."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """A row a scan.
+
+    ``split``: of the person. ``set``: train and validation, what the network learns from and is judged by; test, every
+    scan of the test people; unused, scans of training and validation people that do not count (not age-typical, beyond
+    the number asked for, the part not in view).
+    """
+
+    table: pd.DataFrame
+
+    def of(self, name: str) -> pd.DataFrame:
+        """The scans of a set."""
+        return self.table[self.table["set"] == name]
+
+
+def people_of(cohort: Path, *, normals: Path | None = None) -> pd.DataFrame:
+    """The cohort's scans with age, a row each; ``normal`` (boolean, may be missing) where anything tells it.
+
+    Raises
+    ------
+    TableError
+        If the table has no scan_id, two rows of one scan, or nobody's age.
+    """
+    table = read_cohort(cohort).table
+    if "scan_id" not in table:
+        raise TableError(f"{cohort} has no column scan_id", wanted="one row a scan")
+    if twice := table["scan_id"][table["scan_id"].duplicated()].to_list():
+        raise TableError(f"{cohort} has {len(twice)} scan(s) in two rows, such as {twice[0]}", wanted="one row a scan")
+    if "person_id" not in table:
+        table["person_id"] = table["scan_id"]
+    table["person_id"] = table["person_id"].where(table["person_id"] != "", table["scan_id"])
+    if normals is not None:
+        told = read_table(normals)
+        if missing := {"scan_id", "normal"} - set(told):
+            raise TableError(f"{normals.name} without {', '.join(sorted(missing))}",
+                             wanted="the normals.csv of `spineclock normals`")  # fmt: skip
+        table["normal"] = table["scan_id"].map(told.set_index("scan_id")["normal"])
+    kept = [c for c in (*KEPT, "normal", "split") if c in table]
+    table = table.loc[table["age_years"].notna(), kept].reset_index(drop=True)
+    if table.empty:
+        raise TableError(f"{cohort} has no scan with an age", wanted="a column age_years with values")
+    if "normal" in table:
+        table["normal"] = _truth(table["normal"], cohort)
+    return table
+
+
+def _truth(column: pd.Series, cohort: Path) -> pd.Series:
+    words = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, "": pd.NA, "<na>": pd.NA,
+             "nan": pd.NA}  # fmt: skip
+    told = column.astype(str).str.strip().str.lower()
+    if unknown := sorted(set(told) - set(words)):
+        raise TableError(f"{cohort.name}: {unknown[0]!r} in column normal", wanted="true or false, or nothing")
+    return told.map(words).astype("boolean")
+
+
+def sets(table: pd.DataFrame, settings: TrainSettings) -> Sets:
+    """The cohort's table with ``split`` and ``set``.
+
+    Raises
+    ------
+    TableError
+        If a person is in two splits, a split is none of train, validation and test, or one has no scan left.
+    """
+    table = table.assign(split=_split(table, settings))
+    counts = _counts(table, settings)
+    rng = np.random.default_rng([settings.split_seed, 1])
+    named = np.where(table["split"] == "test", "test", "unused").astype(object)
+    for name, most in (("train", settings.train_scans), ("validation", settings.validation_scans)):
+        named[table.index.isin(_drawn(table[counts & (table["split"] == name)], most, rng))] = name
+    found = Sets(table.assign(set=named))
+    for name in ("train", "validation"):
+        if len(found.of(name)) < 2:
+            raise TableError(f"{len(found.of(name))} scans for {name}", wanted="at least 2",
+                             remedy="more people, or another train_share and validation_share")  # fmt: skip
+    return found
+
+
+def _split(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
+    if "split" not in table:
+        how = Split(settings.train_share, settings.validation_share)
+        return how(table, rng=np.random.default_rng(settings.split_seed))
+    split = table["split"].astype("string").fillna("").astype(object)
+    if unknown := sorted(set(split) - {*SPLITS, ""}):
+        raise TableError(f"{unknown[0]!r} in column split", wanted=f"{', '.join(SPLITS)}, or nothing")
+    several = split.groupby(table["person_id"]).nunique()
+    if (several > 1).any():
+        raise TableError(f"{int((several > 1).sum())} people in two splits, such as {several.idxmax()}",
+                         wanted="all scans of a person in one split")  # fmt: skip
+    return split
+
+
+def _counts(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
+    """Whether a scan may be learned from."""
+    told = "normal" in table and bool(table["normal"].notna().any())
+    if settings.train_on == "normal" and not told:
+        raise TableError("nothing tells which scans are age-typical", wanted="a column normal, or --normals",
+                         remedy="`spineclock normals` finds them from report findings")  # fmt: skip
+    if settings.train_on == "all" or not told:
+        return pd.Series(True, index=table.index)
+    return table["normal"].fillna(False).astype(bool)
+
+
+def _drawn(table: pd.DataFrame, most: int | None, rng: np.random.Generator) -> pd.Index:
+    """The rows of a random part of the people, person after person, until there are as many scans as asked for."""
+    order = dict(zip(table["person_id"].unique(), rng.permutation(table["person_id"].nunique()), strict=True))
+    by_person = table.assign(_order=table["person_id"].map(order)).sort_values(["_order", "scan_id"])
+    return by_person.index[: most if most is not None else len(by_person)]

@@ -1,0 +1,95 @@
+"""What ``spineclock train`` and ``spineclock evaluate`` can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from spineclock.core.errors import UsageError
+from spineclock.nets.age_head import AgeLoss
+from spineclock.nets.dcnn import Pool
+from spineclock.nets.networks import NetworkName
+from spineclock.prep.masking import Part
+from spineclock.run.config import Settings
+
+Device = Field("auto", pattern=r"^(auto|cpu|cuda)$", description="where networks run; auto takes a GPU if there is one")
+
+
+class TrainSettings(Settings):
+    """What ``spineclock train`` can be told; the defaults are the paper's where it states them (docs/training.md).
+
+    Examples
+    --------
+    >>> TrainSettings(train_scans=85, validation_scans=10).batch_size
+    2
+    """
+
+    store: Path | None = Field(None, description="prepared scans; made in the run's folder where not given")
+    normals: Path | None = Field(None, description="normals.csv of `spineclock normals`")
+    train_on: Literal["auto", "normal", "all"] = Field(
+        "auto", description="normal: age-typical scans only; auto: these where the cohort tells which they are"
+    )
+    train_share: float = Field(0.8, gt=0, lt=1, description="of people, where the cohort has no column split")
+    validation_share: float = Field(0.1, gt=0, lt=1, description="of people, where there is no column split")
+    split_seed: int = Field(0, ge=0, description="who trains, validates and tests, where there is no column split")
+    train_scans: int | None = Field(None, ge=2, description="no more scans than these to train on, drawn at random")
+    validation_scans: int | None = Field(None, ge=2, description="no more scans than these to validate on")
+    part: Part = Field("whole", description="whole, or only the cervical, thoracic or lumbar vertebrae")
+
+    network: NetworkName = Field("table2", description="table2: the paper's; resnet, transformer: rivals")
+    pool: Pool = Field("max", description="how table2 ends: max or average")
+    loss: AgeLoss = Field("mse", description="mse, smooth_l1, soft_label or mean_variance")
+
+    batch_size: int = Field(2, ge=1, description="scans a step, on each device")
+    max_epochs: int = Field(100, ge=1, description="the most epochs")
+    learning_rate: float = Field(1e-4, gt=0, description="of Adam, at the start")
+    weight_decay: float = Field(0.0, ge=0, description="of Adam")
+    plateau_patience: int = Field(5, ge=0, description="epochs without a better validation loss before the rate falls")
+    plateau_factor: float = Field(0.1, gt=0, lt=1, description="what the rate is multiplied by then")
+    stop_patience: int = Field(15, ge=1, description="epochs without a better validation loss before training ends")
+    shift_voxels: int = Field(2, ge=0, description="the most a scan is moved along each axis")
+    mirror: bool = Field(True, description="whether left and right change places in half of the scans")
+    seed: int = Field(0, ge=0, description="of the first weights, the order of scans and their changes")
+
+    device: str = Device
+    devices: int = Field(1, ge=1, description="GPUs, or processes on a CPU, that share the work")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where the processor computes in it, with float32 weights"
+    )
+    threads: int | None = Field(None, ge=1, description="processor threads; all where not set")
+    memory_gb: float = Field(
+        8.0, ge=0, description="prepared scans are held in memory up to this size, else read ahead"
+    )
+    save_minutes: float = Field(2.0, ge=0, description="between writings of the state within an epoch")
+    interval_coverage: float = Field(0.9, ge=0.5, le=0.99, description="probability that the interval covers")
+    resume: bool = Field(False, description="go on with a training that was stopped")
+    overwrite: bool = Field(False, description="replace an earlier run")
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        if self.train_share + self.validation_share >= 1:
+            raise UsageError(f"train_share {self.train_share} and validation_share {self.validation_share}",
+                             wanted="shares that leave some people for the test")  # fmt: skip
+        if self.resume and self.overwrite:
+            raise UsageError("both resume and overwrite are set", wanted="one of the two",
+                             remedy="resume goes on with the run; overwrite replaces it")  # fmt: skip
+        return self
+
+
+MAY_DIFFER = ("resume", "overwrite", "threads", "memory_gb", "store", "device", "save_minutes")
+"""Settings that a resumed training need not share with the one it goes on from."""
+
+
+class EvaluateSettings(Settings):
+    """What ``spineclock evaluate`` can be told."""
+
+    store: Path | None = Field(None, description="prepared scans; made in the output folder where not given")
+    normals: Path | None = Field(None, description="normals.csv of `spineclock normals`")
+    device: str = Device
+    threads: int | None = Field(None, ge=1, description="processor threads; all where not set")
+    workers: int = Field(2, ge=1, description="processes that prepare scans side by side")
+    resamples: int = Field(2000, ge=0, description="bootstrap resamples of people; 0 for no intervals")
+    seed: int = Field(0, ge=0, description="of the resamples")
+    overwrite: bool = Field(False, description="replace an earlier evaluation")

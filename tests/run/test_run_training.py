@@ -1,0 +1,267 @@
+"""``spineclock train`` and ``evaluate``: who is in which set, what a run holds, and that it goes on after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spineclock.core.errors import InputError, TableError, UsageError
+from spineclock.nets.run_folder import read_network
+from spineclock.nets.weights import read_arrays
+from spineclock.prep.store import PreparedStore
+from spineclock.run.config import PhantomMriSettings, PrepareSettings, configure
+from spineclock.run.phantom_mri import make_scans
+from spineclock.run.prepare import prepare_cohort
+from spineclock.run.training.command import train
+from spineclock.run.training.errors import error_card
+from spineclock.run.training.evaluation import evaluate
+from spineclock.run.training.sets import people_of, sets
+from spineclock.run.training.settings import EvaluateSettings, TrainSettings
+
+pytestmark = pytest.mark.slow
+SHARES = {"train_share": 0.5, "validation_share": 0.25}
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cohort")
+    assert make_scans(48, PhantomMriSettings(seed=5, grid="16x128x64", overwrite=True), out=out) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def store(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("store") / "store"
+    assert prepare_cohort(cohort, PrepareSettings(spacing_mm="8,5,4", shape="16,128,64"), out=out) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def run(cohort: Path, store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    settings = TrainSettings(store=store, max_epochs=2, precision="float32", learning_rate=1e-3, **SHARES)
+    assert train("mri-age", cohort, settings, out=out, quiet=True) == 0
+    return out
+
+
+def test_the_folder_holds_all_a_later_person_needs(run: Path) -> None:
+    names = {p.name for p in run.iterdir()}
+    assert names == {
+        "training.json", "run.json", "config.toml", "curves.csv", "split.csv", "weights.safetensors", "network.json",
+        "predictions.csv", "errors.csv", "MODEL_CARD.md", "curves.png", "ages.png", "tensorboard",
+    }  # fmt: skip
+    assert len(pd.read_csv(run / "curves.csv")) == 2
+    assert list((run / "tensorboard").glob("events.out.tfevents.*"))
+    again = configure(TrainSettings, file=run / "config.toml").settings
+    assert again.max_epochs == 2
+    assert again.precision == "float32"
+
+
+def test_nobody_is_in_two_sets_and_the_tests_people_had_no_say(run: Path) -> None:
+    split = pd.read_csv(run / "split.csv")
+    assert split.groupby("person_id")["set"].nunique().max() == 1
+    assert {"train", "validation", "test"} == set(split["set"])
+    said = pd.read_csv(run / "predictions.csv")
+    assert set(said["scan_id"]) == set(split.loc[split["set"] != "train", "scan_id"])
+    about = json.loads((run / "network.json").read_text())
+    validation = said[said["set"] == "validation"]
+    assert np.allclose(sorted(about["validation"]), sorted(zip(validation["predicted_age_years"],
+                       validation["age_years"], strict=True)), atol=1e-3)  # fmt: skip
+    # the correction follows from validation people alone, the interval too
+    alpha, beta = np.polyfit(validation["age_years"], validation["predicted_age_years"], 1)
+    test = said[said["set"] == "test"]
+    assert np.allclose(test["corrected_age_years"], (test["predicted_age_years"] - beta) / alpha, rtol=1e-2)
+    assert np.allclose(test["gap_years"], test["corrected_age_years"] - test["age_years"], atol=1e-3)
+    residual = np.sort(np.abs(validation["predicted_age_years"] - validation["age_years"]))
+    half = residual[int(np.ceil(0.9 * (len(residual) + 1))) - 1]
+    assert np.allclose((test["interval_high_years"] - test["interval_low_years"]) / 2, half, atol=1e-3)
+
+
+def test_the_network_that_is_read_back_says_what_predictions_hold(run: Path, store: Path) -> None:
+    trained, scans = read_network(run), PreparedStore.open(store)
+    said = pd.read_csv(run / "predictions.csv").iloc[:3]
+    for scan_id, predicted in zip(said["scan_id"], said["predicted_age_years"], strict=True):
+        assert trained.age_years(scans.input(scans.positions[scan_id])) == pytest.approx(predicted, abs=2e-3)
+    assert trained.about["simulated"] is True
+
+
+def test_the_card_says_what_it_learned_from_and_how_far_off_it_is(run: Path) -> None:
+    card = (run / "MODEL_CARD.md").read_text(encoding="utf-8")
+    errors = pd.read_csv(run / "errors.csv")
+    said = pd.read_csv(run / "predictions.csv")
+    test = said[said["set"] == "test"]
+    mae = (test["predicted_age_years"] - test["age_years"]).abs().mean()
+    assert errors.loc[0, "mae_years"] == pytest.approx(mae, abs=1e-3)
+    assert f"| everyone | {len(test)} |" in card
+    assert "simulated scans, of no real person" in card
+    assert "Not a medical device" in card
+    assert "women" in set(errors["group"])
+    told = json.loads((run / "run.json").read_text())
+    assert f"sha256 `{told['weights_sha256']}`" in card
+
+
+def test_the_same_settings_give_the_same_weights(cohort: Path, store: Path, run: Path, tmp_path: Path) -> None:
+    settings = TrainSettings(store=store, max_epochs=2, precision="float32", learning_rate=1e-3, **SHARES)
+    train("mri-age", cohort, settings, out=tmp_path / "again", quiet=True)
+    first, second = (read_arrays(folder / "weights.safetensors") for folder in (run, tmp_path / "again"))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from spineclock.run.training.command import train
+from spineclock.run.training.settings import TrainSettings
+if __name__ == "__main__":
+    cohort, store, out = map(Path, sys.argv[1:4])
+    train("mri-age", cohort, TrainSettings(store=store, max_epochs=2, precision="float32", learning_rate=1e-3,
+          train_share=0.5, validation_share=0.25, resume=True, save_minutes=0, threads=int(sys.argv[4])), out=out)
+"""
+
+
+@pytest.mark.timeout(300)
+def test_killed_and_resumed_it_comes_to_the_same_weights(cohort: Path, store: Path, run: Path, tmp_path: Path) -> None:
+    import torch
+
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED, encoding="utf-8")
+    out = tmp_path / "run"
+    call = [sys.executable, str(script), str(cohort), str(store), str(out), str(torch.get_num_threads())]
+    killed = 0
+    for signal_sent in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, None):
+        with subprocess.Popen(call, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+            if signal_sent is not None:
+                before = _stamp(out)
+                deadline = time.monotonic() + 60
+                while _stamp(out) == before and process.poll() is None and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                time.sleep(0.2)
+                killed += process.poll() is None
+                process.send_signal(signal_sent)
+            _, told = process.communicate(timeout=120)
+        if signal_sent is None:
+            assert process.returncode == 0, told
+    assert killed >= 2
+    first, second = (read_arrays(folder / "weights.safetensors") for folder in (run, out))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert not (out / "state.ckpt").exists()
+
+
+def _stamp(out: Path) -> int:
+    state = out / "state.ckpt"
+    return os.stat(state).st_mtime_ns if state.exists() else 0
+
+
+def test_a_run_is_not_replaced_unasked_nor_taken_up_with_other_settings(cohort: Path, store: Path, run: Path) -> None:
+    told = {"store": store, "max_epochs": 2, "precision": "float32", "learning_rate": 1e-3, **SHARES}
+    with pytest.raises(UsageError, match="holds a run"):
+        train("mri-age", cohort, TrainSettings(**told), out=run)
+    with pytest.raises(UsageError, match="was trained with another loss"):
+        train("mri-age", cohort, TrainSettings(**{**told, "loss": "smooth_l1", "resume": True}), out=run)
+    before = (run / "run.json").read_bytes()
+    assert train("mri-age", cohort, TrainSettings(**{**told, "resume": True}), out=run) == 0
+    assert (run / "run.json").read_bytes() == before
+
+
+def test_evaluating_leaves_out_people_the_network_has_seen(
+    run: Path, cohort: Path, store: Path, tmp_path: Path
+) -> None:
+    assert evaluate(run, cohort, EvaluateSettings(store=store, resamples=200), out=tmp_path / "same") == 0
+    said = pd.read_csv(tmp_path / "same" / "predictions.csv")
+    there = pd.read_csv(run / "predictions.csv").query("set == 'test'")
+    assert list(said["scan_id"]) == list(there["scan_id"])
+    assert np.allclose(said["corrected_age_years"], there["corrected_age_years"], atol=1e-3)
+    page = (tmp_path / "same" / "evaluation.md").read_text(encoding="utf-8")
+    assert "simulated" in page
+    assert "R²" in page
+
+
+def test_another_cohort_is_prepared_as_the_network_needs_it(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    make_scans(4, PhantomMriSettings(seed=6, grid="16x128x64"), out=other)
+    assert evaluate(run, other, EvaluateSettings(resamples=0), out=tmp_path / "out") == 0
+    assert PreparedStore.open(tmp_path / "out" / "prepared").how.shape == (16, 128, 64)
+    assert set(pd.read_csv(tmp_path / "out" / "predictions.csv")["person_id"].str[:5]) == {"sub-6"}
+
+
+def test_a_store_prepared_otherwise_is_refused(run: Path, cohort: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    prepare_cohort(cohort, PrepareSettings(spacing_mm="8,10,8", shape="16,64,32"), out=small)
+    with pytest.raises(UsageError, match=r"prepared with spacing_mm .*not .*shape \(16, 64, 32\), not"):
+        evaluate(run, cohort, EvaluateSettings(store=small), out=tmp_path / "out")
+
+
+# --- who is in which set --------------------------------------------------------------------------------------------
+
+
+def table(n: int = 200, **more: object) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({"scan_id": [f"s{k}" for k in range(n)], "person_id": [f"p{k // 2}" for k in range(n)],
+                         "age_years": rng.uniform(25, 85, n), "sex": rng.choice(["F", "M"], n), **more})  # fmt: skip
+
+
+def test_only_typical_scans_are_learned_from_and_every_scan_of_test_people_is_tested() -> None:
+    normal = pd.array(np.arange(200) % 3 == 0, dtype="boolean")
+    found = sets(table(normal=normal), TrainSettings()).table
+    assert found[found["set"].isin(["train", "validation"])]["normal"].all()
+    assert (found["set"] == "test").equals(found["split"] == "test")
+    everyone = sets(table(normal=normal), TrainSettings(train_on="all")).table
+    assert (everyone["split"] == found["split"]).all()
+    assert (everyone["set"] == everyone["split"]).all()
+
+
+def test_fewer_scans_are_a_random_part_of_the_same_training_people() -> None:
+    small = sets(table(), TrainSettings(train_scans=20, validation_scans=10))
+    whole = sets(table(), TrainSettings())
+    assert len(small.of("train")) == 20
+    assert len(small.of("validation")) == 10
+    assert set(small.of("train")["scan_id"]) < set(whole.of("train")["scan_id"])
+    assert set(small.of("test")["scan_id"]) == set(whole.of("test")["scan_id"])
+
+
+def test_a_split_that_is_told_is_kept_and_one_that_leaks_is_refused() -> None:
+    told = table(split=np.where(np.arange(200) < 100, "train", np.where(np.arange(200) < 150, "validation", "test")))
+    assert (sets(told, TrainSettings()).table["split"] == told["split"]).all()
+    told.loc[0, "split"] = "test"
+    with pytest.raises(TableError, match="1 people in two splits, such as p0"):
+        sets(told, TrainSettings())
+    with pytest.raises(TableError, match="'exam' in column split"):
+        sets(told.assign(split="exam"), TrainSettings())
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="nothing tells which scans are age-typical"):
+        sets(table(), TrainSettings(train_on="normal"))
+    path = tmp_path / "people.csv"
+    table(normal="maybe").to_csv(path, index=False)
+    with pytest.raises(TableError, match="'maybe' in column normal"):
+        people_of(path)
+    table(normal=["true", ""] * 100).to_csv(path, index=False)
+    assert people_of(path)["normal"].isna().sum() == 100
+    with pytest.raises(UsageError, match="does not exist"):
+        train("mri-age", tmp_path / "none.csv", TrainSettings(), out=tmp_path / "out")
+    with pytest.raises(InputError, match="is no run of an age network"):
+        evaluate(tmp_path, path, EvaluateSettings(), out=tmp_path / "out")
+
+
+def test_the_error_card_has_a_row_for_each_site_where_there_are_several() -> None:
+    n = 60
+    told = table(n, site=["a", "b"] * 30)
+    told = told.assign(predicted_age_years=told["age_years"] + np.where(told["site"] == "a", 2, -4),
+                       corrected_age_years=told["age_years"], interval_low_years=told["age_years"] - 3,
+                       interval_high_years=told["age_years"] + 3)  # fmt: skip
+    card = error_card(told).set_index("group")
+    assert card.loc["site a", "mae_years"] == pytest.approx(2)
+    assert card.loc["site b", "mean_error_years"] == pytest.approx(-4)
+    assert card.loc["everyone", "mae_years"] == pytest.approx(3)
+    assert (card["interval_covers"] == 1).all()
+    assert card.loc[[g for g in card.index if g.count(",") == 2], "scans"].sum() == n
