@@ -13,7 +13,7 @@ import pytest
 from spineclock.core.errors import TableError
 from spineclock.core.records import Scan
 from spineclock.core.volume import Volume
-from spineclock.ingest.cohort import read_cohort
+from spineclock.ingest.cohort import ScanFile, read_cohort, scan_files
 
 TABLE = "scan_id,age_years,sex\na,57.5,F\nb,61,m\nc,,\nd,n/a,n/a\n"
 
@@ -171,3 +171,37 @@ def test_a_sessions_row_is_that_of_all_its_files(table):
     assert who(cohort, "sub-1_ses-1_acq-lumbar_T2w", person="sub-1") == (50, "F")
     with pytest.raises(TableError, match="2 different rows for person_id 'sub-1'"):
         cohort.complete(scan("other", person="sub-1"))
+
+
+def test_a_table_says_where_its_scans_lie(table, tmp_path):
+    text = "scan_id,path,age_years,mask,mask_scheme\n01,x/1_T2w.nii.gz,57,m/1.nii.gz,spider\n"
+    text += "b,x\\2.nii,61,,spider\n b ,x/2.nii,61,,\nc,/abs/3,60,,\nd,n/a,60,,\n"
+    wanted = (
+        ScanFile("01", tmp_path / "x/1_T2w.nii.gz", tmp_path / "m/1.nii.gz", "spider"),
+        ScanFile("b", tmp_path / "x/2.nii"),
+        ScanFile("c", Path("/abs/3")),
+        ScanFile("d", None),
+    )
+    path = table(text)
+    assert scan_files(path) == wanted
+    table(text.replace(",", "\t"), "participants.tsv")
+    assert scan_files(tmp_path) == wanted
+    assert read_cohort(path).table["path"].tolist() == ["1_T2w", "2", "2", "3", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("scan_id,age\na,5\n", "people.csv has the columns scan_id, age; wanted: scan_id and path; remedy: add path"),
+        ("person_id\na\n", "remedy: add scan_id and path"),
+        ("scan_id,path\na,1.nii\n,2.nii\n", "people.csv: no scan_id in data row 2"),
+        ("scan_id,path\na,1.nii\na,2.nii\n", "scan a has rows with different files"),
+        (
+            "scan_id,path,mask\na,1.nii,m.nii\n",
+            "label map m.nii of scan a came without its numbering; wanted: a column",
+        ),
+    ],
+)
+def test_a_table_that_does_not_tell_where_scans_lie_is_refused(table, text, message):
+    with pytest.raises(TableError, match=message):
+        scan_files(table(text))

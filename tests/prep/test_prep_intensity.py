@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spineclock.core.errors import RefusedError
-from spineclock.prep.intensity import standardised
+from spineclock.prep.intensity import Scale, standardised
 
 
 def test_a_thousand_values_lose_five_at_each_end():
@@ -48,3 +48,12 @@ def test_a_flat_or_empty_spine_is_refused():
         standardised(np.full(50, 7.0), np.ones(50, bool))
     with pytest.raises(RefusedError, match="none of the spine lies in the prepared volume"):
         standardised(np.arange(50.0), np.zeros(50, bool))
+
+
+def test_a_scale_seen_from_another_gives_the_same_values():
+    rng = np.random.default_rng(5)
+    wide, narrow = rng.gamma(2, 100, 5000), rng.gamma(2, 130, 800)
+    one, other = Scale.of(wide), Scale.of(narrow)
+    unclipped = (narrow - one.mean) / one.sd
+    assert other.seen_from(one).standard(unclipped) == pytest.approx(other.standard(narrow), abs=1e-12)
+    assert (one.seen_from(one).mean, one.seen_from(one).sd) == (0, 1)

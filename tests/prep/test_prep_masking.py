@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from spineclock.core.errors import RefusedError, UsageError
 from spineclock.core.volume import Mask
-from spineclock.prep.masking import dilated, spine_labels, union
+from spineclock.prep.masking import PARTS, bit, dilated, parts_of, spine_labels, union
 
 
 def test_regions_are_vertebrae_only_and_share_none():
@@ -74,3 +74,27 @@ def test_no_margin_changes_nothing_and_a_negative_one_is_an_error():
     assert (dilated(mask, 0).array == mask.array).all()
     with pytest.raises(UsageError, match="margin of -1 mm"):
         dilated(mask, -1)
+
+
+def test_each_bit_of_a_map_of_parts_is_dilated_by_itself():
+    rng = np.random.default_rng(7)
+    labels = np.where(rng.random((6, 30, 40)) < 0.01, rng.choice([5, 13, 22, 122, 61, 71, 408], (6, 30, 40)), 0)
+    mask = Mask(labels, np.diag([4.0, 0.9, 1.3, 1.0]))
+    margins = dilated(parts_of(mask), 6.0)
+    assert margins.array.dtype == np.uint8
+    for part in PARTS:
+        assert ((margins.array & bit(part) != 0) == (dilated(union(mask, part), 6.0).array == 1)).all()
+
+
+def test_numbers_that_no_structure_has_belong_to_no_part():
+    mask = Mask(np.array([-1, -500, 0, 430, 500, 70000, 429, 7]).reshape(8, 1, 1), np.eye(4))
+    assert parts_of(mask).array.ravel().tolist() == [0, 0, 0, 0, 0, 0, 1, 3]  # 429: the ribs of L7
+
+
+def test_a_margin_wider_than_the_image_fills_it():
+    rng = np.random.default_rng(3)
+    for shape in ((1, 1, 1), (2, 3, 40), (5, 1, 7)):
+        array = np.zeros(shape, np.uint8)
+        array[tuple(rng.integers(0, n) for n in shape)] = 1
+        assert dilated(Mask(array, np.diag([4.0, 1.0, 1.0, 1.0])), 60.0).array.all()
+    assert not dilated(Mask(np.zeros((3, 3, 3), np.uint8), np.eye(4)), 5).array.any()

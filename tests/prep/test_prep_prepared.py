@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations, product
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from spineclock.core.errors import GeometryError, RefusedError
 from spineclock.core.volume import Mask, Volume
-from spineclock.prep.prepared import Preparation, prepare
+from spineclock.prep.masking import bit
+from spineclock.prep.prepared import Preparation, prepare, variants
 
 SMALL = Preparation(shape=(16, 128, 64))
 
@@ -64,6 +66,27 @@ def test_affine_leads_back_to_the_scan(scan):
     true = volume.affine[:3, :3] @ (4, 35, 75) + volume.affine[:3, 3]
     assert np.abs(found - true) == pytest.approx(0, abs=2.01)
     assert np.abs(found - true)[1:] == pytest.approx(0, abs=0.51)
+
+
+def test_grey_values_at_the_margin_s_edge_are_the_patient_s():
+    """On a linear image linear interpolation is exact; blended with zeros, as where zeroing comes first, it is not."""
+    affine = np.diag([5.0, 0.7, 0.7, 1.0])
+    labels = np.zeros((9, 90, 130), np.int16)
+    labels[3:6, 30:55, 45:80] = 22
+    at = np.stack(np.meshgrid(*(np.arange(n) for n in labels.shape), indexing="ij"), -1) * np.diag(affine)[:3]
+    image = (at @ (0.5, 2.0, -1.0) + 300).astype(np.float32)
+    p = prepare(Volume(image, affine), Mask(labels, affine), Preparation(shape=(16, 128, 64), percentiles=(0, 100)))
+    inside = np.argwhere(p.inside.array)
+    true = (inside @ p.affine[:3, :3].T + p.affine[:3, 3]) @ (0.5, 2.0, -1.0) + 300
+    wanted = (true - true.mean()) / true.std()
+    assert p.array[tuple(inside.T)] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_whole_numbers_are_interpolated_between(scan):
+    volume, mask = scan
+    whole = volume.with_array(np.rint(volume.array).astype(np.int16))
+    exact = volume.with_array(whole.array.astype(np.float32))
+    assert np.array_equal(prepare(whole, mask, SMALL).array, prepare(exact, mask, SMALL).array)
 
 
 def test_a_region_keeps_its_vertebrae_only(scan):
@@ -125,3 +148,33 @@ def test_another_grid_for_the_labels_is_an_error(scan):
     moved[0, 3] += 3
     with pytest.raises(GeometryError, match=r"label map: the grids lie up to 3\.0 mm apart"):
         prepare(volume, Mask(mask.array, moved))
+
+
+def test_variants_hold_what_each_part_is_prepared_to(scan):
+    volume, mask = scan
+    made = variants(volume, mask, SMALL)
+    assert sorted(made.scales) == ["lumbar", "thoracic", "whole"]
+    for part in made.scales:
+        wanted = prepare(volume, mask, replace(SMALL, part=part))
+        assert made.input(part) == pytest.approx(wanted.array, abs=2e-6)
+        assert made.kept_share[part] == wanted.kept_share
+        assert np.array_equal(made.margins.array & bit(part) != 0, wanted.inside.array != 0)
+    with pytest.raises(RefusedError, match="no cervical vertebra"):
+        made.input("cervical")
+
+
+def test_what_befalls_the_whole_spine_befalls_all_variants(scan):
+    volume, mask = scan
+    with pytest.raises(RefusedError, match="holds no spine"):
+        variants(volume, mask.with_array(np.full(mask.shape, 71)), SMALL)
+    with pytest.raises(RefusedError, match="one grey value throughout"):
+        variants(volume.with_array(np.full(volume.shape, 7.0)), mask, SMALL)
+
+
+def test_a_region_without_contrast_is_left_out_with_the_reason(scan):
+    volume, mask = scan
+    flat = np.array(volume.array)
+    flat[:, :, 85:] = 50  # the T12 and its margin
+    made = variants(volume.with_array(flat), mask, Preparation(shape=(16, 160, 64)))
+    assert sorted(made.scales) == ["lumbar", "whole"]
+    assert "one grey value throughout (50)" in made.missing["thoracic"]
