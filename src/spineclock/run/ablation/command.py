@@ -1,0 +1,106 @@
+"""``spineclock ablate``: one training after another, each resumable, and a table of all."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from spineclock.ingest.study_table import simulated
+from spineclock.prep.store import PreparedStore
+from spineclock.run.ablation.page import page
+from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, Ablation, chosen, settings_of
+from spineclock.run.ablation.table import Drawn, rows, true_ages
+from spineclock.run.outputs import command, plain, versions, write_text
+from spineclock.run.training import folder
+from spineclock.run.training.command import train
+from spineclock.run.training.held import in_view
+from spineclock.run.training.sets import people_of, sets
+from spineclock.run.training.settings import TrainSettings
+
+RECIPE = "mri-age"
+
+
+def ablate(
+    cohort: Path,
+    settings: TrainSettings | None = None,
+    *,
+    out: Path,
+    only: str | None = None,
+    drawn: Drawn | None = None,
+) -> int:
+    """Trains each chosen row of :data:`ABLATIONS` into ``out/NAME`` and writes the table of all that are done.
+
+    All are resumed where they were stopped, and finished ones are kept: called again it goes on. Leaves ablations.csv,
+    ablations.md and run.json. Returns the exit status.
+
+    Raises
+    ------
+    UsageError
+        If no ablation has such a name, or a folder holds a run with other settings.
+    StoppedError
+        If it was stopped; the table then holds what is done.
+    """
+    settings, begun = settings or TrainSettings(), datetime.now(UTC)
+    todo = chosen(only)
+    out.mkdir(parents=True, exist_ok=True)
+    base = settings.model_copy(update={"resume": not settings.overwrite, "store": _store(cohort, settings, out)})
+    count = _proposed_scans(cohort, base)
+    try:
+        for k, row in enumerate(todo, start=1):
+            print(f"{k} of {len(todo)}: {row.name}, {row.words}", flush=True)
+            train(RECIPE, cohort, settings_of(row, base, proposed_scans=count), out=out / row.name)
+    finally:
+        tabulate(out, cohort, drawn=drawn, begun=begun)
+    return 0
+
+
+def tabulate(out: Path, cohort: Path, *, drawn: Drawn | None = None, begun: datetime | None = None) -> pd.DataFrame:
+    """The table of all finished trainings in a folder, which it writes; empty where none is done."""
+    begun = begun or datetime.now(UTC)
+    done = [row for row in ABLATIONS if (out / row.name / folder.DONE).is_file()]
+    runs = {row.name: _tested(out / row.name) for row in done}
+    if not runs:
+        return pd.DataFrame()
+    found = rows(runs, against=PROPOSED, truth=true_ages(cohort), drawn=drawn or Drawn())
+    about = {row.name: json.loads((out / row.name / folder.DONE).read_text(encoding="utf-8")) for row in done}
+    learned = {name: told["scans"]["train"] for name, told in about.items()}
+    minutes = {name: told["training_minutes"] for name, told in about.items()}
+    found.insert(1, "train_scans", found["name"].map(learned))
+    found["epochs"] = found["name"].map({name: told["epochs"] for name, told in about.items()})
+    found["minutes"] = found["name"].map(minutes)
+    found.to_csv(out / "ablations.csv", index=False, float_format="%.5g")
+    write_text(out / "ablations.md", page(found, about, simulated(cohort)))
+    write_text(out / "run.json", json.dumps(plain({
+        "schema": "spineclock.ablations/1", "command": command(), "begun": begun.isoformat(timespec="seconds"),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(), "done": list(runs),
+    }), indent=2) + "\n")  # fmt: skip
+    return found
+
+
+def _tested(run: Path) -> pd.DataFrame:
+    said = pd.read_csv(run / "predictions.csv", dtype={"person_id": str, "scan_id": str})
+    return said[said["set"] == "test"].reset_index(drop=True)
+
+
+def _store(cohort: Path, settings: TrainSettings, out: Path) -> Path:
+    """One store for all of them."""
+    if settings.store is not None:
+        return settings.store
+    from spineclock.run.config import PrepareSettings
+    from spineclock.run.prepare import prepare_cohort
+
+    prepare_cohort(cohort, PrepareSettings(resume=True), out=out / "prepared")
+    return out / "prepared"
+
+
+def _proposed_scans(cohort: Path, base: TrainSettings) -> tuple[int, int]:
+    """How many scans the proposed model trains and validates on."""
+    assert base.store is not None
+    proposed = next(row for row in ABLATIONS if row.name == PROPOSED)
+    people = people_of(cohort, normals=base.normals)
+    told = settings_of(Ablation(PROPOSED, "", proposed.changes), base, proposed_scans=(0, 0))
+    found = sets(people[in_view(people, PreparedStore.open(base.store), base.part)].reset_index(drop=True), told)
+    return len(found.of("train")), len(found.of("validation"))
