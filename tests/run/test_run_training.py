@@ -238,6 +238,19 @@ def test_a_split_that_is_told_is_kept_and_one_that_leaks_is_refused() -> None:
         sets(told.assign(split="exam"), TrainSettings())
 
 
+def test_another_runs_split_is_taken_over_and_one_that_leaks_is_refused(tmp_path: Path) -> None:
+    people, split = tmp_path / "people.csv", tmp_path / "split.csv"
+    table().to_csv(people, index=False)
+    first = sets(people_of(people), TrainSettings(split_seed=7)).table
+    first.to_csv(split, index=False)
+    second = sets(people_of(people, split=split), TrainSettings(split_seed=0)).table
+    assert (first["split"] == second["split"]).all()
+    first.loc[0, "split"] = "test" if first.loc[0, "split"] != "test" else "train"
+    first.to_csv(split, index=False)
+    with pytest.raises(TableError, match="1 people in two splits"):
+        people_of(people, split=split)
+
+
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="nothing tells which scans are age-typical"):
         sets(table(), TrainSettings(train_on="normal"))

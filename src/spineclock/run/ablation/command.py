@@ -100,7 +100,7 @@ def _proposed_scans(cohort: Path, base: TrainSettings) -> tuple[int, int]:
     """How many scans the proposed model trains and validates on."""
     assert base.store is not None
     proposed = next(row for row in ABLATIONS if row.name == PROPOSED)
-    people = people_of(cohort, normals=base.normals)
+    people = people_of(cohort, normals=base.normals, split=base.split)
     told = settings_of(Ablation(PROPOSED, "", proposed.changes), base, proposed_scans=(0, 0))
     found = sets(people[in_view(people, PreparedStore.open(base.store), base.part)].reset_index(drop=True), told)
     return len(found.of("train")), len(found.of("validation"))

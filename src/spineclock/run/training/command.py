@@ -61,7 +61,7 @@ def train(recipe: str, cohort: Path, settings: TrainSettings | None = None, *, o
     from spineclock.prep.store import PreparedStore
 
     store = PreparedStore.open(store_path)
-    people = people_of(cohort, normals=settings.normals)
+    people = people_of(cohort, normals=settings.normals, split=settings.split)
     told = sets(people[in_view(people, store, settings.part)].reset_index(drop=True), settings)
     _require_all(people, told, store_path)
     fitted = _fitted(told, store, settings, fabric, out=out, quiet=quiet)

@@ -33,8 +33,8 @@ class Sets:
         return self.table[self.table["set"] == name]
 
 
-def people_of(cohort: Path, *, normals: Path | None = None) -> pd.DataFrame:
-    """The cohort's scans with age, a row each; ``normal`` (boolean, may be missing) where anything tells it.
+def people_of(cohort: Path, *, normals: Path | None = None, split: Path | None = None) -> pd.DataFrame:
+    """The cohort's scans with age, a row each; ``normal`` (boolean, may be missing) and ``split`` where anything tells.
 
     Raises
     ------
@@ -55,6 +55,8 @@ def people_of(cohort: Path, *, normals: Path | None = None) -> pd.DataFrame:
             raise TableError(f"{normals.name} without {', '.join(sorted(missing))}",
                              wanted="the normals.csv of `spineclock normals`")  # fmt: skip
         table["normal"] = table["scan_id"].map(told.set_index("scan_id")["normal"])
+    if split is not None:
+        table["split"] = table["person_id"].map(_told_split(split)).fillna("")
     kept = [c for c in (*KEPT, "normal", "split") if c in table]
     table = table.loc[table["age_years"].notna(), kept].reset_index(drop=True)
     if table.empty:
@@ -62,6 +64,19 @@ def people_of(cohort: Path, *, normals: Path | None = None) -> pd.DataFrame:
     if "normal" in table:
         table["normal"] = _truth(table["normal"], cohort)
     return table
+
+
+def _told_split(path: Path) -> pd.Series:
+    """The split of each person, by person_id."""
+    told = read_table(path)
+    if missing := {"person_id", "split"} - set(told):
+        raise TableError(f"{path.name} without {', '.join(sorted(missing))}", wanted="person_id and split")
+    told = told[["person_id", "split"]].drop_duplicates()
+    if told["person_id"].duplicated().any():
+        twice = told["person_id"][told["person_id"].duplicated()]
+        raise TableError(f"{path.name} has {len(twice)} people in two splits, such as {twice.iloc[0]}",
+                         wanted="all scans of a person in one split")  # fmt: skip
+    return told.set_index("person_id")["split"]
 
 
 def _truth(column: pd.Series, cohort: Path) -> pd.Series:

@@ -28,6 +28,7 @@ class TrainSettings(Settings):
 
     store: Path | None = Field(None, description="prepared scans; made in the run's folder where not given")
     normals: Path | None = Field(None, description="normals.csv of `spineclock normals`")
+    split: Path | None = Field(None, description="split.csv of another run, or any table of person_id and split")
     train_on: Literal["auto", "normal", "all"] = Field(
         "auto", description="normal: age-typical scans only; auto: these where the cohort tells which they are"
     )

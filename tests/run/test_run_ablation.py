@@ -1,0 +1,98 @@
+"""``spineclock ablate``: which trainings, and that their table's numbers are what the predictions give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from spineclock.core.errors import UsageError
+from spineclock.run.ablation.command import ablate
+from spineclock.run.ablation.page import page
+from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen, settings_of
+from spineclock.run.ablation.table import Drawn, rows
+from spineclock.run.config import PhantomMriSettings, PrepareSettings
+from spineclock.run.phantom_mri import make_scans
+from spineclock.run.prepare import prepare_cohort
+from spineclock.run.training.settings import TrainSettings
+
+
+def predictions(noise: float, *, seed: int = 0, n: int = 300) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    age = np.random.default_rng(99).uniform(25, 84, n)
+    predicted = age + rng.normal(0, noise, n)
+    return pd.DataFrame({
+        "scan_id": [f"s{k}" for k in range(n)], "person_id": [f"p{k // 2}" for k in range(n)], "age_years": age,
+        "predicted_age_years": predicted, "corrected_age_years": (predicted - 5) / 0.9,
+        "normal": np.arange(n) % 3 > 0,
+    })  # fmt: skip
+
+
+def test_the_tables_numbers_are_those_of_the_predictions() -> None:
+    runs = {PROPOSED: predictions(3), "smooth_l1": predictions(5, seed=1)}
+    truth = runs[PROPOSED].set_index("scan_id")["age_years"] + 4 * np.sin(np.arange(300))
+    found = rows(runs, against=PROPOSED, truth=truth, drawn=Drawn(400)).set_index(["name", "group"])
+    for name, said in runs.items():
+        for group, part in (("everyone", said), ("normal", said[said["normal"]])):
+            row, off = found.loc[name, group], part["predicted_age_years"] - part["age_years"]
+            assert row["scans"] == len(part)
+            assert row["mae"] == pytest.approx(off.abs().mean())
+            assert row["r2"] == pytest.approx(
+                1 - (off**2).sum() / ((part["age_years"] - part["age_years"].mean()) ** 2).sum()
+            )
+            assert row["mae_low"] < row["mae"] < row["mae_high"]
+            gap = part["corrected_age_years"] - part["age_years"]
+            true = part["scan_id"].map(truth) - part["age_years"]
+            assert row["gap_r"] == pytest.approx(np.corrcoef(gap, true)[0, 1])
+            assert row["oracle_mae"] == pytest.approx(true.abs().mean())
+    more = found.loc["smooth_l1", "everyone"]
+    off, base = ((runs[n]["predicted_age_years"] - runs[n]["age_years"]).abs() for n in ("smooth_l1", PROPOSED))
+    assert more["mae_difference"] == pytest.approx((off - base).mean())
+    by_person = (off - base).groupby(runs[PROPOSED]["person_id"]).mean()
+    assert more["p"] == pytest.approx(stats.wilcoxon(by_person).pvalue)
+    assert more["mae_difference_low"] > 0
+    assert np.isnan(found.loc[PROPOSED, "everyone"]["mae_difference"])
+
+
+def test_a_network_that_learned_nothing_has_a_row_without_correction() -> None:
+    said = predictions(3).assign(corrected_age_years=np.nan)
+    found = rows({PROPOSED: said}, against=PROPOSED, truth=None, drawn=Drawn(0))
+    assert "corrected_mae" not in found
+    assert found["mae"].notna().all()
+
+
+def test_each_row_changes_what_it_says_and_nothing_else() -> None:
+    base = TrainSettings(max_epochs=7, seed=3)
+    for row in ABLATIONS:
+        settings = settings_of(row, base, proposed_scans=(700, 80))
+        differing = {k for k in TrainSettings.model_fields if getattr(settings, k) != getattr(base, k)}
+        assert differing == set(row.changes) | ({"train_scans", "validation_scans"} if row.as_many else set())
+        TrainSettings(**settings.model_dump())  # every value is allowed
+    everyone = settings_of(next(a for a in ABLATIONS if a.name == "all_scans"), base, proposed_scans=(700, 80))
+    assert (everyone.train_scans, everyone.validation_scans, everyone.train_on) == (700, 80, "all")
+    with pytest.raises(UsageError, match="no ablation is called 'vgg'"):
+        chosen("vgg,lumbar")
+
+
+@pytest.mark.slow
+def test_two_trainings_give_a_page_beside_the_papers_and_are_kept(tmp_path: Path) -> None:
+    cohort, store = tmp_path / "cohort", tmp_path / "store"
+    make_scans(36, PhantomMriSettings(seed=8, grid="16x128x64"), out=cohort)
+    prepare_cohort(cohort, PrepareSettings(spacing_mm="8,5,4", shape="16,128,64"), out=store)
+    settings = TrainSettings(store=store, max_epochs=1, train_share=0.5, validation_share=0.3)
+    out = tmp_path / "ablations"
+    assert ablate(cohort, settings, out=out, only="proposed,lumbar", drawn=Drawn(100)) == 0
+    text = (out / "ablations.md").read_text(encoding="utf-8")
+    assert "lumbar vertebrae only" in text
+    assert "simulated" in text
+    table = pd.read_csv(out / "ablations.csv")
+    assert list(table["name"]) == ["proposed", "lumbar"]
+    stamp = (out / "lumbar" / "weights.safetensors").stat().st_mtime_ns
+    ablate(cohort, settings, out=out, drawn=Drawn(100), only="lumbar")
+    assert (out / "lumbar" / "weights.safetensors").stat().st_mtime_ns == stamp
+    about = {n: {"command": "c", "settings": {"seed": 0}, "ended": "2026-01-01T00:00"} for n in table["name"]}
+    normal = page(table.assign(group="normal"), about, "")
+    assert "3.89 / 0.83" in normal  # the paper's lumbar row
