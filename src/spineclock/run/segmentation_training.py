@@ -37,6 +37,8 @@ MIXED = SegmentationTraining(
     cycles=(Cycle(1600, 2e-3, 0.1, 10, 1.0, 0.65), Cycle(1000, 1e-3, 0.1, 4, 0.6, 0.7)), batch=24
 )
 """On both kinds, from the network of simulated people."""
+FINISH = SegmentationTraining(cycles=(Cycle(1200, 1e-3, 0.1, 4, 0.6, 0.7),), batch=24)
+"""From networks of an earlier call (``--start``): larger crops, mostly real people."""
 TRIAL_STEPS = 12
 """Steps that are run and thrown away to learn how long one takes."""
 HELD_BACK = 0.04
@@ -57,6 +59,8 @@ class Training:
     batch: int
     crop: tuple[int, int]
     bfloat16: bool
+    start: Path | None
+    """The folder of an earlier call whose networks are gone on with."""
     ends_at: float
     """When the whole has to be done, on the clock of ``time.monotonic``."""
 
@@ -74,7 +78,8 @@ def stage(name: str, told: Training, *, stages_left: int) -> dict[str, Any]:
     phantoms = told.phantoms[len(told.kept_back) :]
     sources = [Source(phantoms, 1 - told.real_share if learned else 1.0)]
     sources += [Source([p.example for p in learned], told.real_share)] if learned else []
-    config = replace(PHANTOM if name == "phantom" else MIXED, seed=told.seed, batch=told.batch, crop=told.crop,
+    kind = FINISH if told.start is not None else PHANTOM if name == "phantom" else MIXED
+    config = replace(kind, seed=told.seed, batch=told.batch, crop=told.crop,
                      bfloat16=told.bfloat16)  # fmt: skip
     per_step = step_seconds(sources, config, told.device)
     left_s = max(0.0, told.ends_at - time.monotonic()) / max(1, stages_left) - 10
@@ -110,9 +115,11 @@ def stage(name: str, told: Training, *, stages_left: int) -> dict[str, Any]:
 def _trained(
     name: str, sources: Sequence[Source], config: SegmentationTraining, told: Training
 ) -> tuple[Segmenter, list[tuple[str, float]]]:
-    """The stage's network, from that of the simulated people where there is one, and its losses on the way."""
+    """The stage's network, from an earlier one or that of the simulated people, and its losses on the way."""
     first = told.out / "segmenter-phantom.safetensors"
-    start = read_segmenter(first) if name != "phantom" and first.is_file() else None
+    if told.start is not None:
+        first = told.start / f"segmenter-{name}.safetensors"  # which did not see the people of this fold either
+    start = read_segmenter(first) if told.start is not None or (name != "phantom" and first.is_file()) else None
     losses: list[tuple[str, float]] = []
 
     def report(where: str, loss: float, left_s: float) -> None:
@@ -195,6 +202,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, help="crops a step; 24 on an accelerator, 4 on a CPU unless told")
     parser.add_argument("--crop", type=int, nargs=2, default=PHANTOM.crop, help="rows and columns of a crop")
     parser.add_argument("--bfloat16", action="store_true", help="also on a CPU, where it has AVX-512-bf16")
+    parser.add_argument("--start", type=Path, help="go on with the networks of an earlier call's --out, a short cycle")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     stages = args.stages.split(",")
@@ -211,7 +219,7 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True
     batch = args.batch or (4 if args.device == "cpu" else PHANTOM.batch)
     told = Training(people, made.examples, args.out, args.device, args.real_share, args.seed, args.scale, batch,
-                    (args.crop[0], args.crop[1]), args.bfloat16,
+                    (args.crop[0], args.crop[1]), args.bfloat16, args.start,
                     begun + 60 * args.minutes)  # fmt: skip
     log: dict[str, Any] = {
         "torch": torch.__version__, "device": _device_name(args.device), "people": len(people),
