@@ -268,8 +268,8 @@ def _lines(steps: pd.DataFrame, rows: pd.DataFrame, feeding: dict[str, Any], gai
     yield "# Speed of training\n"
     yield f"- Command: `{command}`\n- {machine}\n"
     yield (f"## A step\n\nThe paper's network, batch {BATCH}, forward, backward and Adam, each way in a process of its "
-           f"own, the ways taking turns. Asked for: {GOAL:g} times plain PyTorch at {' × '.join(map(str, GOAL_SHAPE))}; "
-           f"measured: {gained}.\n\n{markdown(steps, digits=1)}\n")  # fmt: skip
+           f"own, the ways taking turns. Asked for: {GOAL:g} times plain PyTorch at {' × '.join(map(str, GOAL_SHAPE))}"
+           f"; measured: {gained}.\n\n{markdown(steps, digits=1)}\n")  # fmt: skip
     yield ("## The same loss\n\nMean training loss on simulated scans of 16 × 128 × 64, both ways from the same "
            f"{seeds} seeds. The difference lies {'within' if within else '**outside**'} one standard deviation between "
            f"seeds in {'every' if within else 'some'} epoch.\n\n{markdown(rows, digits=4)}\n")  # fmt: skip
