@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spineclock.core.errors import UsageError
-from spineclock.run.config import PhantomMriSettings, PredictSettings, configure
+from spineclock.run.config import PhantomMriSettings, PredictSettings, PrepareSettings, configure
 
 
 @pytest.fixture
@@ -134,7 +134,10 @@ def test_settings_that_contradict_each_other(given, message):
         configure(PredictSettings, flags=given)
 
 
-@pytest.mark.parametrize(("command", "model"), [("predict", PredictSettings), ("phantom mri", PhantomMriSettings)])
+@pytest.mark.parametrize(
+    ("command", "model"),
+    [("predict", PredictSettings), ("prepare", PrepareSettings), ("phantom mri", PhantomMriSettings)],
+)
 def test_the_documented_settings_are_the_settings(command, model):
     page = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
     section = page.partition(f"## `spineclock {command}`\n")[2].partition("\n## ")[0]
