@@ -265,6 +265,15 @@ def test_two_do_not_write_at_once(path):
         pass
 
 
+def test_what_another_process_writes_to_is_not_removed(path):
+    with (
+        writing(path, About(HOW, "float16")),
+        pytest.raises(UsageError, match="another process writes to .*store; wanted: one at a time"),
+    ):
+        remove_store(path)
+    assert len(PreparedStore.open(path)) == 3
+
+
 def test_a_folder_of_another_kind_is_left_alone(tmp_path):
     zarr.open_group(tmp_path / "other", mode="w").create_array("image", shape=(2,), dtype="u1")
     with pytest.raises(UsageError, match="holds zarr.json, and no store.json"), writing(

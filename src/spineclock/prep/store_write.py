@@ -144,15 +144,28 @@ def _labels(made: Variants) -> Array:
 
 
 def remove_store(path: Path) -> None:
-    """Takes a store out of a folder, what makes it one first; files that are not ours stay."""
+    """Takes a store out of a folder, what makes it one first; files that are not ours stay.
+
+    Raises
+    ------
+    UsageError
+        If another process writes to it.
+    InputError
+        If the folder is another program's.
+    """
     if not (path / ABOUT).exists():
         return
     read_about(path)  # another program's store.json is not ours to remove
-    (path / ABOUT).unlink()
-    for name in (INDEX, _ZARR):
-        (path / name).unlink(missing_ok=True)
-    for name in ARRAYS:
-        shutil.rmtree(path / name, ignore_errors=True)
+    index = os.open(path / INDEX, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _lock(index, path)
+        (path / ABOUT).unlink()
+        for name in (INDEX, _ZARR):
+            (path / name).unlink(missing_ok=True)
+        for name in ARRAYS:
+            shutil.rmtree(path / name, ignore_errors=True)
+    finally:
+        os.close(index)
 
 
 def put(path: Path, content: Mapping[str, Any]) -> None:
