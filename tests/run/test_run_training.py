@@ -156,6 +156,29 @@ def test_killed_and_resumed_it_comes_to_the_same_weights(cohort: Path, store: Pa
     assert not (out / "state.ckpt").exists()
 
 
+TWO = """
+import sys
+from pathlib import Path
+from spineclock.run.training.command import train
+from spineclock.run.training.settings import TrainSettings
+if __name__ == "__main__":
+    cohort, store, out = map(Path, sys.argv[1:4])
+    train("mri-age", cohort, TrainSettings(store=store, max_epochs=1, precision="float32", device="cpu", devices=2,
+          train_share=0.5, validation_share=0.25, threads=1), out=out)
+"""
+
+
+@pytest.mark.timeout(300)
+def test_two_processes_share_each_batch_and_one_of_them_writes(cohort: Path, store: Path, tmp_path: Path) -> None:
+    script, out = tmp_path / "two.py", tmp_path / "run"
+    script.write_text(TWO, encoding="utf-8")
+    call = [sys.executable, str(script), str(cohort), str(store), str(out)]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_csv(out / "curves.csv")) == 1
+    assert np.isfinite(pd.read_csv(out / "predictions.csv")["predicted_age_years"]).all()
+
+
 def _stamp(out: Path) -> int:
     state = out / "state.ckpt"
     return os.stat(state).st_mtime_ns if state.exists() else 0

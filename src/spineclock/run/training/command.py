@@ -54,7 +54,10 @@ def train(recipe: str, cohort: Path, settings: TrainSettings | None = None, *, o
     if settings.resume and folder.finished(out, asked):
         print(f"{out} is finished: nothing is left to do")
         return DONE
-    store_path = _prepared(cohort, settings, out=out, asked=asked)
+    store_path = settings.store or out / "prepared"
+    if device.is_first_process():
+        _ready(out, settings, asked)
+        _prepare(cohort, settings, store_path)
     device.keep_big_buffers()
     fabric = device.fabric(settings.device, devices=settings.devices, precision=settings.precision)
     _set_threads(settings)
@@ -81,16 +84,13 @@ def _asked(recipe: str, cohort: Path, settings: TrainSettings) -> dict[str, Any]
     return {"recipe": recipe, "settings": chosen}
 
 
-def _prepared(cohort: Path, settings: TrainSettings, *, out: Path, asked: dict[str, Any]) -> Path:
-    """The folder made ready, and the store of prepared scans, made here where none is given."""
-    _ready(out, settings, asked)
-    if settings.store is not None:
-        return settings.store
-    from spineclock.run.config import PrepareSettings
-    from spineclock.run.prepare import prepare_cohort
+def _prepare(cohort: Path, settings: TrainSettings, store: Path) -> None:
+    """The store of prepared scans, made where none is given."""
+    if settings.store is None:
+        from spineclock.run.config import PrepareSettings
+        from spineclock.run.prepare import prepare_cohort
 
-    prepare_cohort(cohort, PrepareSettings(resume=True), out=out / "prepared")
-    return out / "prepared"
+        prepare_cohort(cohort, PrepareSettings(resume=True), out=store)
 
 
 def _ready(out: Path, settings: TrainSettings, asked: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import platform
 from typing import TYPE_CHECKING, Literal
 
@@ -46,6 +47,7 @@ def fabric(device: str, *, devices: int, precision: str) -> Fabric:
     bfloat16 = precision == "bfloat16" or (precision == "auto" and computes_in_bfloat16(where))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # hints about TPUs and other machines that are not here
+        logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
         made = Fabric(
             accelerator=where,
             devices=devices,
@@ -54,6 +56,11 @@ def fabric(device: str, *, devices: int, precision: str) -> Fabric:
         )
         made.launch()
     return made
+
+
+def is_first_process() -> bool:
+    """Whether this is the one of several processes that may write, also before they know of each other."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
 
 
 def computes_in_bfloat16(device: str) -> bool:
