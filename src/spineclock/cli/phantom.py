@@ -1,0 +1,127 @@
+"""``spineclock phantom people`` and ``phantom mri``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spineclock.cli.app import app, example, plain_errors
+from spineclock.cli.options import ConfigFile, Debug, LogFile, PrintConfig, Sets, settings
+from spineclock.core.errors import UsageError
+
+phantom_app = typer.Typer(
+    help="Simulated people with everything about them known, to try methods on. No real person is described.",
+    epilog=example("spineclock phantom people --n 2000 --seed 1 --out phantom"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(phantom_app, name="phantom")
+
+
+@phantom_app.command(
+    "people",
+    epilog=example(
+        "spineclock phantom people --n 2000 --seed 1 --out phantom",
+        "spineclock phantom people --n 17394 --seed 2 --world null --out null",
+    ),
+)
+def _phantom_people(
+    n: Annotated[int, typer.Option("--n", min=1, metavar="N", help="How many people.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the tables go.")],
+    seed: Annotated[int, typer.Option(min=0, metavar="S", help="Another seed, other people.")] = 0,
+    world: Annotated[
+        str, typer.Option(metavar="NAME", help="default, null (nothing has an effect), shifted, …")
+    ] = "default",
+    truths: Annotated[bool, typer.Option("--truths", help="Also what studies of a million such people find.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier phantom.")] = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Make up people: ages, lives, true spine ages, findings in images and reports, prose, predictions, outcomes.
+
+    All is simulated, and the same for the same seed, however many people.
+    """
+    with plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.phantom_people import make_people
+
+        raise typer.Exit(make_people(n, seed=seed, out=out, world=world, truths=truths, overwrite=overwrite))
+
+
+@phantom_app.command(
+    "mri",
+    epilog=example(
+        "spineclock phantom mri --n 20 --seed 1 --out cohort",
+        "spineclock phantom mri --n 2000 --out cohort --weighting T2w,T1w --workers 16 --resume",
+        "spineclock phantom mri --n 500 --out grids --grid 16x128x64",
+        "spineclock phantom mri --n 3 --out dicom --format dicom --coverage stations",
+        "spineclock phantom mri --people phantom --out cohort --coverage lumbar",
+    ),
+)
+def _phantom_mri(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and scans go.")],
+    n: Annotated[int | None, typer.Option("--n", min=1, metavar="N", help="How many people.")] = None,
+    people: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The people of `phantom people`, in place of --n, --seed, --world."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Another seed, other people.")] = None,
+    world: Annotated[
+        str | None, typer.Option(metavar="NAME", help="default, ageing_off (images know no age), null, shifted, …")
+    ] = None,
+    kind: Annotated[str | None, typer.Option("--format", metavar="nifti|dicom", help="NIfTI where not given.")] = None,
+    coverage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="whole|stations|lumbar", help="The whole spine, in one piece or three, or its lower part."
+        ),
+    ] = None,
+    weighting: Annotated[
+        str | None, typer.Option(metavar="T2w|T1w|T2w,T1w", help="One series of each weighting; T2w where not given.")
+    ] = None,
+    slices: Annotated[
+        str | None, typer.Option(metavar="thick|space", help="2-D slices some mm apart, or a 3-D slab.")
+    ] = None,
+    grid: Annotated[
+        str | None, typer.Option(metavar="16x128x64", help="Write a training grid: slices, rows, columns.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, metavar="W", help="Scans made side by side (2).")] = None,
+    resume: Annotated[bool | None, typer.Option("--resume", help="Keep finished scans, do the others.")] = None,
+    overwrite: Annotated[bool | None, typer.Option("--overwrite", help="Replace an earlier phantom.")] = None,
+    config: ConfigFile = None,
+    assignments: Sets = None,
+    print_config: PrintConfig = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Make up people as `phantom people` does, and their MRI scans with true label maps: a cohort folder.
+
+    All is simulated, and the same for the same seed. Exit status: 0 all done, 1 some scans could not be made (see
+    failures.csv), 2 the call was wrong, 130 stopped by Ctrl-C (go on with --resume).
+    """
+    flags: dict[str, Any] = {
+        "seed": seed, "world": world, "format": kind, "coverage": coverage, "weighting": weighting, "slices": slices,
+        "grid": grid, "workers": workers, "resume": resume, "overwrite": overwrite,
+    }  # fmt: skip
+    with plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.config import PhantomMriSettings
+
+        told = settings(
+            PhantomMriSettings, config=config, assignments=assignments, flags=flags, print_config=print_config
+        )
+        if (n is None) == (people is None):
+            found = "neither a number of people nor a folder of them is given" if n is None else "both --n and --people"
+            raise UsageError(found, wanted="one of the two", remedy="spineclock phantom mri --n 20 --out cohort")
+        if people is not None and (seed is not None or world is not None):
+            raise UsageError(
+                "--people and a seed or world of its own",
+                wanted="one of the two",
+                remedy="leave --seed and --world out",
+            )
+        from spineclock.run import phantom_mri
+
+        if people is not None:
+            raise typer.Exit(phantom_mri.make_scans_of(people, told, out=out))
+        assert n is not None
+        raise typer.Exit(phantom_mri.make_scans(n, told, out=out))

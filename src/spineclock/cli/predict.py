@@ -1,0 +1,76 @@
+"""``spineclock predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spineclock.cli.app import app, example, plain_errors
+from spineclock.cli.options import Debug, EngineName, LogFile, LowestVertebra, Threads, settings
+from spineclock.core.errors import UsageError
+
+
+@app.command(
+    "predict",
+    epilog=example(
+        "spineclock predict scan.nii.gz --age 57 --sex F --out results",
+        "spineclock predict studies/ --cohort people.csv --out results --resume",
+        "spineclock predict export.zip --set interval_coverage=0.8 --print-config",
+    ),
+)
+def _predict(
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="INPUT", help="NIfTI, MetaImage or DICOM: files, folders, or a .zip.", show_default=False
+        ),
+    ] = None,
+    recipe: Annotated[str | None, typer.Option(metavar="NAME", help="Which question is asked (mri-age).")] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME|RUN", help="Packaged weights, or a run's folder.")] = None,
+    age: Annotated[float | None, typer.Option(metavar="YEARS", help="The person's age at the scan.")] = None,
+    sex: Annotated[str | None, typer.Option(metavar="F|M", help="The person's sex.")] = None,
+    cohort: Annotated[Path | None, typer.Option(metavar="TABLE", help="Ages and sexes of many people.")] = None,
+    mask: Annotated[Path | None, typer.Option(metavar="FILE", help="A label map made elsewhere.")] = None,
+    mask_scheme: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Its numbering: spider, totalspineseg, spineps, totalsegmentator."),
+    ] = None,
+    lowest_vertebra: LowestVertebra = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where results go.")] = Path("spineclock-out"),
+    resume: Annotated[bool | None, typer.Option("--resume", help="Keep finished scans, do the others.")] = None,
+    overwrite: Annotated[bool | None, typer.Option("--overwrite", help="Replace earlier results.")] = None,
+    threads: Threads = None,
+    device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where the networks run.")] = None,
+    engine: EngineName = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings in a TOML file.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Show every setting and its origin, and leave.")
+    ] = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Age each scan: prediction.json, measurements, pictures, and one report for all.
+
+    Exit status: 0 all done, 1 some inputs failed or were refused (see failures.csv), 2 the call was wrong.
+    """
+    flags: dict[str, Any] = {
+        "recipe": recipe, "model": model, "age_years": age, "sex": sex, "cohort": cohort, "mask": mask,
+        "mask_scheme": mask_scheme, "lowest_vertebra": lowest_vertebra, "resume": resume, "overwrite": overwrite,
+        "threads": threads, "device": device, "engine": engine,
+    }  # fmt: skip
+    with plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.config import PredictSettings
+
+        told = settings(PredictSettings, config=config, assignments=assignments, flags=flags, print_config=print_config)
+        if not inputs:
+            raise UsageError(
+                "no input is given", wanted="a scan, a folder or a .zip", remedy="spineclock predict scan.nii.gz"
+            )
+        from spineclock.run.predict import predict_all
+
+        raise typer.Exit(predict_all(inputs, told, out=out))

@@ -1,0 +1,119 @@
+"""``spineclock train``, ``evaluate`` and ``ablate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spineclock.cli.app import app, example, plain_errors
+from spineclock.cli.options import Cohort, ConfigFile, Debug, LogFile, Overwrite, PrintConfig, Sets, Threads, settings
+
+Resume = Annotated[bool | None, typer.Option("--resume", help="Go on where it was stopped.")]
+Store = Annotated[
+    Path | None, typer.Option(metavar="STORE", help="Scans that `spineclock prepare` prepared; made where not given.")
+]
+
+
+@app.command(
+    "train",
+    epilog=example(
+        "spineclock train mri-age people.csv --store store --out run",
+        "spineclock train mri-age people.csv --store store --out run --resume",
+        "spineclock train mri-age people.csv --store store --out small --set train_scans=850 --set loss=smooth_l1",
+        "spineclock train mri-age people.csv --out run --print-config",
+    ),
+)
+def _train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What is learned (mri-age).")],
+    cohort: Cohort,
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Where the run's folder is made.")],
+    store: Store = None,
+    resume: Resume = None,
+    overwrite: Overwrite = None,
+    threads: Threads = None,
+    device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda", help="Where the network learns.")] = None,
+    devices: Annotated[int | None, typer.Option(min=1, metavar="N", help="How many share the work (1).")] = None,
+    config: ConfigFile = None,
+    assignments: Sets = None,
+    print_config: PrintConfig = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Train a recipe's network on your own cohort: weights, model card, errors by age and sex, predictions.
+
+    Ctrl-C or SIGTERM ends it after the step it is at; --resume goes on and comes to the same weights.
+    """
+    flags: dict[str, Any] = {
+        "store": store, "resume": resume, "overwrite": overwrite, "threads": threads, "device": device,
+        "devices": devices,
+    }  # fmt: skip
+    with plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.training.settings import TrainSettings
+
+        told = settings(TrainSettings, config=config, assignments=assignments, flags=flags, print_config=print_config)
+        from spineclock.run.training.command import train
+
+        raise typer.Exit(train(recipe, cohort, told, out=out))
+
+
+@app.command("evaluate", epilog=example("spineclock evaluate run other_cohort --out evaluation"))
+def _evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `spineclock train` made.")],
+    cohort: Cohort,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the evaluation goes.")],
+    store: Store = None,
+    overwrite: Overwrite = None,
+    threads: Threads = None,
+    config: ConfigFile = None,
+    assignments: Sets = None,
+    print_config: PrintConfig = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Age another cohort by a trained network and say how far off it is; people it has seen are left out."""
+    flags: dict[str, Any] = {"store": store, "overwrite": overwrite, "threads": threads}
+    with plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.training.settings import EvaluateSettings
+
+        told = settings(
+            EvaluateSettings, config=config, assignments=assignments, flags=flags, print_config=print_config
+        )
+        from spineclock.run.training.evaluation import evaluate
+
+        raise typer.Exit(evaluate(run, cohort, told, out=out))
+
+
+@app.command(
+    "ablate",
+    epilog=example(
+        "spineclock ablate people.csv --store store --out ablations",
+        "spineclock ablate people.csv --store store --out ablations --only proposed,scans_850,lumbar",
+    ),
+)
+def _ablate(
+    cohort: Cohort,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the runs and their table go.")],
+    only: Annotated[str | None, typer.Option(metavar="NAME,…", help="Some of them; all where not given.")] = None,
+    store: Store = None,
+    overwrite: Overwrite = None,
+    threads: Threads = None,
+    config: ConfigFile = None,
+    assignments: Sets = None,
+    print_config: PrintConfig = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Train the paper's ablations and more, one after another, and set them beside the paper's Table 3.
+
+    Finished ones are kept and a stopped one is gone on with: call it again as before. docs/training.md lists them.
+    """
+    flags: dict[str, Any] = {"store": store, "overwrite": overwrite, "threads": threads}
+    with plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.training.settings import TrainSettings
+
+        told = settings(TrainSettings, config=config, assignments=assignments, flags=flags, print_config=print_config)
+        from spineclock.run.ablation.command import ablate
+
+        raise typer.Exit(ablate(cohort, told, out=out, only=only))
