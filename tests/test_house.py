@@ -36,8 +36,8 @@ IMPORTED_AS = {
     "umap": "umap-learn",
     "sksurv": "scikit-survival",
 }
-PLUGINS = {"python-gdcm", "pyjpegls", "pylibjpeg", "pylibjpeg-openjpeg"}
-"""Decoders that pydicom finds by itself; nothing of ours imports them."""
+PLUGINS = {"python-gdcm", "pyjpegls", "pylibjpeg", "pylibjpeg-openjpeg", "einops", "tensorboard"}
+"""What others find by themselves: pydicom its decoders, MONAI and PyTorch what their transformer and log need."""
 
 
 def imported(folder: Path) -> dict[str, str]:
