@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
-.PHONY: demo test quick lint weights realism crosscheck licences tree constraints clean
+.PHONY: demo test quick lint weights realism ablations crosscheck licences tree constraints clean
 
 demo: $(VENV)/.installed
 	$(BIN)/spineclock demo --out demo
@@ -39,6 +39,11 @@ realism: $(VENV)/.installed
 	$(BIN)/python -m spineclock.run.phantom_realism_page $(DATA) --dice build/phantom_only/dice.csv \
 	  --weights build/phantom_only/segmenter-phantom.safetensors
 	$(BIN)/python -m spineclock.run.phantom_gallery --spider $(DATA)
+
+# Spine ages learned from simulated people at the paper's counts, its ablations and more: hours on 2 cores; stopped, it
+# goes on where it was. make ablations ONLY=proposed,scans_850
+ablations: $(VENV)/.installed
+	$(BIN)/python -m spineclock.run.ablation.phantom --out build/ages $(if $(ONLY),--only $(ONLY))
 
 # Each statistic beside R's and others' (Debian: r-base-core and r-cran-*, listed in CONTRIBUTING.md), R run now
 crosscheck: $(VENV)/.installed-dev
