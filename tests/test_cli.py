@@ -15,7 +15,7 @@ from spineclock import cli
 from spineclock.core.errors import InputError, UsageError
 
 COMMANDS = ["", "predict", "segment", "findings", "normals", "study", "phantom people", "phantom mri", "demo",
-            "selftest"]  # fmt: skip
+            "selftest", "prepare", "train", "evaluate", "ablate"]  # fmt: skip
 EXECUTABLE = Path(sys.executable).with_name("spineclock")
 
 

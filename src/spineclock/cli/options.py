@@ -30,6 +30,7 @@ Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", he
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings in a TOML file.")]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Show every setting and its origin, and leave.")]
 Overwrite = Annotated[bool | None, typer.Option("--overwrite", help="Replace earlier results.")]
+ResumeScans = Annotated[bool | None, typer.Option("--resume", help="Keep finished scans, do the others.")]
 
 
 def settings(

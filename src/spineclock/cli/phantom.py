@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from spineclock.cli.app import app, example, plain_errors
-from spineclock.cli.options import ConfigFile, Debug, LogFile, PrintConfig, Sets, settings
+from spineclock.cli.options import ConfigFile, Debug, LogFile, PrintConfig, ResumeScans, Sets, settings
 from spineclock.core.errors import UsageError
 
 phantom_app = typer.Typer(
@@ -87,7 +87,7 @@ def _phantom_mri(
         str | None, typer.Option(metavar="16x128x64", help="Write a training grid: slices, rows, columns.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, metavar="W", help="Scans made side by side (2).")] = None,
-    resume: Annotated[bool | None, typer.Option("--resume", help="Keep finished scans, do the others.")] = None,
+    resume: ResumeScans = None,
     overwrite: Annotated[bool | None, typer.Option("--overwrite", help="Replace an earlier phantom.")] = None,
     config: ConfigFile = None,
     assignments: Sets = None,

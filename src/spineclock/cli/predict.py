@@ -8,7 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from spineclock.cli.app import app, example, plain_errors
-from spineclock.cli.options import Debug, EngineName, LogFile, LowestVertebra, Threads, settings
+from spineclock.cli.options import (
+    ConfigFile,
+    Debug,
+    EngineName,
+    LogFile,
+    LowestVertebra,
+    Overwrite,
+    PrintConfig,
+    ResumeScans,
+    Sets,
+    Threads,
+    settings,
+)
 from spineclock.core.errors import UsageError
 
 
@@ -39,18 +51,14 @@ def _predict(
     ] = None,
     lowest_vertebra: LowestVertebra = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where results go.")] = Path("spineclock-out"),
-    resume: Annotated[bool | None, typer.Option("--resume", help="Keep finished scans, do the others.")] = None,
-    overwrite: Annotated[bool | None, typer.Option("--overwrite", help="Replace earlier results.")] = None,
+    resume: ResumeScans = None,
+    overwrite: Overwrite = None,
     threads: Threads = None,
     device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where the networks run.")] = None,
     engine: EngineName = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings in a TOML file.")] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
-    ] = None,
-    print_config: Annotated[
-        bool, typer.Option("--print-config", help="Show every setting and its origin, and leave.")
-    ] = False,
+    config: ConfigFile = None,
+    assignments: Sets = None,
+    print_config: PrintConfig = False,
     log_file: LogFile = None,
     debug: Debug = False,
 ) -> None:
