@@ -21,7 +21,7 @@ from spineclock.phantom.lumbar import lumbar_scan
 from spineclock.phantom.mri.scanner import Request
 from spineclock.phantom.mri.series import Series
 from spineclock.run import outputs, predict
-from spineclock.run.config import PredictSettings
+from spineclock.run.settings import PredictSettings
 
 AGE = 60.0
 V = TypeVar("V", bound=Volume)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from spineclock.run import prepare, prepare_scan
-from spineclock.run.config import PrepareSettings
+from spineclock.run.settings import PrepareSettings
 
 
 def slowly(job):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from spineclock.core.errors import UsageError
-from spineclock.run.config import PhantomMriSettings, PredictSettings, PrepareSettings, configure
+from spineclock.run.config import configure
+from spineclock.run.settings import PhantomMriSettings, PredictSettings, PrepareSettings
 
 
 @pytest.fixture

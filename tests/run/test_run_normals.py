@@ -13,9 +13,9 @@ from spineclock.normals.canberra import Vectors
 from spineclock.normals.cluster import Clustering, Points
 from spineclock.normals.cohort import NormalCohort, fit_normals
 from spineclock.run import normals as command
-from spineclock.run.config import NormalsSettings
 from spineclock.run.normals import find, read_fitted, training
 from spineclock.run.normals_page import section
+from spineclock.run.settings import NormalsSettings
 
 ONE_AFTER_ANOTHER = NormalsSettings(workers=1)
 

@@ -23,8 +23,8 @@ from spineclock.ingest.series import list_series, load
 from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.run_folder import SCHEMA
 from spineclock.nets.weights import save
-from spineclock.run.config import PredictSettings
 from spineclock.run.predict import predict_all, predict_one
+from spineclock.run.settings import PredictSettings
 from spineclock.segment.legible import header_quality
 
 

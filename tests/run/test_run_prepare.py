@@ -26,10 +26,11 @@ from spineclock.prep.prepared import prepare as prepared_array
 from spineclock.prep.store import PreparedStore
 from spineclock.prep.store_format import chunk_path, read_entries
 from spineclock.run import prepare, prepare_scan
-from spineclock.run.config import PrepareSettings, configure
+from spineclock.run.config import configure
 from spineclock.run.phantom_scans import nifti_bytes
 from spineclock.run.prepare import prepare_cohort
 from spineclock.run.prepare_scan import Labels, labels_of, source_of
+from spineclock.run.settings import PrepareSettings
 
 HERE = Path(__file__).parent
 N = 8

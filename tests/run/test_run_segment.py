@@ -14,8 +14,8 @@ from spineclock.core.geometry import canonical
 from spineclock.core.volume import Mask
 from spineclock.ingest.nifti import read_mask
 from spineclock.run import segment
-from spineclock.run.config import PredictSettings
 from spineclock.run.predict import predict_one
+from spineclock.run.settings import PredictSettings
 from spineclock.segment.instances import find, semantic
 from spineclock.segment.schemes import from_spineclock, to_spineclock
 

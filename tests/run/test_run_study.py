@@ -16,7 +16,7 @@ from spineclock.core.errors import TableError, UsageError
 from spineclock.core.findings import Findings
 from spineclock.ingest.study_table import StudyTable, read_study
 from spineclock.phantom.people import people
-from spineclock.run.config import StudySettings
+from spineclock.run.settings import StudySettings
 from spineclock.run.study.command import study
 from spineclock.run.study.data import study_data
 from spineclock.run.study.sets import cohort_sets

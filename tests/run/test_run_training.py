@@ -18,9 +18,10 @@ from spineclock.core.errors import InputError, TableError, UsageError
 from spineclock.nets.run_folder import read_network
 from spineclock.nets.weights import read_arrays
 from spineclock.prep.store import PreparedStore
-from spineclock.run.config import PhantomMriSettings, PrepareSettings, configure
+from spineclock.run.config import configure
 from spineclock.run.phantom_mri import make_scans
 from spineclock.run.prepare import prepare_cohort
+from spineclock.run.settings import PhantomMriSettings, PrepareSettings
 from spineclock.run.training.command import train
 from spineclock.run.training.errors import error_card
 from spineclock.run.training.evaluation import evaluate

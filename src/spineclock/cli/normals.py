@@ -43,7 +43,7 @@ def _normals(
         "overwrite": overwrite,
     }  # fmt: skip
     with plain_errors(debug=debug, log_file=log_file):
-        from spineclock.run.config import NormalsSettings
+        from spineclock.run.settings import NormalsSettings
 
         told = settings(NormalsSettings, config=config, assignments=assignments, flags=flags, print_config=print_config)
         from spineclock.run.normals import normals

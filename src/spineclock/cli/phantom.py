@@ -105,7 +105,7 @@ def _phantom_mri(
         "grid": grid, "workers": workers, "resume": resume, "overwrite": overwrite,
     }  # fmt: skip
     with plain_errors(debug=debug, log_file=log_file):
-        from spineclock.run.config import PhantomMriSettings
+        from spineclock.run.settings import PhantomMriSettings
 
         told = settings(
             PhantomMriSettings, config=config, assignments=assignments, flags=flags, print_config=print_config

@@ -72,7 +72,7 @@ def _predict(
         "threads": threads, "device": device, "engine": engine,
     }  # fmt: skip
     with plain_errors(debug=debug, log_file=log_file):
-        from spineclock.run.config import PredictSettings
+        from spineclock.run.settings import PredictSettings
 
         told = settings(PredictSettings, config=config, assignments=assignments, flags=flags, print_config=print_config)
         if not inputs:

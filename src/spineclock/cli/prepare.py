@@ -37,7 +37,7 @@ def _prepare(
     """
     flags: dict[str, Any] = {"workers": workers, "resume": resume, "overwrite": overwrite}
     with plain_errors(debug=debug, log_file=log_file):
-        from spineclock.run.config import PrepareSettings
+        from spineclock.run.settings import PrepareSettings
 
         told = settings(PrepareSettings, config=config, assignments=assignments, flags=flags, print_config=print_config)
         from spineclock.run.prepare import prepare_cohort

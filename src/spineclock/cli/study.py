@@ -40,7 +40,7 @@ def _study(
         "findings": findings, "normals": normals, "model": model, "review": review, "overwrite": overwrite,
     }  # fmt: skip
     with plain_errors(debug=debug, log_file=log_file):
-        from spineclock.run.config import StudySettings
+        from spineclock.run.settings import StudySettings
 
         told = settings(StudySettings, config=config, assignments=assignments, flags=flags, print_config=print_config)
         from spineclock.run.study.command import study

@@ -15,8 +15,8 @@ from spineclock.ingest.find import reason
 from spineclock.ingest.refs import SeriesRef
 from spineclock.ingest.series import load
 from spineclock.run import outputs
-from spineclock.run.config import PredictSettings
 from spineclock.run.people import People
+from spineclock.run.settings import PredictSettings
 
 REMEMBERED = (
     "recipe",

@@ -9,8 +9,8 @@ import numpy as np
 
 from spineclock.phantom.lumbar import Sex, lumbar_scan
 from spineclock.phantom.mri.series import Series
-from spineclock.run.config import PredictSettings
 from spineclock.run.predict import predict_all
+from spineclock.run.settings import PredictSettings
 
 PEOPLE: tuple[tuple[float, Sex, int], ...] = ((34.0, "F", 6), (72.0, "M", 3))
 """Age, sex and seed of the artificial people."""

@@ -27,9 +27,9 @@ from spineclock.normals.cluster import Clustering, Points, embed
 from spineclock.normals.cohort import Fitted, NormalCohort, fit_normals
 from spineclock.normals.stability import direct, stability, sweep
 from spineclock.report.study_page import write_folder
-from spineclock.run.config import NormalsSettings
 from spineclock.run.normals_page import Found, section
 from spineclock.run.outputs import command, plain, require_room, versions, write_text
+from spineclock.run.settings import NormalsSettings
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from spineclock.normals.stability import Stability
 from spineclock.report import normals_figures as figures
 from spineclock.report.study_page import Picture, Section
 from spineclock.report.tables import Table, records
-from spineclock.run.config import NormalsSettings
+from spineclock.run.settings import NormalsSettings
 
 
 @dataclass(frozen=True, eq=False)

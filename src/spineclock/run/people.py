@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from spineclock.core.geometry import require_same_grid
 from spineclock.core.records import Scan
 from spineclock.ingest.nifti import read_mask
-from spineclock.run.config import PredictSettings
+from spineclock.run.settings import PredictSettings
 
 if TYPE_CHECKING:
     from spineclock.ingest.cohort import Cohort

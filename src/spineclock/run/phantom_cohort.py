@@ -19,10 +19,10 @@ from spineclock.phantom.people import People
 from spineclock.phantom.predictions import Ceiling, ceiling
 from spineclock.report.label_names import labels
 from spineclock.run import phantom_people
-from spineclock.run.config import PhantomMriSettings
 from spineclock.run.outputs import write_text
 from spineclock.run.phantom_people import STATEMENT, TABLES, write_block
 from spineclock.run.phantom_scans import remove_scans, series_path, session_folder
+from spineclock.run.settings import PhantomMriSettings
 
 FILES = {
     "sub-…/ses-…/": "the scans: images, label maps (…_dseg) and how each was acquired (.json)",

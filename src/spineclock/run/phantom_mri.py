@@ -17,11 +17,11 @@ from spineclock.phantom.anatomy.template import people_world
 from spineclock.phantom.anatomy.traits import traits_of
 from spineclock.phantom.parameters import load
 from spineclock.phantom.people import People, blocks
-from spineclock.run.config import PhantomMriSettings
 from spineclock.run.outputs import command, plain, versions
 from spineclock.run.phantom_cohort import made_by, people_told, put, ready, tables
 from spineclock.run.phantom_scans import Job, Rendered, finished_bytes, render
 from spineclock.run.progress import size, with_bar
+from spineclock.run.settings import PhantomMriSettings
 from spineclock.run.side_by_side import side_by_side
 
 log = logging.getLogger(__name__)

@@ -17,9 +17,10 @@ from spineclock.ingest.refs import SeriesRef
 from spineclock.ingest.series import load
 from spineclock.run import outputs
 from spineclock.run.batch import Batch, Result
-from spineclock.run.config import PredictSettings, configure
+from spineclock.run.config import configure
 from spineclock.run.listing import Listed, listed, the_one
 from spineclock.run.people import People
+from spineclock.run.settings import PredictSettings
 
 DONE, SOME_FAILED = 0, 1
 

@@ -18,10 +18,10 @@ from spineclock.core.errors import UsageError
 from spineclock.prep.prepared import Preparation
 from spineclock.prep.store_format import ABOUT, About, Entry
 from spineclock.prep.store_write import Writer, put, remove_store, writing
-from spineclock.run.config import MaskScheme, PrepareSettings
 from spineclock.run.outputs import command, plain, versions
 from spineclock.run.prepare_scan import Ended, Job, Labels, labels_of, prepared, source_of
 from spineclock.run.progress import size, with_bar
+from spineclock.run.settings import MaskScheme, PrepareSettings
 from spineclock.run.side_by_side import side_by_side
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spineclock.run.config import PhantomMriSettings, PrepareSettings
 from spineclock.run.outputs import versions, write_text
+from spineclock.run.settings import PhantomMriSettings, PrepareSettings
 from spineclock.run.tables import markdown
 
 SHAPES = ((16, 128, 64), (20, 256, 128))

@@ -89,8 +89,8 @@ def _store(cohort: Path, settings: TrainSettings, out: Path) -> Path:
     """One store for all of them."""
     if settings.store is not None:
         return settings.store
-    from spineclock.run.config import PrepareSettings
     from spineclock.run.prepare import prepare_cohort
+    from spineclock.run.settings import PrepareSettings
 
     prepare_cohort(cohort, PrepareSettings(resume=True), out=out / "prepared")
     return out / "prepared"

@@ -22,8 +22,8 @@ from spineclock.learn.split import Split
 from spineclock.run.ablation.command import ablate, tabulate
 from spineclock.run.ablation.rows import PROPOSED
 from spineclock.run.ablation.table import true_ages
-from spineclock.run.config import NormalsSettings, PhantomMriSettings, PrepareSettings
 from spineclock.run.outputs import write_text
+from spineclock.run.settings import NormalsSettings, PhantomMriSettings, PrepareSettings
 from spineclock.run.tables import markdown
 from spineclock.run.training import folder
 from spineclock.run.training.evaluation import evaluate

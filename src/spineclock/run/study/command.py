@@ -10,8 +10,8 @@ from pathlib import Path
 from spineclock.ingest.study_table import StudyTable, read_study
 from spineclock.report.html import RunInfo
 from spineclock.report.study_page import Section, page, write_folder
-from spineclock.run.config import StudySettings
 from spineclock.run.outputs import command, plain, require_room, versions, write_text
+from spineclock.run.settings import StudySettings
 from spineclock.run.study.data import StudyData, study_data
 from spineclock.run.study.sets import Cohort, cohort_sets
 from spineclock.run.study.truth import Truth, truth_of

@@ -13,9 +13,9 @@ from spineclock.ingest.cohort import read_table
 from spineclock.ingest.study_table import StudyTable
 from spineclock.learn.split import Split
 from spineclock.report.study_page import Section
-from spineclock.run.config import NormalsSettings, StudySettings
 from spineclock.run.normals import aged, find
 from spineclock.run.normals_page import section
+from spineclock.run.settings import NormalsSettings, StudySettings
 
 
 @dataclass(frozen=True, eq=False)

@@ -87,8 +87,8 @@ def _asked(recipe: str, cohort: Path, settings: TrainSettings) -> dict[str, Any]
 def _prepare(cohort: Path, settings: TrainSettings, store: Path) -> None:
     """The store of prepared scans, made where none is given."""
     if settings.store is None:
-        from spineclock.run.config import PrepareSettings
         from spineclock.run.prepare import prepare_cohort
+        from spineclock.run.settings import PrepareSettings
 
         prepare_cohort(cohort, PrepareSettings(resume=True), out=store)
 

@@ -90,8 +90,9 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
 def _prepared(cohort: Path, how: Preparation, settings: EvaluateSettings, out: Path) -> Path:
     if settings.store is not None:
         return settings.store
-    from spineclock.run.config import PrepareSettings, configure
+    from spineclock.run.config import configure
     from spineclock.run.prepare import prepare_cohort
+    from spineclock.run.settings import PrepareSettings
 
     grid = {name: value for name, value in vars(how).items() if name != "part"}
     told = configure(PrepareSettings, flags={**grid, "workers": settings.workers, "resume": True}).settings
