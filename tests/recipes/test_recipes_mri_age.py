@@ -125,17 +125,17 @@ def test_an_unknown_weighting_is_to_be_checked(clock, scan):
 def test_missing_measurements_are_named_and_too_many_are_refused(clock, read, scan):
     known = {c.name: c.value for c in read.prediction.contributions}
     two = {**known, "disc.mean.bulge_mm": np.nan, "canal.min.depth_mm": np.nan}
-    quality = clock._judged(two, scan, replace(read.quality, verdict="ok", reasons=()))
+    quality = clock._judged(two, replace(read.quality, verdict="ok", reasons=()))
     assert "not measured, taken as average: disc.mean.bulge_mm, canal.min.depth_mm" in quality.reasons
     few = {name: known[name] for name in list(known)[:5]}
-    quality = clock._judged(few, scan, replace(read.quality, verdict="ok", reasons=()))
+    quality = clock._judged(few, replace(read.quality, verdict="ok", reasons=()))
     assert quality.verdict == "refused"
     assert quality.reasons == ("11 of the measurements could not be taken",)
 
 
 def test_measurements_far_outside_the_training_range_are_named(clock, read, scan):
     known = {c.name: c.value for c in read.prediction.contributions}
-    quality = clock._judged({**known, "vertebra.mean.width_mm": 90.0}, scan, read.quality)
+    quality = clock._judged({**known, "vertebra.mean.width_mm": 90.0}, read.quality)
     assert any("far outside the training people's range: " in r and "vertebra.mean.width_mm" in r
                for r in quality.reasons)  # fmt: skip
 

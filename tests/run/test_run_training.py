@@ -20,8 +20,9 @@ from spineclock.nets.weights import read_arrays
 from spineclock.prep.store import PreparedStore
 from spineclock.run.config import configure
 from spineclock.run.phantom_mri import make_scans
+from spineclock.run.predict import predict_all
 from spineclock.run.prepare import prepare_cohort
-from spineclock.run.settings import PhantomMriSettings, PrepareSettings
+from spineclock.run.settings import PhantomMriSettings, PredictSettings, PrepareSettings
 from spineclock.run.training.command import train
 from spineclock.run.training.errors import error_card
 from spineclock.run.training.evaluation import evaluate
@@ -222,6 +223,22 @@ def test_a_store_prepared_otherwise_is_refused(run: Path, cohort: Path, tmp_path
     prepare_cohort(cohort, PrepareSettings(spacing_mm="8,10,8", shape="16,64,32"), out=small)
     with pytest.raises(UsageError, match=r"prepared with spacing_mm .*not .*shape \(16, 64, 32\), not"):
         evaluate(run, cohort, EvaluateSettings(store=small), out=tmp_path / "out")
+
+
+def test_a_scan_is_aged_by_the_run_with_a_heat_map_and_never_as_ok(run: Path, tmp_path: Path) -> None:
+    make_scans(1, PhantomMriSettings(seed=77), out=tmp_path / "whole")
+    (image,) = (tmp_path / "whole").glob("*/*/anat/*_T2w.nii.gz")
+    stem, scan_id = str(image).removesuffix(".nii.gz"), image.name.removesuffix("_T2w.nii.gz")
+    told = PredictSettings(model=str(run), mask=Path(f"{stem}_dseg.nii.gz"), mask_scheme="spineclock", threads=1)
+    out = tmp_path / "out"
+    assert predict_all([image], told, out=out) == 0
+    document = json.loads((out / f"{scan_id}_T2w" / "prediction.json").read_text(encoding="utf-8"))
+    assert document["quality"]["verdict"] == "check"
+    assert "the network has seen simulated people only" in document["quality"]["reasons"]
+    assert document["predicted_age_years"] == document["components"]["network"]
+    assert "simulated scans, of no real person" in document["statement"]
+    assert (out / f"{scan_id}_T2w" / "attention.png").is_file()
+    assert "Not a medical device" in (out / "report.html").read_text(encoding="utf-8")
 
 
 # --- who is in which set --------------------------------------------------------------------------------------------

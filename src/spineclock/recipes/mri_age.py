@@ -125,17 +125,18 @@ class MriAge:
         scan = outlined.scan
         measurements = measure.spine(scan.volume, instances.labels, bodies(instances))
         measured = {**measurements.wide(), "sex.male": {"M": 1.0, "F": 0.0}.get(scan.sex, np.nan)}
-        quality = self._judged(measured, scan, outlined.quality)
-        reading = replace(outlined, quality=quality, measurements=measurements.table)
-        if quality.verdict == "refused":
-            return reading
-        prediction = self.clock.predict(measured, age_years=scan.age_years, coverage=self.coverage)
+        by_clock = self._judged(measured, self._known(scan, outlined.quality))
+        reading = replace(outlined, quality=by_clock, measurements=measurements.table)
+        if by_clock.verdict != "refused":
+            prediction = self.clock.predict(measured, age_years=scan.age_years, coverage=self.coverage)
+            reading = replace(reading, prediction=prediction)
         if self.network is None:
-            return replace(reading, prediction=prediction)
-        return self._by_network(replace(reading, prediction=prediction), self.network)
+            return reading
+        # what could not be measured speaks against the clock beside it, not against the network
+        return self._by_network(replace(reading, quality=self._known(scan, outlined.quality)), self.network)
 
-    def _judged(self, measured: dict[str, float], scan: Scan, quality: Quality) -> Quality:
-        """The quality with what the measurements and the person's age say."""
+    def _judged(self, measured: dict[str, float], quality: Quality) -> Quality:
+        """The quality with what the measurements say."""
         missing, far = self.clock.missing(measured), self.clock.outside(measured)
         if len(missing) > len(self.clock.features) / 2:
             return quality.with_reason("refused", f"{len(missing)} of the measurements could not be taken")
@@ -143,6 +144,10 @@ class MriAge:
             quality = quality.with_reason("check", f"not measured, taken as average: {', '.join(missing)}")
         if far:
             quality = quality.with_reason("check", f"far outside the training people's range: {', '.join(far)}")
+        return quality
+
+    def _known(self, scan: Scan, quality: Quality) -> Quality:
+        """The quality with what the person's age and the scan's header say."""
         low, high = self.ages_years
         if scan.age_years is not None and not low <= scan.age_years <= high:
             quality = quality.with_reason(

@@ -118,7 +118,7 @@ def _disc(voxels: Array, grid: Coarse) -> Disc:
     points = voxels * np.asarray(grid.spacing_mm)
     centre = points.mean(0)
     away = points - centre
-    long_axis = np.linalg.eigh(np.cov(away[:, 1:].T) + 1e-6 * np.eye(2))[1][:, 1]
+    long_axis = np.linalg.eigh(np.cov(away[:, 1:].T, ddof=0) + 1e-6 * np.eye(2))[1][:, 1]
     across = np.array([-long_axis[1], long_axis[0]])
     across = across if across[1] >= 0 else -across
     height = away[:, 1:] @ across
