@@ -22,10 +22,19 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-# The weights again from SPIDER (docs/data.md): make weights DATA=path/to/spider
+# The weights again from SPIDER (docs/data.md): make weights DATA=path/to/spider. Simulated people first, then both kinds,
+# then two short cycles of mostly real ones; about two hours on 2 cores. A stage that was stopped is taken up.
+SEGMENTER := $(BIN)/python -m spineclock.run.segmentation_training --shards build/shards --device cpu --bfloat16 --workers 2
 weights: $(VENV)/.installed
 	@test -n "$(DATA)" || { echo "error: make weights DATA=<the SPIDER folder>; see docs/data.md" >&2; exit 2; }
-	$(BIN)/python -m spineclock.run.weights --data $(DATA)
+	$(BIN)/python -m spineclock.run.segmentation_shards --data $(DATA) --out build/shards
+	$(SEGMENTER) --out build/weights/mixed --batch 8 --crop 256 192 --phantoms 400 --render-minutes 7 --real-share 0.7 \
+	  --minutes 600
+	$(SEGMENTER) --out build/weights/finished --start build/weights/mixed --stages 0,1,2,3,4,all --batch 4 --crop 384 256 \
+	  --phantoms 400 --render-minutes 7 --real-share 0.85 --seed 1 --minutes 600
+	$(SEGMENTER) --out build/weights --start build/weights/finished --stages 0,1,2,3,4,all --batch 4 --crop 384 256 \
+	  --phantoms 150 --render-minutes 2 --real-share 0.95 --scale 0.8 --seed 2 --minutes 600
+	$(BIN)/python -m spineclock.run.weights --data $(DATA) --stages outlines,age,package
 
 # A segmentation network of phantoms alone judged on SPIDER, the phantom beside its people, and the pictures:
 # make realism DATA=path/to/spider. About 40 minutes on 2 cores; a training that was stopped is taken up.
