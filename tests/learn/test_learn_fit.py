@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from spineclock.core.errors import InputError, TableError
+from spineclock.core.errors import InputError, SpineclockError, TableError
 from spineclock.learn.feed import Changes, Examples, Feed, ReadAhead
 from spineclock.learn.fit import Fitted, Schedule, StoppedError, Training, judged
 from spineclock.nets.age_head import AgeHead
@@ -109,14 +109,23 @@ def test_stopped_again_and_again_with_dropout_it_still_ends_the_same(tmp_path: P
 
 
 def test_the_rate_falls_on_a_plateau_also_across_a_stop(tmp_path: Path) -> None:
-    schedule = Schedule(max_epochs=5, learning_rate=1e-3, plateau_patience=0, stop_patience=99)
-    frozen = Schedule(**{**schedule.__dict__, "learning_rate": 0.0})
-    rates = [e.learning_rate for e in training(schedule=schedule).run().epochs]
-    assert rates == sorted(rates, reverse=True)
-    nothing_gained = training(tmp_path, schedule=frozen, stop=Stop(30))
+    schedule = Schedule(max_epochs=6, learning_rate=1e-2, plateau_patience=0, stop_patience=99)
+    unbroken = training(schedule=schedule).run()
+    rates = [e.learning_rate for e in unbroken.epochs]
+    assert rates[-1] < rates[0]
+    assert unbroken.best_epoch < len(rates) - 1
+    fallen = next(k for k, rate in enumerate(rates) if rate < rates[0])
     with pytest.raises(StoppedError):
-        nothing_gained.run()
-    assert len(training(tmp_path, schedule=frozen).run().epochs) == 5
+        training(tmp_path, schedule=schedule, stop=Stop(12 * fallen + 3)).run()
+    resumed = training(tmp_path, schedule=schedule).run()
+    assert [e.learning_rate for e in resumed.epochs] == rates
+    assert resumed.best_epoch == unbroken.best_epoch
+    assert torch.equal(weights(resumed), weights(unbroken))
+
+
+def test_a_loss_that_is_no_number_ends_the_training_in_words() -> None:
+    with pytest.raises(SpineclockError, match="the loss of epoch 1 is no number.*a smaller learning_rate"):
+        training(schedule=Schedule(max_epochs=2, learning_rate=1e30)).run()
 
 
 def test_it_ends_when_validation_no_longer_improves_and_keeps_the_best() -> None:

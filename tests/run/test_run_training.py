@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from spineclock.core.errors import InputError, TableError, UsageError
+from spineclock.ingest.study_table import simulated
 from spineclock.nets.run_folder import read_network
 from spineclock.nets.weights import read_arrays
 from spineclock.prep.store import PreparedStore
@@ -26,7 +27,7 @@ from spineclock.run.settings import PhantomMriSettings, PredictSettings, Prepare
 from spineclock.run.training.command import train
 from spineclock.run.training.errors import error_card
 from spineclock.run.training.evaluation import evaluate
-from spineclock.run.training.sets import people_of, sets
+from spineclock.run.training.sets import people_of, sets, split_of
 from spineclock.run.training.settings import EvaluateSettings, TrainSettings
 
 pytestmark = pytest.mark.slow
@@ -197,6 +198,29 @@ def test_a_run_is_not_replaced_unasked_nor_taken_up_with_other_settings(cohort: 
     assert (run / "run.json").read_bytes() == before
 
 
+def test_people_who_would_change_sides_end_the_run_in_words(
+    cohort: Path, store: Path, run: Path, tmp_path: Path
+) -> None:
+    people = pd.read_csv(cohort / "participants.tsv", sep="\t")
+    fewer = tmp_path / "people.csv"
+    people.iloc[:-3].to_csv(fewer, index=False)
+    told = {"store": store, "max_epochs": 2, "precision": "float32", "learning_rate": 1e-3, **SHARES}
+    with pytest.raises(UsageError, match="other scans have come into the cohort"):
+        train("mri-age", fewer, TrainSettings(**told, resume=True), out=run)
+
+
+def test_what_else_lies_in_a_folder_is_never_removed(cohort: Path, store: Path, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "predictions.csv").write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageError, match="holds predictions.csv of something else"):
+        train("mri-age", cohort, TrainSettings(store=store, overwrite=True), out=tmp_path)
+    with pytest.raises(UsageError, match="holds a training run"):
+        evaluate(run, cohort, EvaluateSettings(store=store), out=run)
+
+
+def test_a_phantom_is_known_by_its_table_too(cohort: Path) -> None:
+    assert simulated(cohort / "participants.tsv") == simulated(cohort) != ""
+
+
 def test_evaluating_leaves_out_people_the_network_has_seen(
     run: Path, cohort: Path, store: Path, tmp_path: Path
 ) -> None:
@@ -288,8 +312,28 @@ def test_another_runs_split_is_taken_over_and_one_that_leaks_is_refused(tmp_path
     assert (first["split"] == second["split"]).all()
     first.loc[0, "split"] = "test" if first.loc[0, "split"] != "test" else "train"
     first.to_csv(split, index=False)
-    with pytest.raises(TableError, match="1 people in two splits"):
+    with pytest.raises(TableError, match="says two things of 1 person_id"):
         people_of(people, split=split)
+
+
+def test_normals_of_other_scans_are_refused(tmp_path: Path) -> None:
+    people, normals = tmp_path / "people.csv", tmp_path / "normals.csv"
+    table().to_csv(people, index=False)
+    told = pd.DataFrame({"scan_id": [f"other{k}" for k in range(200)], "normal": True})
+    told.to_csv(normals, index=False)
+    with pytest.raises(TableError, match="no scan of .* is in normals.csv"):
+        people_of(people, normals=normals)
+    told.assign(scan_id="s1").to_csv(normals, index=False)
+    with pytest.raises(TableError, match="says two things of"):
+        people_of(people, normals=normals)
+
+
+def test_the_same_people_are_tested_whichever_part_is_in_view() -> None:
+    everybody = table()
+    split = split_of(everybody, TrainSettings())
+    some = everybody.assign(split=split).iloc[5:].reset_index(drop=True)
+    found = sets(some, TrainSettings()).table
+    assert set(found.query("set == 'test'")["scan_id"]) == set(some["scan_id"][(split.iloc[5:] == "test").to_numpy()])
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

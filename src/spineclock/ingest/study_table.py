@@ -189,8 +189,9 @@ def _yes_or_no(table: pd.DataFrame, name: str) -> pd.Series:
 
 def simulated(cohort: Path) -> str:
     """The sentence that a phantom's folder says of itself; empty for a cohort of real people."""
+    folder = cohort if cohort.is_dir() else cohort.parent
     try:
-        told = json.loads((cohort / "phantom.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+        told = json.loads((folder / "phantom.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return ""
     return str(told.get("statement") or "These people are simulated: a phantom with known truth, not patients.")

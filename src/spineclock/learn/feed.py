@@ -128,10 +128,10 @@ class Feed:
     def epoch(self, number: int, *, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from the one of index ``first`` on."""
         size = self.batch * self.world
-        order = np.random.default_rng([self.seed, number]).permutation(len(self.examples))
+        order = np.random.default_rng([self.seed, 0, number]).permutation(len(self.examples))
         for k in range(first, self.batches):
             mine = order[k * size : (k + 1) * size][self.rank :: self.world]
-            rng = np.random.default_rng([self.seed, number, k, self.rank])
+            rng = np.random.default_rng([self.seed, 1, number, k, self.rank])
             yield batch_of(self.examples, mine, self.part, lambda x, rng=rng: self.changes(x, rng))  # type: ignore[misc]
 
 

@@ -120,7 +120,7 @@ class Training:
         Seconds between writings within an epoch.
     stop : function
         Asked after each step; True ends the training with :class:`StoppedError` once its state is written.
-    report : function
+    on_step, on_epoch : functions
         Told of each step (progress, batches of the epoch) and of each epoch.
     """
 
@@ -144,7 +144,7 @@ class Training:
             plain.parameters(), self.schedule.learning_rate, weight_decay=self.schedule.weight_decay
         )
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimiser, factor=self.schedule.plateau_factor, patience=self.schedule.plateau_patience
+            optimiser, factor=self.schedule.plateau_factor, patience=self.schedule.plateau_patience, threshold=0
         )
         net, fast = self.fabric.setup(plain, optimiser)
         parts = _Parts(plain, optimiser, plateau, copy.deepcopy(plain.state_dict()))
@@ -185,9 +185,12 @@ class Training:
     def _close_epoch(self, net: nn.Module, parts: _Parts, progress: Progress) -> None:
         """Judges the epoch, lowers the rate where it is time, and keeps the weights if they are the best so far."""
         begun = time.perf_counter()
-        predicted, loss = judged(net, self.head, self.validation, part=self.feed.part, fabric=self.fabric)
+        predicted, loss = judged(net, self.head, self.validation, part=self.feed.part)
         # batch norm's statistics differ a little between processes: the first one's judgement counts
         loss, mae = self.fabric.broadcast((loss, float(np.abs(predicted - self.validation.ages_years).mean())))
+        if not math.isfinite(loss + progress.loss_sum):
+            raise SpineclockError(f"the loss of epoch {progress.epoch + 1} is no number",
+                                  remedy="a smaller learning_rate, or precision=float32")  # fmt: skip
         rate = float(parts.optimiser.param_groups[0]["lr"])
         parts.plateau.step(loss)
         if loss < progress.best:
@@ -246,9 +249,7 @@ class _Parts:
         self.best = state["best"]
 
 
-def judged(
-    net: nn.Module, head: AgeHead, examples: Examples, *, part: Part = "whole", fabric: Fabric | None = None
-) -> tuple[Ages, float]:
+def judged(net: nn.Module, head: AgeHead, examples: Examples, *, part: Part = "whole") -> tuple[Ages, float]:
     """Predicted ages in years, in the examples' order, and the mean loss; nothing is learned."""
     net.eval()
     device = next(net.parameters()).device

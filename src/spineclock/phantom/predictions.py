@@ -32,7 +32,7 @@ class Ceiling:
         """Says so."""
         return (
             f"An oracle that knew each true spine age would have a mean absolute error of {self.mae_years:.2f} years "
-            f"and an R² of {self.r2:.2f} for chronological age (n = {self.n:,}): no honest model does better."
+            f"and an R² of {self.r2:.2f} for chronological age (n = {self.n:,})."
         )
 
 

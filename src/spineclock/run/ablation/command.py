@@ -11,13 +11,13 @@ import pandas as pd
 from spineclock.ingest.study_table import simulated
 from spineclock.prep.store import PreparedStore
 from spineclock.run.ablation.page import page
-from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, Ablation, chosen, settings_of
+from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen, settings_of
 from spineclock.run.ablation.table import Drawn, rows, true_ages
 from spineclock.run.outputs import command, plain, versions, write_text
 from spineclock.run.training import folder
 from spineclock.run.training.command import train
 from spineclock.run.training.held import in_view
-from spineclock.run.training.sets import people_of, sets
+from spineclock.run.training.sets import people_of, sets, split_of
 from spineclock.run.training.settings import TrainSettings
 
 RECIPE = "mri-age"
@@ -40,7 +40,7 @@ def ablate(
     ------
     UsageError
         If no ablation has such a name, or a folder holds a run with other settings.
-    StoppedError
+    KeyboardInterrupt
         If it was stopped; the table then holds what is done.
     """
     settings, begun = settings or TrainSettings(), datetime.now(UTC)
@@ -101,6 +101,7 @@ def _proposed_scans(cohort: Path, base: TrainSettings) -> tuple[int, int]:
     assert base.store is not None
     proposed = next(row for row in ABLATIONS if row.name == PROPOSED)
     people = people_of(cohort, normals=base.normals, split=base.split)
-    told = settings_of(Ablation(PROPOSED, "", proposed.changes), base, proposed_scans=(0, 0))
+    people = people.assign(split=split_of(people, base))
+    told = settings_of(proposed, base, proposed_scans=(0, 0))
     found = sets(people[in_view(people, PreparedStore.open(base.store), base.part)].reset_index(drop=True), told)
     return len(found.of("train")), len(found.of("validation"))

@@ -29,7 +29,7 @@ class Drawn:
 
 def true_ages(cohort: Path) -> pd.Series | None:
     """The true spine age of each scan of a phantom, by scan_id; None for real people."""
-    path = cohort / "truth.csv"
+    path = (cohort if cohort.is_dir() else cohort.parent) / "truth.csv"
     if not path.is_file():
         return None
     truth = read_table(path)
@@ -43,8 +43,9 @@ def rows(runs: Mapping[str, pd.DataFrame], *, against: str, truth: pd.Series | N
     Columns: ``name``, ``group``, ``scans``, ``people``; for predicted and corrected ages ``mae``, ``wmae`` and ``r2``
     with ``_low`` and ``_high`` (95% BCa, people resampled); ``mae_difference`` to the training ``against`` over the
     scans both have, with interval and ``p`` (Wilcoxon's signed ranks over people); and of simulated people ``gap_r``,
-    the correlation of corrected and true gap, ``oracle_r2`` and ``oracle_mae``, what one who knew each true spine age
-    would have had on the same scans.
+    the correlation of corrected and true gap, ``oracle_r2`` and ``oracle_mae``,
+    what answering with each true spine age gives on the same scans, and ``oracle_line_r2``, what the least-squares line
+    of age on it gives.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def rows(runs: Mapping[str, pd.DataFrame], *, against: str, truth: pd.Series | N
 def _groups(said: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if "normal" not in said or said["normal"].isna().all():
         return {"everyone": said}
-    return {"normal": said[said["normal"].fillna(False).astype(bool)], "everyone": said}
+    return {"normal": said[said["normal"].astype("boolean").fillna(False).astype(bool)], "everyone": said}
 
 
 def _accuracy(part: pd.DataFrame, drawn: Drawn) -> dict[str, Any]:
@@ -83,6 +84,8 @@ def _paired(part: pd.DataFrame, other: pd.DataFrame, drawn: Drawn) -> dict[str, 
     from scipy.stats import wilcoxon
 
     both = part.merge(other[["scan_id", "predicted_age_years"]], on="scan_id", suffixes=("", "_other"))
+    if both["person_id"].nunique() < 3:
+        return {}
     off, off_other = ((both[c] - both["age_years"]).abs() for c in ("predicted_age_years", "predicted_age_years_other"))
     more = (off - off_other).to_numpy(dtype=np.float64)
     terms, rng = np.column_stack([more, np.ones_like(more)]), np.random.default_rng(drawn.seed)
@@ -103,4 +106,5 @@ def _true(part: pd.DataFrame, truth: pd.Series | None) -> dict[str, float]:
     known = np.isfinite(gap).all()
     return {"gap_r": float(metrics.pearson_r(gap, spine_age - age)) if known else float("nan"),
             "oracle_r2": float(metrics.r2(spine_age, age)),
+        "oracle_line_r2": float(metrics.pearson_r(spine_age, age) ** 2),
             "oracle_mae": float(metrics.mae(spine_age, age))}  # fmt: skip

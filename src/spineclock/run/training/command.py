@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,10 @@ import numpy as np
 from spineclock import recipes
 from spineclock.core.errors import TableError, UsageError
 from spineclock.core.recipe import Age
-from spineclock.run.outputs import command, plain, write_text
+from spineclock.learn.fit import StoppedError
 from spineclock.run.training import device, folder
 from spineclock.run.training.held import examples, in_view
-from spineclock.run.training.sets import Sets, people_of, sets
+from spineclock.run.training.sets import Sets, people_of, sets, split_of
 from spineclock.run.training.settings import MAY_DIFFER, TrainSettings
 
 if TYPE_CHECKING:
@@ -43,70 +42,67 @@ def train(recipe: str, cohort: Path, settings: TrainSettings | None = None, *, o
     Raises
     ------
     UsageError
-        If there is no such recipe, it learns something else than an age, or ``out`` holds another run.
+        If there is no such recipe, it learns something else than an age, or ``out`` holds another run, or the cohort or
+        the store has changed so that another person would be trained on.
     TableError
         If the cohort has too few people, or a person in two splits.
-    StoppedError
+    KeyboardInterrupt
         If it was stopped; what is done is kept.
     """
     settings, begun = settings or TrainSettings(), datetime.now(UTC)
-    asked = _asked(recipe, cohort, settings)
+    _require_recipe(recipe, cohort)
+    if device.is_first_process():
+        folder.require_room(out, resume=settings.resume, overwrite=settings.overwrite)
+    store = _store(cohort, settings, out)
+    people = people_of(cohort, normals=settings.normals, split=settings.split)
+    people = people.assign(split=split_of(people, settings))  # of everybody, whoever is in view of a part
+    told = sets(people[in_view(people, store, settings.part)].reset_index(drop=True), settings)
+    asked = _asked(recipe, settings, store, told)
     if settings.resume and folder.finished(out, asked):
         print(f"{out} is finished: nothing is left to do")
         return DONE
-    store_path = settings.store or out / "prepared"
     if device.is_first_process():
-        _ready(out, settings, asked)
-        _prepare(cohort, settings, store_path)
+        folder.begin(out, asked, resume=settings.resume)
+    _say_lacking(len(people) - len(told.table), len(people), store.path)
     device.keep_big_buffers()
     fabric = device.fabric(settings.device, devices=settings.devices, precision=settings.precision)
     _set_threads(settings)
-    from spineclock.prep.store import PreparedStore
-
-    store = PreparedStore.open(store_path)
-    people = people_of(cohort, normals=settings.normals, split=settings.split)
-    told = sets(people[in_view(people, store, settings.part)].reset_index(drop=True), settings)
-    _require_all(people, told, store_path)
-    fitted = _fitted(told, store, settings, fabric, out=out, quiet=quiet)
+    try:
+        fitted = _fitted(told, store, settings, fabric, out=out, quiet=quiet)
+    except StoppedError as stopped:
+        raise KeyboardInterrupt from stopped
     if fabric.is_global_zero:
         run = folder.Run(recipe, cohort, settings, told, store, begun, device.resolved(settings.device), asked)
         folder.write(out, run, fitted)
     return DONE
 
 
-def _asked(recipe: str, cohort: Path, settings: TrainSettings) -> dict[str, Any]:
-    """What a run's results follow from, as plain data; a folder that says something else of it is not taken up."""
+def _require_recipe(recipe: str, cohort: Path) -> None:
     if not isinstance(recipes.get(recipe).outcome, Age):
         raise UsageError(f"{recipe} does not learn an age", wanted="a recipe whose outcome is an age")
     if not cohort.exists():
         raise UsageError(f"{cohort} does not exist", wanted="a table of people, or a folder with participants.tsv")
+
+
+def _asked(recipe: str, settings: TrainSettings, store: PreparedStore, told: Sets) -> dict[str, Any]:
+    """What a run's weights follow from, as plain data; a folder that says something else of it is not taken up."""
     chosen = settings.model_dump(mode="json", exclude=set(MAY_DIFFER))
-    return {"recipe": recipe, "settings": chosen}
+    return {"recipe": recipe, "settings": chosen, "preparation": asdict(store.how), "sets_sha256": told.sha256}
 
 
-def _prepare(cohort: Path, settings: TrainSettings, store: Path) -> None:
-    """The store of prepared scans, made where none is given."""
-    if settings.store is None:
-        from spineclock.run.prepare import prepare_cohort
-        from spineclock.run.settings import PrepareSettings
+def _store(cohort: Path, settings: TrainSettings, out: Path) -> PreparedStore:
+    """The prepared scans, prepared here where no store is given."""
+    from spineclock.prep.store import PreparedStore
 
-        prepare_cohort(cohort, PrepareSettings(resume=True), out=store)
+    if settings.store is not None:
+        return PreparedStore.open(settings.store)
+    if settings.devices > 1:
+        raise UsageError("several devices and no store", wanted="prepared scans", remedy="`spineclock prepare` first")
+    from spineclock.run.prepare import prepare_cohort
+    from spineclock.run.settings import PrepareSettings
 
-
-def _ready(out: Path, settings: TrainSettings, asked: dict[str, Any]) -> None:
-    """Makes the run's folder, or takes up the one that is there."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", wanted="a folder for the run")
-    there = folder.begun(out)
-    if there is not None and settings.resume:
-        folder.require_same(out, there, asked)
-        return
-    if there is not None and not settings.overwrite:
-        raise UsageError(f"{out} holds a run", wanted="an empty folder",
-                         remedy="--resume goes on with it, --overwrite replaces it")  # fmt: skip
-    folder.clear(out)
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / folder.BEGUN, json.dumps(plain({**asked, "command": command()}), indent=2) + "\n")
+    prepare_cohort(cohort, PrepareSettings(resume=True), out=out / "prepared")
+    return PreparedStore.open(out / "prepared")
 
 
 def _set_threads(settings: TrainSettings) -> None:
@@ -116,11 +112,10 @@ def _set_threads(settings: TrainSettings) -> None:
         torch.set_num_threads(settings.threads)
 
 
-def _require_all(people: Any, told: Sets, store: Path) -> None:
-    lacking = len(people) - len(told.table)
+def _say_lacking(lacking: int, all_scans: int, store: Path) -> None:
     if lacking:
-        log.warning("%d of %d scans are not in %s, or the part is not in view there", lacking, len(people), store)
-        print(f"{lacking:,} of {len(people):,} scans of the cohort are not in {store}, or lack the part")
+        log.warning("%d of %d scans are not in %s, or the part is not in view there", lacking, all_scans, store)
+        print(f"{lacking:,} of {all_scans:,} scans of the cohort are not in {store}, or lack the part")
 
 
 def _fitted(

@@ -19,6 +19,7 @@ from spineclock.run.tables import markdown
 from spineclock.run.training import device
 from spineclock.run.training.answers import answers
 from spineclock.run.training.errors import error_card
+from spineclock.run.training.folder import BEGUN
 from spineclock.run.training.held import examples, in_view
 from spineclock.run.training.sets import people_of
 from spineclock.run.training.settings import EvaluateSettings
@@ -46,6 +47,8 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
         If no scan is left.
     """
     settings, begun = settings or EvaluateSettings(), datetime.now(UTC)
+    if (out / BEGUN).exists():
+        raise UsageError(f"{out} holds a training run", wanted="another folder for the evaluation")
     require_room(out, mark="evaluation.md", what="an earlier evaluation", overwrite=settings.overwrite)
     trained = read_network(run, device=device.resolved(settings.device))
     how = Preparation.told(trained.about["preparation"])
@@ -124,8 +127,10 @@ def _write(out: Path, said: pd.DataFrame, settings: EvaluateSettings) -> None:
 
     said.to_csv(out / "predictions.csv", index=False, float_format="%.4f")
     error_card(said).to_csv(out / "errors.csv", index=False, float_format="%.4f")
+    (out / "accuracy.csv").unlink(missing_ok=True)
     if said["person_id"].nunique() >= 3:
-        accuracy = AgeAccuracy(split="set", resamples=settings.resamples, seed=settings.seed)(said)
+        known = said.dropna(axis="columns", how="all")  # a network that learned nothing has no corrected ages
+        accuracy = AgeAccuracy(split="set", resamples=settings.resamples, seed=settings.seed)(known)
         accuracy.to_csv(out / "accuracy.csv", index=False, float_format="%.6g")
     (out / "ages.png").write_bytes(ink.png(predicted({"evaluated": said})))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from spineclock.core.errors import UsageError
+from spineclock.core.errors import InputError, UsageError
 from spineclock.ingest.study_table import simulated
 from spineclock.nets.run_folder import SCHEMA, read_network
 from spineclock.prep.store import PreparedStore
@@ -34,7 +34,7 @@ BEGUN = "training.json"
 """Written first: what the run was asked to be."""
 STATE, DONE = "state.ckpt", "run.json"
 """The training's state, while it is not done; and what is written last."""
-OURS = (BEGUN, DONE, "config.toml", STATE, "curves.csv", "split.csv", "weights.safetensors",
+OURS = (BEGUN, DONE, "config.toml", STATE, f"{STATE}.partial", "curves.csv", "split.csv", "weights.safetensors",
         "network.json", "predictions.csv", "errors.csv", "MODEL_CARD.md", "curves.png", "ages.png")  # fmt: skip
 
 
@@ -69,12 +69,50 @@ class Run:
 
 
 def begun(out: Path) -> dict[str, Any] | None:
-    """What the run in a folder was asked to be; None where there is none."""
+    """What the run in a folder was asked to be; None where there is none.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read: nothing is then taken for absent and removed.
+    """
     try:
-        told = json.loads((out / BEGUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        told: dict[str, Any] = json.loads((out / BEGUN).read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return None
-    return told if isinstance(told, dict) else None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{out / BEGUN} cannot be read ({error})", wanted="what the training wrote") from error
+    return told
+
+
+def require_room(out: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuses a folder that is a file, holds results of something else, or a run that is neither resumed nor replaced.
+
+    Raises
+    ------
+    UsageError
+        If so.
+    """
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", wanted="a folder for the run")
+    if begun(out) is None:
+        if other := [name for name in OURS if (out / name).exists()]:
+            raise UsageError(f"{out} holds {other[0]} of something else", wanted="an empty folder")
+    elif not (resume or overwrite):
+        raise UsageError(f"{out} holds a run", wanted="an empty folder",
+                         remedy="--resume goes on with it, --overwrite replaces it")  # fmt: skip
+
+
+def begin(out: Path, asked: dict[str, Any], *, resume: bool) -> None:
+    """Says what the run is to be, or makes sure that what is gone on with was asked to be the same."""
+    there = begun(out)
+    if there is not None and resume:
+        require_same(out, there, asked)
+        return
+    if there is not None:
+        clear(out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / BEGUN, json.dumps({**asked, "command": command()}, indent=2) + "\n")
 
 
 def finished(out: Path, asked: dict[str, Any]) -> bool:
@@ -94,14 +132,21 @@ def require_same(out: Path, there: dict[str, Any], asked: dict[str, Any]) -> Non
     UsageError
         If so.
     """
-    wanted = plain(asked)
+    wanted = json.loads(json.dumps(asked))
     other = [k for k, v in wanted["settings"].items() if there.get("settings", {}).get(k) != v]
-    other += [k for k in wanted if k != "settings" and there.get(k) != wanted[k]]
+    other += [k for k in ("recipe", "preparation") if there.get(k) != wanted[k]]
     if other:
         raise UsageError(
             f"the run in {out} was trained with another {', '.join(other)}",
             wanted="the same settings",
             remedy="call it as before, or name another folder",
+        )
+    if there.get("sets_sha256") != wanted["sets_sha256"]:
+        raise UsageError(
+            f"since the run in {out} began, other scans have come into the cohort, the store or the normal ones, and "
+            "people would change sides between training and test",
+            wanted="the same scans",
+            remedy="give them back, or begin another run (--set split=FILE keeps who is in which split)",
         )
 
 
@@ -223,7 +268,8 @@ def _draw(out: Path, curves: pd.DataFrame, said: pd.DataFrame) -> None:
 def _toml(settings: TrainSettings) -> str:
     from spineclock.run.config import Configuration
 
-    return Configuration(settings, dict.fromkeys(type(settings).model_fields, "this run")).as_toml()
+    told = settings.model_copy(update={"resume": False, "overwrite": False})  # to be handed to another run
+    return Configuration(told, dict.fromkeys(type(settings).model_fields, "this run")).as_toml()
 
 
 def _say(out: Path, errors: pd.DataFrame, who: str, caution: str) -> None:

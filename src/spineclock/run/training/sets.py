@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,12 @@ class Sets:
         """The scans of a set."""
         return self.table[self.table["set"] == name]
 
+    @property
+    def sha256(self) -> str:
+        """Of who is in which set, with the ages that are learned: another one means other people or another order."""
+        told = self.table[["scan_id", "person_id", "age_years", "set"]].to_csv(index=False)
+        return hashlib.sha256(told.encode()).hexdigest()
+
 
 def people_of(cohort: Path, *, normals: Path | None = None, split: Path | None = None) -> pd.DataFrame:
     """The cohort's scans with age, a row each; ``normal`` (boolean, may be missing) and ``split`` where anything tells.
@@ -54,7 +61,9 @@ def people_of(cohort: Path, *, normals: Path | None = None, split: Path | None =
         if missing := {"scan_id", "normal"} - set(told):
             raise TableError(f"{normals.name} without {', '.join(sorted(missing))}",
                              wanted="the normals.csv of `spineclock normals`")  # fmt: skip
-        table["normal"] = table["scan_id"].map(told.set_index("scan_id")["normal"])
+        table["normal"] = table["scan_id"].map(_once(told, "scan_id", normals)["normal"])
+        if table["normal"].isna().all():
+            raise TableError(f"no scan of {cohort} is in {normals.name}", wanted="the same scan_id in both")
     if split is not None:
         table["split"] = table["person_id"].map(_told_split(split)).fillna("")
     kept = [c for c in (*KEPT, "normal", "split") if c in table]
@@ -71,12 +80,16 @@ def _told_split(path: Path) -> pd.Series:
     told = read_table(path)
     if missing := {"person_id", "split"} - set(told):
         raise TableError(f"{path.name} without {', '.join(sorted(missing))}", wanted="person_id and split")
-    told = told[["person_id", "split"]].drop_duplicates()
-    if told["person_id"].duplicated().any():
-        twice = told["person_id"][told["person_id"].duplicated()]
-        raise TableError(f"{path.name} has {len(twice)} people in two splits, such as {twice.iloc[0]}",
-                         wanted="all scans of a person in one split")  # fmt: skip
-    return told.set_index("person_id")["split"]
+    return _once(told[["person_id", "split"]].drop_duplicates(), "person_id", path)["split"]
+
+
+def _once(told: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
+    """The table by a key of which no value stands twice."""
+    keys = told[key].astype(str)
+    if (twice := keys[keys.duplicated()]).any():
+        raise TableError(f"{path.name} says two things of {len(twice)} {key}, such as {twice.iloc[0]}",
+                         wanted="one row each")  # fmt: skip
+    return told.set_axis(keys)
 
 
 def _truth(column: pd.Series, cohort: Path) -> pd.Series:
@@ -96,7 +109,7 @@ def sets(table: pd.DataFrame, settings: TrainSettings) -> Sets:
     TableError
         If a person is in two splits, a split is none of train, validation and test, or one has no scan left.
     """
-    table = table.assign(split=_split(table, settings))
+    table = table.assign(split=split_of(table, settings))
     counts = _counts(table, settings)
     rng = np.random.default_rng([settings.split_seed, 1])
     named = np.where(table["split"] == "test", "test", "unused").astype(object)
@@ -110,7 +123,8 @@ def sets(table: pd.DataFrame, settings: TrainSettings) -> Sets:
     return found
 
 
-def _split(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
+def split_of(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
+    """The split of each scan's person, as the table tells it or drawn among everybody in the table."""
     if "split" not in table:
         how = Split(settings.train_share, settings.validation_share)
         return how(table, rng=np.random.default_rng(settings.split_seed))

@@ -50,7 +50,7 @@ class TrainSettings(Settings):
     plateau_patience: int = Field(5, ge=0, description="epochs without a better validation loss before the rate falls")
     plateau_factor: float = Field(0.1, gt=0, lt=1, description="what the rate is multiplied by then")
     stop_patience: int = Field(15, ge=1, description="epochs without a better validation loss before training ends")
-    shift_voxels: int = Field(2, ge=0, description="the most a scan is moved along each axis")
+    shift_voxels: int = Field(2, ge=0, le=15, description="the most a scan is moved along each axis")
     mirror: bool = Field(True, description="whether left and right change places in half of the scans")
     seed: int = Field(0, ge=0, description="of the first weights, the order of scans and their changes")
 
