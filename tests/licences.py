@@ -13,7 +13,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from packaging.requirements import Requirement
 
 PERMISSIVE = re.compile(
-    r"(Apache|0?BSD|MIT|ISC|PSF|Python Software Foundation|MPL|Mozilla|Zlib|CC0|HPND|Historical Permission"
+    r"(Apache|0?BSD|3-Clause BSD|MIT|ISC|PSF|Python Software Foundation|MPL|Mozilla|Zlib|CC0|HPND|Historical Permission"
     r"|BSL|Boost|LLVM|(The )?Unlicense|Public Domain)",
     re.IGNORECASE,
 )

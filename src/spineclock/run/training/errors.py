@@ -10,13 +10,14 @@ import pandas as pd
 from spineclock.core.brackets import bracket
 from spineclock.stats import metrics
 
+TYPICAL = "age-typical"
 SEXES = {"F": "women", "M": "men"}
 COLUMNS = ("group", "scans", "people", "mae_years", "mean_error_years", "corrected_mae_years",
            "corrected_mean_error_years", "r2", "interval_covers")  # fmt: skip
 
 
 def error_card(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a group: everyone, each ten years of age, each sex, each site, and age by sex by site.
+    """One row a group: everyone, the age-typical, each ten years of age, each sex, each site, and age by sex by site.
 
     ``table`` has person_id, age_years, sex, predicted_age_years, corrected_age_years, and the interval's ends; ``site``
     where the cohort tells it. Groups without scans have no row. Errors are predicted minus chronological age, in years;
@@ -48,6 +49,10 @@ def error_card(table: pd.DataFrame) -> pd.DataFrame:
 
 def _groups(table: pd.DataFrame, keys: dict[str, pd.Series]) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "everyone", table
+    if "normal" in table and table["normal"].notna().any():
+        typical = table[table["normal"].astype("boolean").fillna(False).astype(bool)]
+        if len(typical):
+            yield TYPICAL, typical
     for by in [["age"], ["sex"], ["site"], ["age", "sex"], ["age", "sex", "site"]]:
         if not set(by) <= set(keys):
             continue

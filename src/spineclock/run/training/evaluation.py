@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spineclock.core.errors import TableError, UsageError
+from spineclock.core.errors import InputError, TableError, UsageError
 from spineclock.ingest.study_table import simulated
 from spineclock.nets.run_folder import read_network
 from spineclock.prep.prepared import Preparation
@@ -113,10 +113,17 @@ def _require_same(store: PreparedStore, how: Preparation) -> None:
 
 
 def _learned_from(run: Path) -> set[str]:
-    """People the network was trained on or judged by."""
+    """People the network was trained on or judged by.
+
+    Raises
+    ------
+    InputError
+        If the run no longer tells: its own people could be among those it is evaluated on.
+    """
     path = run / "split.csv"
     if not path.is_file():
-        return set()
+        raise InputError(f"{run} has no split.csv, so that nobody knows whom its network has seen",
+                         wanted="the whole folder that `spineclock train` made")  # fmt: skip
     split = pd.read_csv(path, dtype={"person_id": str, "set": str})
     return set(split.loc[split["set"].isin(["train", "validation"]), "person_id"])
 

@@ -22,7 +22,7 @@ from spineclock.prep.store import PreparedStore
 from spineclock.run.outputs import command, plain, versions, write_text
 from spineclock.run.training.answers import Answers, answers
 from spineclock.run.training.card import Facts, model_card
-from spineclock.run.training.errors import error_card
+from spineclock.run.training.errors import TYPICAL, error_card
 from spineclock.run.training.held import examples
 from spineclock.run.training.sets import Sets
 from spineclock.run.training.settings import TrainSettings
@@ -273,9 +273,9 @@ def _toml(settings: TrainSettings) -> str:
 
 
 def _say(out: Path, errors: pd.DataFrame, who: str, caution: str) -> None:
-    everyone = errors.iloc[0]
-    print(f"{who}: {everyone['scans']:,} scans, MAE {everyone['mae_years']:.2f} years "
-          f"({everyone['corrected_mae_years']:.2f} corrected), R² {everyone['r2']:.3f}")  # fmt: skip
+    for _, row in errors[errors["group"].isin(["everyone", TYPICAL])].iterrows():
+        print(f"{who}, {row['group']}: {row['scans']:,} scans, MAE {row['mae_years']:.2f} years "
+              f"({row['corrected_mae_years']:.2f} corrected), R² {row['r2']:.3f}")  # fmt: skip
     if caution:
         print(f"caution: no correction and no interval: {caution}")
     print(f"Model card: {out / 'MODEL_CARD.md'}")
