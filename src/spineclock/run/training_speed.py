@@ -303,7 +303,8 @@ def main() -> None:
             name: _apart("fed", store=str(store), cohort=str(store.parent / "mri"), from_nifti=name == "nifti")
             for name in ("store", "nifti")
         }
-    text = page(steps, curves, feeding, command=f"python -m spineclock.run.training_speed --rounds {told.rounds} --seeds {told.seeds}",
+    command = f"python -m spineclock.run.training_speed --rounds {told.rounds} --seeds {told.seeds}"
+    text = page(steps, curves, feeding, command=command,
                 load=(before, os.getloadavg()[0]))  # fmt: skip
     told.out.parent.mkdir(parents=True, exist_ok=True)
     write_text(told.out, text)
