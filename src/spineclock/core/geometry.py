@@ -6,6 +6,7 @@ to the front (anterior), axis 2 up (superior), as nearly as flips and swaps of w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations
 from typing import Literal, TypeVar
 
@@ -181,6 +182,20 @@ def _image(volume: Volume) -> sitk.Image:
     image = sitk.GetImageFromArray(_sitk_array(volume.array.astype(np.float32)))
     image.SetSpacing(volume.spacing_mm)
     return image
+
+
+def shifted(shape: Sequence[int], by: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where the samples of an array lie once moved by some along each axis, and which of them are still within it.
+
+    >>> a, moved = np.arange(4), np.zeros(4, int)
+    >>> to, source = shifted(a.shape, (1,))
+    >>> moved[to] = a[source]
+    >>> moved.tolist()
+    [0, 0, 1, 2]
+    """
+    to = tuple(slice(max(0, b), max(0, n + min(0, b))) for b, n in zip(by, shape, strict=True))
+    source = tuple(slice(max(0, -b), max(0, n - max(0, b))) for b, n in zip(by, shape, strict=True))
+    return to, source
 
 
 def same_orientation(a: Array, b: Array, *, tolerance: float = 1e-3) -> bool:

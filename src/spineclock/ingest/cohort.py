@@ -152,6 +152,26 @@ def _located(text: str, folder: Path) -> Path | None:
     return folder / PureWindowsPath(text).as_posix() if text else None  # which knows both kinds of slash
 
 
+def require_scans(table: pd.DataFrame, cohort: Path, *, wanted: str = "one row a scan") -> None:
+    """Refuses a table of people that is not one of scans, each once.
+
+    Raises
+    ------
+    TableError
+        If so.
+    """
+    if "scan_id" not in table:
+        raise TableError(f"{cohort} has no column scan_id", wanted=wanted)
+    if twice := table["scan_id"][table["scan_id"].duplicated()].to_list():
+        raise TableError(f"{cohort} has {len(twice)} scan(s) in two rows, such as {twice[0]}", wanted="one row a scan")
+
+
+def with_person(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with whose scan each is; where that is not told, each is another person's."""
+    told = table["person_id"] if "person_id" in table else table["scan_id"]
+    return table.assign(person_id=told.where(told.astype(str) != "", table["scan_id"]))
+
+
 def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else repr(value)
 

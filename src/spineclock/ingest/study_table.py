@@ -12,7 +12,7 @@ import pandera.pandas as pa
 
 from spineclock.core.errors import TableError
 from spineclock.core.findings import Findings
-from spineclock.ingest.cohort import read_cohort, read_table
+from spineclock.ingest.cohort import read_cohort, read_table, require_scans, with_person
 from spineclock.ingest.findings import read_findings
 
 NEVER_NEGATIVE = ("packs_per_day", "alcohol_days_per_week", "sedentary_hours", "bmi")
@@ -61,12 +61,7 @@ def read_study(predictions: Path, *, cohort: Path, findings: Path | None = None)
     """
     predicted = _predictions(predictions / "predictions.csv" if predictions.is_dir() else predictions)
     people = read_cohort(cohort).table
-    if "scan_id" not in people:
-        raise TableError(
-            f"{cohort} has no column scan_id", wanted="one row a scan, by the scan_id that predictions.csv has"
-        )
-    if twice := people["scan_id"][people["scan_id"].duplicated()].to_list():
-        raise TableError(f"{cohort} has {len(twice)} scan(s) in two rows, such as {twice[0]}", wanted="one row a scan")
+    require_scans(people, cohort, wanted="one row a scan, by the scan_id that predictions.csv has")
     people = people.drop(columns=[c for c in ("path", "predicted_age_years") if c in people])
     joined = predicted.merge(people, on="scan_id", how="outer", suffixes=("_told", ""), indicator=True)
     left_out = _without(joined)
@@ -76,9 +71,7 @@ def read_study(predictions: Path, *, cohort: Path, findings: Path | None = None)
         first = "; ".join(left_out["reason"].value_counts().index[:3])
         raise TableError("no scan has both a predicted age and a row with an age", wanted="the same scan_id in both",
                          remedy=f"compare the names ({first})")  # fmt: skip
-    if "person_id" not in table:
-        table["person_id"] = table["scan_id"]
-    table["person_id"] = table["person_id"].where(table["person_id"].astype(str) != "", table["scan_id"])
+    table = with_person(table)
     if findings is None and (cohort / "findings.csv").is_file():
         findings = cohort / "findings.csv"
     return StudyTable(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from spineclock.core.errors import TableError
+from spineclock.core.geometry import shifted
 from spineclock.prep.masking import Part
 
 Floats = npt.NDArray[np.float32]
@@ -80,9 +81,8 @@ class Changes:
             by = rng.integers(-self.shift_voxels, self.shift_voxels + 1, 3)
             if self.mirror and rng.random() < 0.5:
                 scan = scan[::-1]
-            to = tuple(slice(max(0, b), n + min(0, b)) for b, n in zip(by, scan.shape, strict=True))
-            of = tuple(slice(max(0, -b), n + min(0, -b)) for b, n in zip(by, scan.shape, strict=True))
-            into[to] = scan[of]
+            to, source = shifted(scan.shape, by.tolist())
+            into[to] = scan[source]
         return changed
 
 

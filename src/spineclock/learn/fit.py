@@ -91,9 +91,10 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A network with its best weights, in evaluation mode on the CPU, and how it got there."""
+    """A network with its best weights, in evaluation mode on the CPU, what its answer means, and how it got there."""
 
     net: nn.Module
+    head: AgeHead
     epochs: tuple[Epoch, ...]
     best_epoch: int
 
@@ -138,7 +139,6 @@ class Training:
 
     def run(self) -> Fitted:
         """The network once validation loss has stopped falling, or after the last epoch."""
-        torch.manual_seed(self.schedule.seed)
         plain = self.net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stubs lack it
         optimiser = torch.optim.Adam(
             plain.parameters(), self.schedule.learning_rate, weight_decay=self.schedule.weight_decay
@@ -154,7 +154,7 @@ class Training:
             self._close_epoch(net, parts, progress)
             self._save(parts, progress)
         plain.load_state_dict(parts.best)
-        return Fitted(plain.cpu().eval(), tuple(Epoch(**row) for row in progress.rows), progress.best_epoch)
+        return Fitted(plain.cpu().eval(), self.head, tuple(Epoch(**row) for row in progress.rows), progress.best_epoch)
 
     def _train_epoch(self, net: nn.Module, optimiser: Any, parts: _Parts, progress: Progress) -> None:
         net.train()

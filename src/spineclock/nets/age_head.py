@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from spineclock.core.errors import UsageError
+from spineclock.nets.names import AgeLoss
 
-AgeLoss = Literal["mse", "smooth_l1", "soft_label", "mean_variance"]
 LABEL_SD_YEARS = 1.0
 """Width of the soft labels (Peng et al., SFCN, Med Image Anal 2021)."""
 MEAN_WEIGHT, VARIANCE_WEIGHT = 0.2, 0.05

@@ -9,16 +9,15 @@ the last pool takes the maximum or the mean over whatever is left (SFCN and pyme
 from __future__ import annotations
 
 import itertools
-from typing import Literal
 
 from torch import Tensor, nn
+
+from spineclock.nets.names import Pool
 
 CHANNELS = (32, 64, 128, 256, 256)
 TOP_CHANNELS = 64
 SMALLEST_AXIS = 16
 """Voxels along each axis that the network is meant for, at least."""
-
-Pool = Literal["max", "average"]
 
 
 class Block(nn.Module):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 from torch import Tensor, nn
 
 from spineclock.core.errors import UsageError
-from spineclock.nets.dcnn import AgeNet, Pool
-
-NetworkName = Literal["table2", "resnet", "transformer"]
+from spineclock.nets.dcnn import AgeNet
+from spineclock.nets.names import NetworkName, Pool
 
 
 def network(name: NetworkName, *, outputs: int, shape: tuple[int, int, int], pool: Pool = "max") -> nn.Module:

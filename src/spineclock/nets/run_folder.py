@@ -20,7 +20,8 @@ from torch import nn
 from spineclock.core.errors import InputError, UsageError
 from spineclock.core.volume import Array
 from spineclock.nets.age_head import AgeHead
-from spineclock.nets.networks import NetworkName, network
+from spineclock.nets.names import NetworkName
+from spineclock.nets.networks import network
 from spineclock.nets.weights import load_into
 
 SCHEMA = "spineclock.age-network/2"

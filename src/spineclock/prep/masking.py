@@ -9,6 +9,7 @@ import numpy as np
 
 from spineclock.core.anatomy import ARCH, BODY, DISC, LEVEL_NUMBERS, RIB, Structure, region
 from spineclock.core.errors import RefusedError, UsageError
+from spineclock.core.geometry import shifted
 from spineclock.core.volume import Array, Mask
 
 Part = Literal["whole", "cervical", "thoracic", "lumbar"]
@@ -163,6 +164,5 @@ def _rolled_over(array: Array, radius_mm: float, spacing_mm: tuple[float, float,
 
 def _or_shifted(into: Array, array: Array, shift: tuple[int, int, int]) -> None:
     """Adds an array's bits, moved by some voxels, to those of another; what leaves the array is lost."""
-    to = tuple(slice(max(0, by), max(0, n + min(0, by))) for by, n in zip(shift, array.shape, strict=True))
-    source = tuple(slice(max(0, -by), max(0, n - max(0, by))) for by, n in zip(shift, array.shape, strict=True))
+    to, source = shifted(array.shape, shift)
     into[to] |= array[source]

@@ -28,6 +28,18 @@ class Settings(BaseModel):
 S = TypeVar("S", bound=Settings)
 
 
+def one_of_resume_and_overwrite(resume: bool, overwrite: bool, *, remedy: str) -> None:
+    """Refuses settings that ask to keep what is there and to replace it.
+
+    Raises
+    ------
+    UsageError
+        If so.
+    """
+    if resume and overwrite:
+        raise UsageError("both resume and overwrite are set", wanted="one of the two", remedy=remedy)
+
+
 @dataclass(frozen=True)
 class Configuration(Generic[S]):
     """Settings and, by name, where each value came from."""

@@ -28,7 +28,7 @@ from spineclock.normals.cohort import Fitted, NormalCohort, fit_normals
 from spineclock.normals.stability import direct, stability, sweep
 from spineclock.report.study_page import write_folder
 from spineclock.run.normals_page import Found, section
-from spineclock.run.outputs import command, plain, require_room, versions, write_text
+from spineclock.run.outputs import command, plain, require_room, versions, write_json, write_text
 from spineclock.run.settings import NormalsSettings
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def normals(findings: Path, settings: NormalsSettings, *, cohort: Path, out: Pat
            "ended": datetime.now(UTC).isoformat(timespec="seconds"), "versions": _versions(),
            "settings": settings.model_dump(mode="json"), "scans": len(labels),
            "fitted_on": int(labels["fitted"].sum()), "left_out": len(left_out)}  # fmt: skip
-    write_text(out / "run.json", json.dumps(plain(run), indent=2, ensure_ascii=False) + "\n")
+    write_json(out / "run.json", plain(run))
     return 0
 
 

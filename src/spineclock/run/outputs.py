@@ -88,7 +88,7 @@ def write_reading(reading: Reading, folder: Path, *, document: Mapping[str, Any]
         (folder / "attention.png").write_bytes(ink.png(_attention(reading)))
     if reading.measurements is not None:
         reading.measurements.to_csv(folder / "measurements.csv", index=False, float_format="%.6g")
-    write_text(folder / "prediction.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / "prediction.json", document)
 
 
 def withdraw(folder: Path) -> None:
@@ -111,6 +111,11 @@ def write_text(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes plain data as JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_run(
@@ -138,7 +143,7 @@ def write_run(
         "weights_sha256": documents[0]["model"]["weights_sha256"] if documents else {},
         "not_taken": [{"input": i, "series": series, "reason": why} for i, series, why in not_taken],
     }  # fmt: skip
-    write_text(out / "run.json", json.dumps(plain(run), indent=2, ensure_ascii=False) + "\n")
+    write_json(out / "run.json", plain(run))
 
 
 def require_room(out: Path, *, mark: str, what: str, overwrite: bool) -> None:

@@ -19,7 +19,7 @@ from spineclock.phantom.people import People
 from spineclock.phantom.predictions import Ceiling, ceiling
 from spineclock.report.label_names import labels
 from spineclock.run import phantom_people
-from spineclock.run.outputs import write_text
+from spineclock.run.outputs import write_json, write_text
 from spineclock.run.phantom_people import STATEMENT, TABLES, write_block
 from spineclock.run.phantom_scans import remove_scans, series_path, session_folder
 from spineclock.run.settings import PhantomMriSettings
@@ -125,7 +125,7 @@ def tables(drawn: Iterable[People], out: Path, settings: PhantomMriSettings, par
     write_text(out / "README.txt", _readme(persons, best, settings))
     rows = "".join(f"{label.number}\t{label.name}\n" for label in labels().values())
     write_text(out / "dseg.tsv", f"index\tname\n0\tbackground\n{rows}")
-    put(out / "dataset_description.json", _bids(settings))
+    write_json(out / "dataset_description.json", _bids(settings))
     write_text(out / ".bidsignore", "*_dseg.nii.gz\n*_scan.json\n*.csv\n*.dcm\nphantom.json\nrun.json\nREADME.txt\n")
     told = phantom_people.document(persons, best, parameters, seed=settings.seed)
     return {name: told[name] for name in ("scans", "oracle")}
@@ -187,8 +187,3 @@ def _bids(settings: PhantomMriSettings) -> dict[str, Any]:
         "Acknowledgements": STATEMENT,
         "GeneratedBy": [{"Name": "spineclock", "Version": version("spineclock")}],
     }
-
-
-def put(path: Path, content: dict[str, Any]) -> None:
-    """Writes a JSON file whole or not at all."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

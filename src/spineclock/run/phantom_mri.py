@@ -17,8 +17,8 @@ from spineclock.phantom.anatomy.template import people_world
 from spineclock.phantom.anatomy.traits import traits_of
 from spineclock.phantom.parameters import load
 from spineclock.phantom.people import People, blocks
-from spineclock.run.outputs import command, plain, versions
-from spineclock.run.phantom_cohort import made_by, people_told, put, ready, tables
+from spineclock.run.outputs import command, plain, versions, write_json
+from spineclock.run.phantom_cohort import made_by, people_told, ready, tables
 from spineclock.run.phantom_scans import Job, Rendered, finished_bytes, render
 from spineclock.run.progress import size, with_bar
 from spineclock.run.settings import PhantomMriSettings
@@ -96,7 +96,7 @@ def _jobs(
 def _say(out: Path, told: dict[str, Any], *, finished: bool) -> None:
     """Writes phantom.json: what this is, whether all is there, and at the end the parameters, which are long."""
     rest = {name: value for name, value in told.items() if name != "parameters"}
-    put(out / "phantom.json", {**rest, "finished": finished, "parameters": told["parameters"]})
+    write_json(out / "phantom.json", {**rest, "finished": finished, "parameters": told["parameters"]})
 
 
 def _scanner() -> Any:
@@ -137,7 +137,7 @@ def _scans(drawn: Iterable[People], settings: PhantomMriSettings, *, out: Path, 
 def _end(out: Path, tally: Tally, settings: PhantomMriSettings, told: dict[str, Any], *, begun: datetime) -> None:
     """Writes run.json and says what was done."""
     per_scan = tally.seconds / tally.made if tally.made else None
-    put(out / "run.json", plain({
+    write_json(out / "run.json", plain({
         "schema": "spineclock.run/1", "command": command(), "begun": begun.isoformat(timespec="seconds"),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(),
         "settings": settings.model_dump(), "scans": tally.made, "kept": tally.kept, "failures": len(tally.failures),

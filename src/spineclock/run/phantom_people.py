@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,7 +17,7 @@ from spineclock.phantom.people import BLOCK, People, Stage, blocks, stream
 from spineclock.phantom.predictions import Ceiling, ceiling, predicted_ages
 from spineclock.phantom.prose import reports
 from spineclock.phantom.truths import stored_truths
-from spineclock.run.outputs import command, write_text
+from spineclock.run.outputs import command, write_json, write_text
 
 SCHEMA = "spineclock.phantom/1"
 STATEMENT = "All people, scans, findings, reports and outcomes here are simulated: no real person is described."
@@ -60,7 +59,7 @@ def make_people(
         known.to_csv(out / TRUTHS, index=False)
     write_text(out / "README.txt", _readme(persons, best, parameters, truths=truths))
     told = document(persons, best, parameters, seed=seed)
-    write_text(out / "phantom.json", json.dumps(told, indent=2, ensure_ascii=False) + "\n")  # last: all is there
+    write_json(out / "phantom.json", told)  # last: all is there
     print(f"{persons:,} simulated people, {best.n:,} scans in {out} (world {world}, seed {seed})")
     print(best.sentence)
     return 0

@@ -20,6 +20,7 @@ from spineclock.run.batch import Batch, Result
 from spineclock.run.config import configure
 from spineclock.run.listing import Listed, listed, the_one
 from spineclock.run.people import People
+from spineclock.run.progress import bar_of_scans
 from spineclock.run.settings import PredictSettings
 
 DONE, SOME_FAILED = 0, 1
@@ -161,11 +162,7 @@ def _shown(refs: Sequence[SeriesRef], *, progress: bool) -> Iterable[SeriesRef]:
 
 
 def _with_bar(refs: Sequence[SeriesRef]) -> Iterator[SeriesRef]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with bar_of_scans() as bar:
         task = bar.add_task("scans", total=len(refs))
         for ref in refs:
             bar.update(task, description=ref.scan_id[:40])

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, get_args
 from spineclock.core.errors import UsageError
 from spineclock.prep.prepared import Preparation
 from spineclock.prep.store_format import ABOUT, About, Entry
-from spineclock.prep.store_write import Writer, put, remove_store, writing
-from spineclock.run.outputs import command, plain, versions
+from spineclock.prep.store_write import Writer, remove_store, writing
+from spineclock.run.outputs import command, plain, versions, write_json
 from spineclock.run.prepare_scan import Ended, Job, Labels, labels_of, prepared, source_of
 from spineclock.run.progress import size, with_bar
 from spineclock.run.settings import MaskScheme, PrepareSettings
@@ -184,7 +184,7 @@ def _end(plan: Plan, tally: Tally, store: Writer, settings: PrepareSettings, *, 
     per_scan = tally.seconds / len(tally.entries) if tally.entries else None
     held = sum(sum(entry.sizes.values()) for entry in store.entries.values())
     cut = sum(entry.kept_share["whole"] < CUT_OFF for entry in store.entries.values())
-    put(store.path / "run.json", plain({
+    write_json(store.path / "run.json", plain({
         "schema": "spineclock.run/1", "command": command(), "begun": begun.isoformat(timespec="seconds"),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(),
         "settings": settings.model_dump(), "scans": len(tally.entries), "kept": len(plan.kept),

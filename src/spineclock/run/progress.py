@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 T = TypeVar("T")
 TOLD_EVERY = 0.05
@@ -29,12 +32,17 @@ def with_bar(ended: Iterable[T], total: int, kept: Callable[[], int]) -> Iterato
             print(f"{count + kept():,} of {total:,} scans, {left / 60:,.0f} minutes left", file=sys.stderr)
 
 
-def _on_terminal(ended: Iterable[T], total: int, kept: Callable[[], int]) -> Iterator[T]:
+def bar_of_scans() -> Progress:
+    """A bar on standard error: what it is at, how far, and the time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("scans"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _on_terminal(ended: Iterable[T], total: int, kept: Callable[[], int]) -> Iterator[T]:
+    with bar_of_scans() as bar:
         task = bar.add_task("scans", total=total)
         for count, one in enumerate(ended, start=1):
             yield one

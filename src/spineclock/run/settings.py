@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from spineclock.core.anatomy import LEVEL_NUMBERS
 from spineclock.core.errors import UsageError
 from spineclock.core.recipe import LARGEST_BYTES, Engine
-from spineclock.run.config import Settings
+from spineclock.run.config import Settings, one_of_resume_and_overwrite
 
 MaskScheme = Literal["spineclock", "spider", "totalspineseg", "spineps", "totalsegmentator"]
 
@@ -86,12 +86,9 @@ class PredictSettings(Settings):
                 wanted="one of the two",
                 remedy="write age and sex in the table's row",
             )
-        if self.resume and self.overwrite:
-            raise UsageError(
-                "both resume and overwrite are set",
-                wanted="one of the two",
-                remedy="resume keeps earlier results; overwrite replaces them",
-            )
+        one_of_resume_and_overwrite(
+            self.resume, self.overwrite, remedy="resume keeps earlier results; overwrite replaces them"
+        )
         return self
 
 
@@ -179,12 +176,9 @@ class PhantomMriSettings(Settings):
                 wanted="one of the two",
                 remedy="a training grid holds the whole spine in one piece",
             )
-        if self.resume and self.overwrite:
-            raise UsageError(
-                "both resume and overwrite are set",
-                wanted="one of the two",
-                remedy="resume keeps earlier scans; overwrite replaces them",
-            )
+        one_of_resume_and_overwrite(
+            self.resume, self.overwrite, remedy="resume keeps earlier scans; overwrite replaces them"
+        )
         return self
 
 
@@ -275,12 +269,9 @@ class PrepareSettings(Settings):
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
-        if self.resume and self.overwrite:
-            raise UsageError(
-                "both resume and overwrite are set",
-                wanted="one of the two",
-                remedy="resume keeps the store and adds to it; overwrite replaces it",
-            )
+        one_of_resume_and_overwrite(
+            self.resume, self.overwrite, remedy="resume keeps the store and adds to it; overwrite replaces it"
+        )
         return self
 
 

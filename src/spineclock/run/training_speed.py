@@ -54,7 +54,6 @@ WAYS = (
 def step_seconds(way: Way, shape: tuple[int, int, int], *, steps: int) -> list[float]:
     """Seconds of each training step of the paper's network at batch 2, after two that are not counted."""
     import torch
-    from torch import nn
 
     from spineclock.run.training.device import keep_big_buffers
 
@@ -62,19 +61,33 @@ def step_seconds(way: Way, shape: tuple[int, int, int], *, steps: int) -> list[f
         keep_big_buffers()
     torch.manual_seed(0)
     net, optimiser = _net(way)
-    x = torch.randn(BATCH, 1, *shape)
-    if way.channels_last:
-        x = x.contiguous(memory_format=torch.channels_last_3d)
+    x = _placed(way, torch.randn(BATCH, 1, *shape))
     y, seconds = torch.randn(BATCH), []
     for _ in range(steps + 2):
         begun = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=way.bfloat16):
-            answer = net(x)
-        optimiser.zero_grad()
-        nn.functional.mse_loss(answer.float()[:, 0], y).backward()
-        optimiser.step()
+        _step(way, net, optimiser, x, y)
         seconds.append(time.perf_counter() - begun)
     return seconds[2:]
+
+
+def _step(way: Way, net: Any, optimiser: Any, x: Any, y: Any) -> Any:
+    """One training step; its loss."""
+    import torch
+
+    with torch.autocast("cpu", torch.bfloat16, enabled=way.bfloat16):
+        answer = net(x)
+    loss = torch.nn.functional.mse_loss(answer.float()[:, 0], y)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return loss
+
+
+def _placed(way: Way, x: Any) -> Any:
+    """The volumes in the order of memory that the way wants."""
+    import torch
+
+    return x.contiguous(memory_format=torch.channels_last_3d) if way.channels_last else x
 
 
 def _net(way: Way) -> tuple[Any, Any]:
@@ -101,7 +114,6 @@ def _net(way: Way) -> tuple[Any, Any]:
 def loss_curve(way: Way, store: Path, *, seed: int, epochs: int) -> list[float]:
     """Mean training loss of each epoch on the store's scans, whose ages lie beside it; the order is the seed's."""
     import torch
-    from torch import nn
 
     from spineclock.learn.feed import Examples, Feed
     from spineclock.prep.store import PreparedStore
@@ -116,21 +128,14 @@ def loss_curve(way: Way, store: Path, *, seed: int, epochs: int) -> list[float]:
     for number in range(epochs):
         total = 0.0
         for batch in feed.epoch(number):
-            x = batch.volumes.contiguous(memory_format=torch.channels_last_3d) if way.channels_last else batch.volumes
-            with torch.autocast("cpu", torch.bfloat16, enabled=way.bfloat16):
-                answer = net(x)
-            loss = nn.functional.mse_loss(answer.float()[:, 0], (batch.ages_years - told.mean()) / told.std())
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            total += loss.item()
+            y = (batch.ages_years - told.mean()) / told.std()
+            total += _step(way, net, optimiser, _placed(way, batch.volumes), y).item()
         curve.append(total / feed.batches)
     return curve
 
 
 def fed(store: Path, cohort: Path, *, from_nifti: bool) -> dict[str, float]:
     """Seconds a scan of one training epoch that reads from disk, and the share of them it waited for data."""
-    import torch
 
     from spineclock.learn.feed import Examples, Feed, ReadAhead
     from spineclock.prep.store import PreparedStore
@@ -146,11 +151,7 @@ def fed(store: Path, cohort: Path, *, from_nifti: bool) -> dict[str, float]:
     for epoch in range(2):  # the first one warms up
         begun, ahead = time.perf_counter(), ReadAhead(feed.epoch(epoch))
         for batch in ahead:
-            with torch.autocast("cpu", torch.bfloat16):
-                answer = net(batch.volumes.contiguous(memory_format=torch.channels_last_3d))
-            optimiser.zero_grad()
-            answer.float().square().mean().backward()
-            optimiser.step()
+            _step(way, net, optimiser, _placed(way, batch.volumes), batch.ages_years)
         waited = ahead.waited_s
     took = time.perf_counter() - begun
     return {"seconds": took / (feed.batches * BATCH), "idle": waited / took}

@@ -13,10 +13,10 @@ from spineclock.prep.store import PreparedStore
 from spineclock.run.ablation.page import page
 from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen, settings_of
 from spineclock.run.ablation.table import Drawn, rows, true_ages
-from spineclock.run.outputs import command, plain, versions, write_text
+from spineclock.run.outputs import command, plain, versions, write_json, write_text
 from spineclock.run.training import folder
 from spineclock.run.training.command import train
-from spineclock.run.training.held import in_view
+from spineclock.run.training.held import in_view, prepared_store
 from spineclock.run.training.sets import people_of, sets, split_of
 from spineclock.run.training.settings import TrainSettings
 
@@ -46,7 +46,8 @@ def ablate(
     settings, begun = settings or TrainSettings(), datetime.now(UTC)
     todo = chosen(only)
     out.mkdir(parents=True, exist_ok=True)
-    base = settings.model_copy(update={"resume": not settings.overwrite, "store": _store(cohort, settings, out)})
+    store = prepared_store(cohort, settings.store, out=out)  # one for all of them
+    base = settings.model_copy(update={"resume": not settings.overwrite, "store": store})
     count = _proposed_scans(cohort, base)
     try:
         for k, row in enumerate(todo, start=1):
@@ -73,27 +74,16 @@ def tabulate(out: Path, cohort: Path, *, drawn: Drawn | None = None, begun: date
     found["minutes"] = found["name"].map(minutes)
     found.to_csv(out / "ablations.csv", index=False, float_format="%.5g")
     write_text(out / "ablations.md", page(found, about, simulated(cohort)))
-    write_text(out / "run.json", json.dumps(plain({
+    write_json(out / "run.json", plain({
         "schema": "spineclock.ablations/1", "command": command(), "begun": begun.isoformat(timespec="seconds"),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(), "done": list(runs),
-    }), indent=2) + "\n")  # fmt: skip
+    }))  # fmt: skip
     return found
 
 
 def _tested(run: Path) -> pd.DataFrame:
     said = pd.read_csv(run / "predictions.csv", dtype={"person_id": str, "scan_id": str})
     return said[said["set"] == "test"].reset_index(drop=True)
-
-
-def _store(cohort: Path, settings: TrainSettings, out: Path) -> Path:
-    """One store for all of them."""
-    if settings.store is not None:
-        return settings.store
-    from spineclock.run.prepare import prepare_cohort
-    from spineclock.run.settings import PrepareSettings
-
-    prepare_cohort(cohort, PrepareSettings(resume=True), out=out / "prepared")
-    return out / "prepared"
 
 
 def _proposed_scans(cohort: Path, base: TrainSettings) -> tuple[int, int]:

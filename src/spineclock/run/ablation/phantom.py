@@ -19,7 +19,7 @@ import pandas as pd
 from spineclock.core.errors import SpineclockError
 from spineclock.ingest.cohort import read_cohort
 from spineclock.learn.split import Split
-from spineclock.run.ablation.command import ablate, tabulate
+from spineclock.run.ablation.command import ablate
 from spineclock.run.ablation.rows import PROPOSED
 from spineclock.run.ablation.table import true_ages
 from spineclock.run.outputs import write_text
@@ -194,7 +194,6 @@ def main() -> int:
         there = (places.runs / PROPOSED / folder.DONE).is_file()
         others = worlds(places, people=told.world_people, workers=told.workers) if there else pd.DataFrame()
     except SpineclockError as error:
-        tabulate(places.runs, places.cohort)
         print(f"error: {error}", file=sys.stderr)
         return 1
     command = "python -m spineclock.run.ablation.phantom"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from spineclock.ingest.cohort import read_table
+from spineclock.run.training.sets import is_typical
 from spineclock.stats import metrics
 from spineclock.stats.accuracy import AgeAccuracy
 from spineclock.stats.sums import bootstrap_sums
@@ -65,7 +66,7 @@ def rows(runs: Mapping[str, pd.DataFrame], *, against: str, truth: pd.Series | N
 def _groups(said: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if "normal" not in said or said["normal"].isna().all():
         return {"everyone": said}
-    return {"normal": said[said["normal"].astype("boolean").fillna(False).astype(bool)], "everyone": said}
+    return {"normal": said[is_typical(said)], "everyone": said}
 
 
 def _accuracy(part: pd.DataFrame, drawn: Drawn) -> dict[str, Any]:

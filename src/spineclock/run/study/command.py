@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from spineclock.ingest.study_table import StudyTable, read_study
 from spineclock.report.html import RunInfo
 from spineclock.report.study_page import Section, page, write_folder
-from spineclock.run.outputs import command, plain, require_room, versions, write_text
+from spineclock.run.outputs import command, plain, require_room, versions, write_json, write_text
 from spineclock.run.settings import StudySettings
 from spineclock.run.study.data import StudyData, study_data
 from spineclock.run.study.sets import Cohort, cohort_sets
@@ -62,7 +61,7 @@ def study(predictions: Path, settings: StudySettings | None = None, *, cohort: P
         "left_out": len(given.left_out),
         "correction": {"slope": data.correction.slope, "intercept": data.correction.intercept},
     }
-    write_text(out / "run.json", json.dumps(plain(told), indent=2, ensure_ascii=False) + "\n")
+    write_json(out / "run.json", plain(told))
     return 0
 
 

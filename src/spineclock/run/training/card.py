@@ -10,6 +10,7 @@ import jinja2
 import pandas as pd
 
 from spineclock.run.tables import markdown
+from spineclock.run.training.errors import without_sites
 
 WORDS = {
     "group": "people", "scans": "scans", "people": "persons", "mae_years": "MAE", "mean_error_years": "mean error",
@@ -42,7 +43,7 @@ def model_card(facts: Facts) -> str:
     """The card as Markdown; its error table leaves out groups by site, which ``errors.csv`` holds."""
     parts = {name: facts.table[facts.table["set"] == name] for name in ("train", "validation", "test", "unused")}
     counts = pd.DataFrame([_count(name, part) for name, part in parts.items() if len(part)])
-    shown = facts.errors[~facts.errors["group"].str.contains("site ")].rename(columns=WORDS)[list(WORDS.values())]
+    shown = without_sites(facts.errors).rename(columns=WORDS)[list(WORDS.values())]
     how = ", ".join(f"{k} {v}" for k, v in facts.preparation.items() if k != "part")
     text = (resources.files("spineclock.report") / "templates" / "model_card.md.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from spineclock.core.errors import TableError, UsageError
 from spineclock.core.recipe import Age
 from spineclock.learn.fit import StoppedError
 from spineclock.run.training import device, folder
-from spineclock.run.training.held import examples, in_view
+from spineclock.run.training.held import examples, in_view, prepared_store
 from spineclock.run.training.sets import Sets, people_of, sets, split_of
 from spineclock.run.training.settings import MAY_DIFFER, TrainSettings
 
@@ -66,7 +66,7 @@ def train(recipe: str, cohort: Path, settings: TrainSettings | None = None, *, o
     _say_lacking(len(people) - len(told.table), len(people), store.path)
     device.keep_big_buffers()
     fabric = device.fabric(settings.device, devices=settings.devices, precision=settings.precision)
-    _set_threads(settings)
+    device.set_threads(settings.threads)
     try:
         fitted = _fitted(told, store, settings, fabric, out=out, quiet=quiet)
     except StoppedError as stopped:
@@ -94,22 +94,9 @@ def _store(cohort: Path, settings: TrainSettings, out: Path) -> PreparedStore:
     """The prepared scans, prepared here where no store is given."""
     from spineclock.prep.store import PreparedStore
 
-    if settings.store is not None:
-        return PreparedStore.open(settings.store)
-    if settings.devices > 1:
+    if settings.store is None and settings.devices > 1:
         raise UsageError("several devices and no store", wanted="prepared scans", remedy="`spineclock prepare` first")
-    from spineclock.run.prepare import prepare_cohort
-    from spineclock.run.settings import PrepareSettings
-
-    prepare_cohort(cohort, PrepareSettings(resume=True), out=out / "prepared")
-    return PreparedStore.open(out / "prepared")
-
-
-def _set_threads(settings: TrainSettings) -> None:
-    if settings.threads is not None:
-        import torch
-
-        torch.set_num_threads(settings.threads)
+    return PreparedStore.open(prepared_store(cohort, settings.store, out=out))
 
 
 def _say_lacking(lacking: int, all_scans: int, store: Path) -> None:
@@ -163,20 +150,29 @@ def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric:
     head = AgeHead.of(torch.tensor(learned.ages_years), settings.loss)
     torch.manual_seed(settings.seed)
     net = network(settings.network, outputs=head.outputs, shape=store.how.shape, pool=settings.pool)
-    changes = Changes(settings.shift_voxels, mirror=settings.mirror)
-    feed = Feed(learned, settings.batch_size, settings.seed, settings.part, changes, fabric.global_rank,
-                fabric.world_size)  # fmt: skip
-    schedule = Schedule(
-        settings.max_epochs,
-        settings.learning_rate,
-        settings.weight_decay,
-        settings.plateau_patience,
-        settings.plateau_factor,
-        settings.stop_patience,
+    feed = Feed(
+        learned,
+        settings.batch_size,
         settings.seed,
+        part=settings.part,
+        changes=Changes(settings.shift_voxels, mirror=settings.mirror),
+        rank=fabric.global_rank,
+        world=fabric.world_size,
     )
-    return Training(net, head, feed, held_out, schedule, fabric, watch.state, 60 * settings.save_minutes, watch.stop,
-                    watch.on_step, watch.on_epoch)  # fmt: skip
+    schedule = Schedule(**{field.name: getattr(settings, field.name) for field in fields(Schedule)})
+    return Training(
+        net,
+        head,
+        feed,
+        held_out,
+        schedule,
+        fabric,
+        state=watch.state,
+        save_every_s=60 * settings.save_minutes,
+        stop=watch.stop,
+        on_step=watch.on_step,
+        on_epoch=watch.on_epoch,
+    )
 
 
 @contextmanager

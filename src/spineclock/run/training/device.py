@@ -58,6 +58,14 @@ def fabric(device: str, *, devices: int, precision: str) -> Fabric:
     return made
 
 
+def set_threads(threads: int | None) -> None:
+    """So many processor threads; as many as PyTorch likes where None."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
 def is_first_process() -> bool:
     """Whether this is the one of several processes that may write, also before they know of each other."""
     return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))

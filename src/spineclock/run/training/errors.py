@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from spineclock.core.brackets import bracket
+from spineclock.run.training.sets import is_typical
 from spineclock.stats import metrics
 
 TYPICAL = "age-typical"
@@ -47,12 +48,15 @@ def error_card(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([_row(name, part) for name, part in _groups(table, keys)], columns=list(COLUMNS))
 
 
+def without_sites(card: pd.DataFrame) -> pd.DataFrame:
+    """The card's rows for a page: those by site, of which there may be hundreds, stand in ``errors.csv``."""
+    return card[~card["group"].str.contains("site ")]
+
+
 def _groups(table: pd.DataFrame, keys: dict[str, pd.Series]) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "everyone", table
-    if "normal" in table and table["normal"].notna().any():
-        typical = table[table["normal"].astype("boolean").fillna(False).astype(bool)]
-        if len(typical):
-            yield TYPICAL, typical
+    if is_typical(table).any():
+        yield TYPICAL, table[is_typical(table)]
     for by in [["age"], ["sex"], ["site"], ["age", "sex"], ["age", "sex", "site"]]:
         if not set(by) <= set(keys):
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,13 +13,13 @@ from spineclock.ingest.study_table import simulated
 from spineclock.nets.run_folder import read_network
 from spineclock.prep.prepared import Preparation
 from spineclock.prep.store import PreparedStore
-from spineclock.run.outputs import command, plain, require_room, versions, write_text
+from spineclock.run.outputs import command, plain, require_room, versions, write_json, write_text
 from spineclock.run.tables import markdown
 from spineclock.run.training import device
 from spineclock.run.training.answers import answers
-from spineclock.run.training.errors import error_card
+from spineclock.run.training.errors import error_card, without_sites
 from spineclock.run.training.folder import BEGUN
-from spineclock.run.training.held import examples, in_view
+from spineclock.run.training.held import examples, in_view, prepared_store
 from spineclock.run.training.sets import people_of
 from spineclock.run.training.settings import EvaluateSettings
 from spineclock.stats.accuracy import AgeAccuracy
@@ -53,7 +52,7 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
     trained = read_network(run, device=device.resolved(settings.device))
     how = Preparation.told(trained.about["preparation"])
     out.mkdir(parents=True, exist_ok=True)
-    store = PreparedStore.open(_prepared(cohort, how, settings, out))
+    store = PreparedStore.open(prepared_store(cohort, settings.store, out=out, how=how, workers=settings.workers))
     _require_same(store, how)
     people = people_of(cohort, normals=settings.normals)
     known = _learned_from(run)
@@ -65,42 +64,27 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
         )
     from spineclock.learn.fit import judged
 
-    if settings.threads is not None:
-        import torch
-
-        torch.set_num_threads(settings.threads)
+    device.set_threads(settings.threads)
     predicted, _ = judged(trained.net, trained.head, examples(table, store, memory_gb=MEMORY_GB), part=how.part)
     said, caution = answers(table.assign(set="test"), predicted, trained.about["validation"], coverage=COVERAGE,
                             model=trained.about["name"])  # fmt: skip
-    _write(out, said, settings)
+    errors, accuracy = error_card(said), _accuracy(said, settings)
+    _write(out, said, errors, accuracy)
     statement = " ".join(s for s in (trained.about["statement"], simulated(cohort)) if s)
     left = len(people) - len(table)
-    write_text(out / "run.json", json.dumps(plain({
+    write_json(out / "run.json", plain({
         "schema": "spineclock.evaluation/1", "command": command(), "statement": statement,
         "begun": begun.isoformat(timespec="seconds"), "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(), "settings": settings.model_dump(mode="json"), "model": trained.about["name"],
         "weights_sha256": trained.sha256, "cohort": cohort.name, "scans": len(said), "left_out": left,
         "caution": caution,
-    }), indent=2, ensure_ascii=False) + "\n")  # fmt: skip
-    write_text(out / "evaluation.md", _page(said, out, statement=statement, cohort=cohort, left_out=left))
-    everyone = error_card(said).iloc[0]
+    }))  # fmt: skip
+    write_text(out / "evaluation.md", _page(said, errors, accuracy, statement=statement, cohort=cohort, left_out=left))
+    everyone = errors.iloc[0]
     print(f"{len(said):,} scans, MAE {everyone['mae_years']:.2f} years ({everyone['corrected_mae_years']:.2f} "
           f"corrected), R² {everyone['r2']:.3f}; {left:,} left out\n{statement}")  # fmt: skip
     print(f"See {out / 'evaluation.md'}")
     return 0
-
-
-def _prepared(cohort: Path, how: Preparation, settings: EvaluateSettings, out: Path) -> Path:
-    if settings.store is not None:
-        return settings.store
-    from spineclock.run.config import configure
-    from spineclock.run.prepare import prepare_cohort
-    from spineclock.run.settings import PrepareSettings
-
-    grid = {name: value for name, value in vars(how).items() if name != "part"}
-    told = configure(PrepareSettings, flags={**grid, "workers": settings.workers, "resume": True}).settings
-    prepare_cohort(cohort, told, out=out / "prepared")
-    return out / "prepared"
 
 
 def _require_same(store: PreparedStore, how: Preparation) -> None:
@@ -128,31 +112,37 @@ def _learned_from(run: Path) -> set[str]:
     return set(split.loc[split["set"].isin(["train", "validation"]), "person_id"])
 
 
-def _write(out: Path, said: pd.DataFrame, settings: EvaluateSettings) -> None:
+def _accuracy(said: pd.DataFrame, settings: EvaluateSettings) -> pd.DataFrame | None:
+    """The figures of merit with intervals; None of fewer than three people."""
+    if said["person_id"].nunique() < 3:
+        return None
+    known = said.dropna(axis="columns", how="all")  # a network that learned nothing has no corrected ages
+    return AgeAccuracy(split="set", resamples=settings.resamples, seed=settings.seed)(known)
+
+
+def _write(out: Path, said: pd.DataFrame, errors: pd.DataFrame, accuracy: pd.DataFrame | None) -> None:
     from spineclock.report import ink
     from spineclock.report.training_figures import predicted
 
     said.to_csv(out / "predictions.csv", index=False, float_format="%.4f")
-    error_card(said).to_csv(out / "errors.csv", index=False, float_format="%.4f")
+    errors.to_csv(out / "errors.csv", index=False, float_format="%.4f")
     (out / "accuracy.csv").unlink(missing_ok=True)
-    if said["person_id"].nunique() >= 3:
-        known = said.dropna(axis="columns", how="all")  # a network that learned nothing has no corrected ages
-        accuracy = AgeAccuracy(split="set", resamples=settings.resamples, seed=settings.seed)(known)
+    if accuracy is not None:
         accuracy.to_csv(out / "accuracy.csv", index=False, float_format="%.6g")
     (out / "ages.png").write_bytes(ink.png(predicted({"evaluated": said})))
 
 
-def _page(said: pd.DataFrame, out: Path, *, statement: str, cohort: Path, left_out: int) -> str:
-    errors = error_card(said)
-    shown = errors[~errors["group"].str.contains("site ")]
+def _page(
+    said: pd.DataFrame, errors: pd.DataFrame, accuracy: pd.DataFrame | None, *, statement: str, cohort: Path,
+    left_out: int,
+) -> str:  # fmt: skip
     lines = [f"# {said['model'].iloc[0]} on {cohort.name}", "", f"**{statement}**", "",
              f"{len(said):,} scans of {said['person_id'].nunique():,} people; {left_out:,} scans of the cohort are "
              "left out (not prepared, or of people the network has seen).", ""]  # fmt: skip
-    if (out / "accuracy.csv").is_file():
-        accuracy = pd.read_csv(out / "accuracy.csv")
+    if accuracy is not None:
         lines += [f"* {sentence}" for sentence in accuracy["sentence"]] + [""]
     spread = float(np.std(said["age_years"]))
-    lines += [markdown(shown), "", f"Chronological age: SD {spread:.1f} years. R² is 1 − SSE/SST. The interval "
-              "covers the chronological age of people typical for their age.", "",
+    lines += [markdown(without_sites(errors)), "", f"Chronological age: SD {spread:.1f} years. R² is 1 − SSE/SST. The "
+              "interval covers the chronological age of people typical for their age.", "",
               "![Predicted ages](ages.png)", ""]  # fmt: skip
     return "\n".join(lines)

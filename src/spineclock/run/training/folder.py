@@ -17,9 +17,10 @@ import pandas as pd
 
 from spineclock.core.errors import InputError, UsageError
 from spineclock.ingest.study_table import simulated
-from spineclock.nets.run_folder import SCHEMA, read_network
+from spineclock.nets.run_folder import SCHEMA
+from spineclock.nets.weights import load_into, save
 from spineclock.prep.store import PreparedStore
-from spineclock.run.outputs import command, plain, versions, write_text
+from spineclock.run.outputs import command, plain, versions, write_json, write_text
 from spineclock.run.training.answers import Answers, answers
 from spineclock.run.training.card import Facts, model_card
 from spineclock.run.training.errors import TYPICAL, error_card
@@ -112,7 +113,7 @@ def begin(out: Path, asked: dict[str, Any], *, resume: bool) -> None:
     if there is not None:
         clear(out)
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / BEGUN, json.dumps({**asked, "command": command()}, indent=2) + "\n")
+    write_json(out / BEGUN, {**asked, "command": command()})
 
 
 def finished(out: Path, asked: dict[str, Any]) -> bool:
@@ -193,67 +194,66 @@ def write(out: Path, run: Run, fitted: Fitted) -> None:
     curves = pd.DataFrame([asdict(e) for e in fitted.epochs])
     curves.to_csv(out / "curves.csv", index=False, float_format="%.6g")
     run.sets.table.to_csv(out / "split.csv", index=False, float_format="%.6g")
-    digest = _write_network(out, run, fitted)
-    said, caution = _answers(out, run)
+    digest = save(fitted.net, out / "weights.safetensors", {"name": run.name, "statement": run.statement})
+    load_into(fitted.net, out / "weights.safetensors")  # in half precision, as prediction will read them
+    validation, (said, caution) = _answers(run, fitted)
+    write_json(out / "network.json", _about(run, fitted, validation))
     said.to_csv(out / "predictions.csv", index=False, float_format="%.4f")
-    test = said[said["set"] == "test"]
-    errors = error_card(test) if len(test) else error_card(said[said["set"] == "validation"])
+    who = "test" if (said["set"] == "test").any() else "validation"
+    errors = error_card(said[said["set"] == who])
     errors.to_csv(out / "errors.csv", index=False, float_format="%.4f")
-    facts = Facts(run.name, run.statement, run.recipe, run.cohort.name, bool(simulated(run.cohort)),
-                  run.settings.model_dump(mode="json"), plain(asdict(run.store.how)), run.sets.table, errors,
-                  "test" if len(test) else "validation", digest, caution, len(fitted.epochs),
-                  fitted.best_epoch + 1)  # fmt: skip
+    facts = Facts(
+        name=run.name,
+        statement=run.statement,
+        recipe=run.recipe,
+        cohort=run.cohort.name,
+        simulated=bool(simulated(run.cohort)),
+        settings=run.settings.model_dump(mode="json"),
+        preparation=plain(asdict(run.store.how)),
+        table=run.sets.table,
+        errors=errors,
+        who=who,
+        sha256=digest,
+        caution=caution,
+        epochs=len(fitted.epochs),
+        best_epoch=fitted.best_epoch + 1,
+    )
     write_text(out / "MODEL_CARD.md", model_card(facts))
     _draw(out, curves, said)
     (out / "config.toml").write_text(_toml(run.settings), encoding="utf-8")
-    write_text(out / DONE, json.dumps(plain({
+    write_json(out / DONE, plain({
         "schema": "spineclock.training-run/1", "command": command(), "statement": run.statement,
         "begun": run.begun.isoformat(timespec="seconds"), "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "training_minutes": fitted.epochs[-1].minutes, "versions": versions(), "device": run.device,
         **run.asked, "store": {"scans": len(run.store), "dtype": run.store.dtype, **asdict(run.store.how)},
         "scans": run.sets.table["set"].value_counts().to_dict(), "weights_sha256": digest, "caution": caution,
         "best_epoch": fitted.best_epoch, "epochs": len(fitted.epochs),
-    }), indent=2, ensure_ascii=False) + "\n")  # fmt: skip
+    }))  # fmt: skip
     (out / STATE).unlink(missing_ok=True)
-    _say(out, errors, "test" if len(test) else "validation", caution)
+    _say(out, errors, who, caution)
 
 
-def _write_network(out: Path, run: Run, fitted: Fitted) -> str:
-    """Weights and description; the validation people's ages are what the written half-precision weights say."""
-    import torch
-
-    from spineclock.learn.fit import judged
-    from spineclock.nets.age_head import AgeHead
-    from spineclock.nets.weights import load_into, save
-
-    learned = run.sets.of("train")["age_years"].to_numpy(dtype=np.float64)
-    head = AgeHead.of(torch.tensor(learned), run.settings.loss)
-    digest = save(fitted.net, out / "weights.safetensors", {"name": run.name, "statement": run.statement})
-    load_into(fitted.net, out / "weights.safetensors")
-    held_out = run.sets.of("validation")
-    held = examples(held_out, run.store, memory_gb=run.settings.memory_gb)
-    predicted, _ = judged(fitted.net.to(run.device), head, held, part=run.settings.part)
-    about = {
-        "schema": SCHEMA, "name": run.name, "statement": run.statement, "network": run.settings.network,
-        "pool": run.settings.pool, "simulated": bool(simulated(run.cohort)), "head": head.as_dict(),
-        "preparation": {**asdict(run.store.how), "part": run.settings.part},
-        "ages_years": [float(learned.min()), float(learned.max())],
-        "validation": np.column_stack([predicted, held_out["age_years"]]).round(4).tolist(),
-    }  # fmt: skip
-    write_text(out / "network.json", json.dumps(about, indent=2) + "\n")
-    return digest
-
-
-def _answers(out: Path, run: Run) -> Answers:
-    """What the written network says of everyone it did not learn from."""
+def _answers(run: Run, fitted: Fitted) -> tuple[list[list[float]], Answers]:
+    """What the network says of everyone it did not learn from; and, of validation people, predicted and true ages."""
     from spineclock.learn.fit import judged
 
-    trained = read_network(out, device=run.device)
     table = run.sets.table[run.sets.table["set"].isin(["validation", "test"])].reset_index(drop=True)
     held = examples(table, run.store, memory_gb=run.settings.memory_gb)
-    predicted, _ = judged(trained.net, trained.head, held, part=run.settings.part)
-    return answers(table, predicted, trained.about["validation"], coverage=run.settings.interval_coverage,
-                   model=run.name)  # fmt: skip
+    predicted, _ = judged(fitted.net.to(run.device), fitted.head, held, part=run.settings.part)
+    pairs = np.column_stack([predicted, table["age_years"]]).round(4)
+    validation: list[list[float]] = pairs[(table["set"] == "validation").to_numpy()].tolist()
+    return validation, answers(table, predicted, validation, coverage=run.settings.interval_coverage, model=run.name)
+
+
+def _about(run: Run, fitted: Fitted, validation: list[list[float]]) -> dict[str, Any]:
+    """network.json: what a reader of the weights needs to know."""
+    learned = run.sets.of("train")["age_years"]
+    return {
+        "schema": SCHEMA, "name": run.name, "statement": run.statement, "network": run.settings.network,
+        "pool": run.settings.pool, "simulated": bool(simulated(run.cohort)), "head": fitted.head.as_dict(),
+        "preparation": {**asdict(run.store.how), "part": run.settings.part},
+        "ages_years": [float(learned.min()), float(learned.max())], "validation": validation,
+    }  # fmt: skip
 
 
 def _draw(out: Path, curves: pd.DataFrame, said: pd.DataFrame) -> None:

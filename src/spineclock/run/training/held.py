@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from spineclock.core.errors import TableError
 from spineclock.learn.feed import Examples
 from spineclock.prep.masking import Part
+from spineclock.prep.prepared import Preparation
 from spineclock.prep.store import PreparedStore
+
+
+def prepared_store(
+    cohort: Path, store: Path | None, *, out: Path, how: Preparation | None = None, workers: int | None = None
+) -> Path:
+    """The store that is given, or else one in ``out/prepared``, in which the cohort's scans are prepared here.
+
+    ``how``: as a network needs them; the default preparation where not given.
+    """
+    if store is not None:
+        return store
+    from spineclock.run.config import configure
+    from spineclock.run.prepare import prepare_cohort
+    from spineclock.run.settings import PrepareSettings
+
+    grid = {} if how is None else {name: value for name, value in vars(how).items() if name != "part"}
+    told = configure(PrepareSettings, flags={**grid, "workers": workers, "resume": True}).settings
+    prepare_cohort(cohort, told, out=out / "prepared")
+    return out / "prepared"
 
 
 def in_view(table: pd.DataFrame, store: PreparedStore, part: Part) -> pd.Series:

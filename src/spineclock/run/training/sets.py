@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from spineclock.core.errors import TableError
-from spineclock.ingest.cohort import read_cohort, read_table
+from spineclock.ingest.cohort import read_cohort, read_table, require_scans, with_person
 from spineclock.learn.split import SPLITS, Split
 from spineclock.run.training.settings import TrainSettings
 
@@ -40,6 +40,13 @@ class Sets:
         return hashlib.sha256(told.encode()).hexdigest()
 
 
+def is_typical(table: pd.DataFrame) -> pd.Series:
+    """Whether each scan is told to be age-typical; False of all where nothing tells."""
+    if "normal" not in table:
+        return pd.Series(False, index=table.index)
+    return table["normal"].astype("boolean").fillna(False).astype(bool)
+
+
 def people_of(cohort: Path, *, normals: Path | None = None, split: Path | None = None) -> pd.DataFrame:
     """The cohort's scans with age, a row each; ``normal`` (boolean, may be missing) and ``split`` where anything tells.
 
@@ -49,13 +56,8 @@ def people_of(cohort: Path, *, normals: Path | None = None, split: Path | None =
         If the table has no scan_id, two rows of one scan, or nobody's age.
     """
     table = read_cohort(cohort).table
-    if "scan_id" not in table:
-        raise TableError(f"{cohort} has no column scan_id", wanted="one row a scan")
-    if twice := table["scan_id"][table["scan_id"].duplicated()].to_list():
-        raise TableError(f"{cohort} has {len(twice)} scan(s) in two rows, such as {twice[0]}", wanted="one row a scan")
-    if "person_id" not in table:
-        table["person_id"] = table["scan_id"]
-    table["person_id"] = table["person_id"].where(table["person_id"] != "", table["scan_id"])
+    require_scans(table, cohort)
+    table = with_person(table)
     if normals is not None:
         told = read_table(normals)
         if missing := {"scan_id", "normal"} - set(told):
@@ -146,7 +148,7 @@ def _counts(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
                          remedy="`spineclock normals` finds them from report findings")  # fmt: skip
     if settings.train_on == "all" or not told:
         return pd.Series(True, index=table.index)
-    return table["normal"].fillna(False).astype(bool)
+    return is_typical(table)
 
 
 def _drawn(table: pd.DataFrame, most: int | None, rng: np.random.Generator) -> pd.Index:

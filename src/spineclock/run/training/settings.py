@@ -8,11 +8,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from spineclock.core.errors import UsageError
-from spineclock.nets.age_head import AgeLoss
-from spineclock.nets.dcnn import Pool
-from spineclock.nets.networks import NetworkName
+from spineclock.nets.names import AgeLoss, NetworkName, Pool
 from spineclock.prep.masking import Part
-from spineclock.run.config import Settings
+from spineclock.run.config import Settings, one_of_resume_and_overwrite
 
 Device = Field("auto", pattern=r"^(auto|cpu|cuda)$", description="where networks run; auto takes a GPU if there is one")
 
@@ -73,9 +71,9 @@ class TrainSettings(Settings):
         if self.train_share + self.validation_share >= 1:
             raise UsageError(f"train_share {self.train_share} and validation_share {self.validation_share}",
                              wanted="shares that leave some people for the test")  # fmt: skip
-        if self.resume and self.overwrite:
-            raise UsageError("both resume and overwrite are set", wanted="one of the two",
-                             remedy="resume goes on with the run; overwrite replaces it")  # fmt: skip
+        one_of_resume_and_overwrite(
+            self.resume, self.overwrite, remedy="resume goes on with the run; overwrite replaces it"
+        )
         return self
 
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from spineclock.learn.fit import Epoch, Progress
+from spineclock.run.progress import bar_of_scans
 
 
 class Shown:
@@ -22,11 +23,7 @@ class Shown:
 
     def __enter__(self) -> Self:
         if not self.quiet and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(stderr=True))
+            self._bar = bar_of_scans()
             self._task = self._bar.add_task("epoch 1", total=None)
             self._bar.start()
         return self
