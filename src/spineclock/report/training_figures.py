@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from spineclock.report.ink import ACCENT, INK, NEUTRAL, OLDER, YOUNGER, blank, plain_axes
 from spineclock.report.study_figures import cloud
@@ -23,18 +24,18 @@ def learning(curves: pd.DataFrame) -> Figure:
             epoch, curves[name], color=colour, lw=1.6, label=name.replace("_loss", "").replace("train", "training")
         )
     losses.set_ylabel("loss")
-    losses.set_yscale("log")
+    losses.set_ylim(0, None)
     losses.legend(frameon=False, fontsize=8)
     errors.plot(epoch, curves["validation_mae_years"], color=ACCENT, lw=1.6)
     errors.plot(epoch[kept], curves["validation_mae_years"][kept], "o", color=OLDER, ms=6)
-    errors.annotate(f"kept: {curves['validation_mae_years'][kept]:.2f} years", (0.97, 0.95), ha="right", va="top",
-                    xycoords="axes fraction", fontsize=9, color=INK)  # fmt: skip
+    errors.set_title(f"kept: {curves['validation_mae_years'][kept]:.2f} years", loc="right", fontsize=9, color=INK)
     errors.set_ylabel("validation MAE, years")
     errors.set_ylim(0, None)
     falls = np.flatnonzero(np.diff(curves["learning_rate"]) < 0) + 1
     for axes in (losses, errors):
         for fall in falls:
             axes.axvline(epoch[fall] - 0.5, color=YOUNGER, lw=0.8, dashes=(2, 3))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch" + (" (dashed: the learning rate falls)" if len(falls) else ""))
         plain_axes(axes, grid="y")
     return figure
