@@ -7,6 +7,7 @@ from typing import get_args
 from torch import Tensor, nn
 
 from spineclock.core.errors import UsageError
+from spineclock.nets.convolution import trusted
 from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.names import NetworkName, Pool
 
@@ -37,8 +38,7 @@ def network(name: NetworkName, *, outputs: int, shape: tuple[int, int, int], poo
         case "resnet":
             from monai.networks.nets.resnet import resnet18
 
-            net: nn.Module = resnet18(spatial_dims=3, n_input_channels=1, num_classes=outputs)
-            return net
+            return trusted(resnet18(spatial_dims=3, n_input_channels=1, num_classes=outputs))
         case "transformer":
             return _transformer(outputs, shape)
     raise UsageError(f"no network is called {name!r}", wanted=f"one of {', '.join(get_args(NetworkName))}")

@@ -20,7 +20,7 @@ from spineclock.core.errors import SpineclockError
 from spineclock.ingest.cohort import read_cohort
 from spineclock.learn.split import Split
 from spineclock.run.ablation.command import ablate
-from spineclock.run.ablation.rows import PROPOSED
+from spineclock.run.ablation.rows import PROPOSED, chosen
 from spineclock.run.ablation.table import true_ages
 from spineclock.run.outputs import write_text
 from spineclock.run.settings import NormalsSettings, PhantomMriSettings, PrepareSettings
@@ -37,6 +37,16 @@ WORLDS = {"default": 21, "shifted": 22, "ageing_off": 23}
 """Worlds to evaluate the trained network on, each with a seed of its own: other people than it has seen."""
 WORLD_PEOPLE = 1500
 PAPERS_COUNTS = (8491, 1051)
+EPOCHS, EPOCHS_OF_FEW = 20, 60
+"""The most, for trainings on all scans and for those on a tenth or a hundredth of them."""
+SCHEDULE: dict[str, Any] = {
+    "batch_size": 8,
+    "learning_rate": 5e-4,
+    "plateau_patience": 2,
+    "plateau_factor": 0.3,
+    "stop_patience": 8,
+}
+"""Tried out on 850 scans for a few epochs: 8 at a time learn faster than the paper's 2, at the same price a scan."""
 
 
 @dataclass(frozen=True)
@@ -180,17 +190,19 @@ def main() -> int:
     parser.add_argument("--only", help="some of the ablations, with commas; all where not given")
     parser.add_argument("--people", type=int, default=PEOPLE)
     parser.add_argument("--world-people", type=int, default=WORLD_PEOPLE)
-    parser.add_argument("--max-epochs", type=int, default=30)
     parser.add_argument("--workers", type=int, default=2)
     told = parser.parse_args()
     places = Places(told.out)
     try:
         made(places, people=told.people, workers=told.workers)
         train, validation = PAPERS_COUNTS
-        settings = TrainSettings(store=places.store, normals=places.normals, split=places.split, train_scans=train,
-                                 validation_scans=validation, max_epochs=told.max_epochs, plateau_patience=3,
-                                 stop_patience=8)  # fmt: skip
-        ablate(places.cohort, settings, out=places.runs, only=told.only)
+        for few in (False, True):
+            todo = [row.name for row in chosen(told.only) if ("train_scans" in row.changes) == few]
+            settings = TrainSettings(store=places.store, normals=places.normals, split=places.split, train_scans=train,
+                                     validation_scans=validation, max_epochs=EPOCHS_OF_FEW if few else EPOCHS,
+                                     **SCHEDULE)  # fmt: skip
+            if todo:
+                ablate(places.cohort, settings, out=places.runs, only=",".join(todo))
         there = (places.runs / PROPOSED / folder.DONE).is_file()
         others = worlds(places, people=told.world_people, workers=told.workers) if there else pd.DataFrame()
     except SpineclockError as error:

@@ -1,0 +1,59 @@
+"""Weight gradients in bfloat16 on few slices against float32, with memory full of what is no number."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from spineclock.nets.convolution import Conv3d, trusted
+from spineclock.nets.networks import network
+
+
+def _soil_memory() -> None:
+    """Fills blocks of many sizes with NaN and frees them, so that whoever reads without having written shows."""
+    blocks = [torch.full((1 << k,), float("nan")) for k in range(8, 24) for _ in range(2)]
+    del blocks
+
+
+@pytest.mark.parametrize(("kernel", "slices"), [(3, 1), (3, 2), (3, 3), (3, 4), (5, 2), (5, 3), (5, 4), (5, 5), (7, 3)])
+def test_weight_gradient_in_bfloat16_is_that_of_float32_however_few_slices(kernel: int, slices: int) -> None:
+    torch.manual_seed(0)
+    conv = Conv3d(16, 32, kernel, padding=kernel // 2).to(memory_format=torch.channels_last_3d)
+    x = torch.randn(2, 16, slices, 12, 8).contiguous(memory_format=torch.channels_last_3d).requires_grad_()
+    y = nn.functional.conv3d(x, conv.weight, conv.bias, padding=kernel // 2)
+    up = torch.randn_like(y)
+    y.backward(up)
+    assert conv.weight.grad is not None
+    assert x.grad is not None
+    wanted, wanted_x = conv.weight.grad.clone(), x.grad.clone()
+    for _ in range(4):
+        conv.weight.grad = x.grad = None
+        _soil_memory()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            y = conv(x)
+        _soil_memory()
+        y.backward(up.to(y.dtype))
+        for found, expected in ((conv.weight.grad, wanted), (x.grad, wanted_x)):
+            assert found is not None
+            torch.testing.assert_close(found / expected.abs().max(), expected / expected.abs().max(), atol=0.01, rtol=0)
+
+
+def test_padding_first_changes_no_function_and_no_name() -> None:
+    torch.manual_seed(1)
+    plain = nn.Conv3d(3, 5, (3, 3, 1), padding=(1, 1, 0), stride=(1, 2, 1))
+    x = torch.randn(2, 3, 2, 9, 7)
+    wanted, names = plain(x), list(plain.state_dict())
+    ours = trusted(plain)
+    assert isinstance(ours, Conv3d)
+    assert list(ours.state_dict()) == names
+    torch.testing.assert_close(ours.train()(x), wanted)
+    assert torch.equal(ours.eval()(x), wanted)
+
+
+@pytest.mark.parametrize("name", ["table2", "resnet"])
+def test_every_convolution_of_a_network_that_learns_is_a_trusted_one(name: str) -> None:
+    net = network(name, outputs=1, shape=(16, 32, 16))  # type: ignore[arg-type]
+    found = [layer for layer in net.modules() if isinstance(layer, nn.Conv3d) and layer.kernel_size[0] > 1]
+    assert len(found) >= 5
+    assert all(type(layer) is Conv3d for layer in found)
