@@ -13,6 +13,7 @@ import pytest
 from bodies import at, person
 from scipy import ndimage
 
+from spineclock.core.anatomy import BODY
 from spineclock.core.errors import UsageError
 from spineclock.core.findings import LEVELS
 from spineclock.core.geometry import resample_like
@@ -46,6 +47,20 @@ def test_spin_echo_is_the_textbook_formula():
     assert echo.signal("muscle") == pytest.approx(0.80 * (1 - math.exp(-3500 / 950)) * math.exp(-100 / 40))
     assert echo.mixed("muscle", "fat", 0.25) == pytest.approx(0.75 * echo.signal("muscle") + 0.25 * echo.signal("fat"))
     assert SpinEcho(550, 10, 3.0).signal("muscle") < SpinEcho(550, 10, 1.5).signal("muscle")  # T1 is longer at 3 T
+
+
+def test_a_training_grid_of_the_lumbar_spine_is_the_scanner_s_slab_on_coarser_voxels():
+    fine = scan(request=Request("lumbar", slices="space"))
+    coarse = scan(request=Request("lumbar", slices="space", grid_shape=(16, 144, 120)))
+    assert coarse.volume.spacing_mm == pytest.approx((2, 2, 2))
+    assert coarse.volume.shape[1:] == (120, 144)
+    assert abs(coarse.volume.shape[0] * 2 - fine.volume.shape[0]) <= 1  # slabs of 14 to 29 slices of 1 mm
+    for name in ("volume", "labels"):  # both about one middle
+        ends = [getattr(s, name).affine @ [*((np.array(s.volume.shape) - 1) / 2), 1] for s in (fine, coarse)]
+        assert np.abs(ends[0] - ends[1]).max() < 1
+    ml = [(s.labels.array == 22 + BODY).sum() * s.volume.voxel_mm3 / 1000 for s in (fine, coarse)]  # L3
+    assert ml[1] == pytest.approx(ml[0], rel=0.15)
+    assert mean(coarse, 22 + BODY) == pytest.approx(mean(fine, 22 + BODY), rel=0.15)
 
 
 def test_same_seed_same_voxels_whatever_came_before():
@@ -225,7 +240,7 @@ def test_worlds_differ_and_requests_are_checked():
         ({"coverage": "neck"}, "the coverage 'neck'"),
         ({"weightings": ("PDw",)}, "the weighting 'PDw'"),
         ({"grid_shape": (16, 0, 64)}, "three whole numbers"),
-        ({"grid_shape": (16, 128, 64), "coverage": "lumbar"}, "a grid for the coverage lumbar"),
+        ({"grid_shape": (16, 128, 64), "coverage": "stations"}, "a grid for the coverage stations"),
         ({"world": "upside_down"}, "no phantom world is called 'upside_down'"),
     ):
         with pytest.raises(UsageError, match=words):

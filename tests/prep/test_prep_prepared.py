@@ -178,3 +178,25 @@ def test_a_region_without_contrast_is_left_out_with_the_reason(scan):
     made = variants(volume.with_array(flat), mask, Preparation(shape=(16, 160, 64)))
     assert sorted(made.scales) == ["lumbar", "whole"]
     assert "one grey value throughout (50)" in made.missing["thoracic"]
+
+
+def test_round_the_spine_nothing_is_cut_off_wherever_it_lies_in_the_scan(scan):
+    volume, mask = scan
+    wide = np.zeros((8, 400, 150), np.float32)  # the spine at the front of a scan that is three times as deep
+    labels = np.zeros(wide.shape, np.int16)
+    wide[:, :70], labels[:, :70] = volume.array, mask.array
+    off = Volume(wide, volume.affine), Mask(labels, mask.affine)
+    with pytest.raises(RefusedError, match="none of the spine lies"):
+        prepare(*off, SMALL)
+    p = prepare(*off, replace(SMALL, centre="spine"))
+    assert p.kept_share > 0.98
+    held = np.argwhere(p.inside.array)
+    middle = (held.min(0) + held.max(0)) / 2
+    assert np.abs(middle - (np.array(SMALL.shape) - 1) / 2).max() <= 1
+    spine = np.argwhere(labels) @ mask.affine[:3, :3].T + mask.affine[:3, 3]
+    found = held @ p.affine[:3, :3].T + p.affine[:3, 3]
+    assert found.mean(0) == pytest.approx(spine.mean(0), abs=2.5)
+    v = variants(*off, replace(SMALL, centre="spine"))
+    assert np.array_equal(v.input("whole"), p.array)
+    assert np.array_equal(v.labels.affine, p.affine)
+    assert set(np.unique(v.labels.array)) == {0, 19, 22, 24}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from spineclock.core.geometry import canonical, resample
-from spineclock.core.volume import Volume
+from spineclock.core.volume import Mask, Volume
 
 V = TypeVar("V", bound=Volume)
 
@@ -30,10 +31,11 @@ def sagittal_axes(volume: V) -> V:
     return type(volume)(array, affine)
 
 
-def crop_or_pad(volume: V, shape: tuple[int, int, int]) -> V:
+def crop_or_pad(volume: V, shape: tuple[int, int, int], *, middle_mm: npt.ArrayLike | None = None) -> V:
     """The volume cut or filled with 0 round its centre to the given shape; samples stay where they were in the patient.
 
-    Where an odd number of samples goes, the spare one goes at the end of the axis.
+    Where an odd number of samples goes, the spare one goes at the end of the axis. ``middle_mm``: a point of the
+    patient to be in the middle instead, to the nearest sample.
 
     >>> v = Volume(np.arange(1, 6).reshape(5, 1, 1), np.eye(4))
     >>> crop_or_pad(v, (2, 1, 1)).array.ravel().tolist(), crop_or_pad(v, (8, 1, 1)).array.ravel().tolist()
@@ -45,21 +47,45 @@ def crop_or_pad(volume: V, shape: tuple[int, int, int]) -> V:
             for have, want in zip(volume.shape, shape, strict=True)
         ]
     )
+    if middle_mm is not None:
+        at = np.linalg.solve(volume.affine, np.append(np.asarray(middle_mm, dtype=np.float64), 1.0))[:3]
+        start = np.round(at - (np.array(shape) - 1) / 2).astype(np.int64)
     array = np.zeros(shape, dtype=volume.array.dtype)
     into = tuple(
-        slice(max(0, -a), max(0, -a) + min(n - max(0, a), w - max(0, -a)))
-        for a, n, w in zip(start, volume.shape, shape, strict=True)
+        slice(max(0, -a), max(0, -a) + max(0, min(n - max(0, a), w - max(0, -a))))
+        for a, n, w in zip(start.tolist(), volume.shape, shape, strict=True)
     )
-    source = tuple(slice(s.start + a, s.stop + a) for s, a in zip(into, start, strict=True))
+    source = tuple(slice(s.start + a, s.stop + a) for s, a in zip(into, start.tolist(), strict=True))
     array[into] = volume.array[source]
     affine = np.array(volume.affine)
     affine[:3, 3] += affine[:3, :3] @ start
     return type(volume)(array, affine)
 
 
-def on_grid(volume: V, *, spacing_mm: tuple[float, float, float], shape: tuple[int, int, int]) -> V:
+def on_grid(
+    volume: V,
+    *,
+    spacing_mm: tuple[float, float, float],
+    shape: tuple[int, int, int],
+    middle_mm: npt.ArrayLike | None = None,
+) -> V:
     """The volume, or label map, on the fixed grid: sagittal axes, resampled about its centre, then cut or filled.
 
-    A scan that already has the spacing is only cut or filled, so a prepared volume comes back as it is.
+    A scan that already has the spacing is only cut or filled, so a prepared volume comes back as it is. Round the
+    volume's centre, or ``middle_mm``, a point of the patient.
     """
-    return crop_or_pad(resample(sagittal_axes(volume), spacing_mm), shape)
+    return crop_or_pad(resample(sagittal_axes(volume), spacing_mm), shape, middle_mm=middle_mm)
+
+
+def middle_of(mask: Mask) -> npt.NDArray[np.float64]:
+    """The middle of the box round what a map holds, in the patient's millimetres; NaN where it holds nothing.
+
+    >>> middle_of(Mask(np.array([0, 0, 1, 1, 1, 0]).reshape(6, 1, 1), np.diag([2.0, 1, 1, 1]))).tolist()
+    [6.0, 0.0, 0.0]
+    """
+    held = mask.array != 0
+    if not held.any():
+        return np.full(3, np.nan)
+    ends = [np.flatnonzero(held.any(axis=axes))[[0, -1]] for axes in ((1, 2), (0, 2), (0, 1))]
+    middle = np.array([*(end.mean() for end in ends), 1.0])
+    return np.asarray((mask.affine @ middle)[:3], dtype=np.float64)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from spineclock.core.errors import RefusedError
 from spineclock.core.geometry import require_same_grid
 from spineclock.core.volume import Array, Mask, Volume
-from spineclock.prep.grid import on_grid
+from spineclock.prep.grid import middle_of, on_grid
 from spineclock.prep.intensity import Scale, standardised
 from spineclock.prep.masking import PARTS, Part, bit, dilated, nothing_of, parts_of
+
+Middle = npt.NDArray[np.float64] | None
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Preparation:
     """Left–right, superior–inferior, anterior–posterior."""
     percentiles: tuple[float, float] = (0.5, 99.5)
     """Limits to which grey values inside the margin are clipped."""
+    centre: Literal["scan", "spine"] = "scan"
+    """What is in the middle: the scan's own middle, or that of the box round the spine in view."""
 
     @classmethod
     def told(cls, told: Mapping[str, Any]) -> Preparation:
@@ -121,7 +126,7 @@ class Variants:
 def prepare(volume: Volume, mask: Mask, how: Preparation | None = None) -> Prepared:
     """The scan as the age network reads it.
 
-    Union of the labels → dilated → both resampled → cut or filled to a fixed size round the centre of the scan → zero
+    Union of the labels → dilated → both resampled → cut or filled to a fixed size round ``how.centre`` → zero
     outside → clipped and standardised inside the dilated mask. The answer does not depend on the axis order the scan
     is stored in, nor on a factor on its grey values.
 
@@ -156,11 +161,11 @@ def prepare(volume: Volume, mask: Mask, how: Preparation | None = None) -> Prepa
     ((16, 128, 64), (4.0, 1.0, 1.0), True)
     """
     how = how or Preparation()
-    margins, on_scan = _margins(volume, mask, how)
+    middle, margins, on_scan = _margins(volume, mask, how)
     if not (on_scan.array & bit(how.part)).any():
         raise nothing_of(how.part, mask)
     inside = margins.with_array((margins.array & bit(how.part) != 0).astype(np.uint8))
-    image = _image(volume, how)
+    image = _image(volume, how, middle)
     array = standardised(image.array, inside.array != 0, percentiles=how.percentiles)
     return Prepared(image.with_array(array), inside, _kept_share(margins, on_scan, how.part), how)
 
@@ -188,8 +193,8 @@ def variants(volume: Volume, mask: Mask, how: Preparation | None = None) -> Vari
     (['lumbar', 'whole'], ['cervical', 'thoracic'])
     """
     how = how or Preparation()
-    margins, on_scan = _margins(volume, mask, how)
-    image = _image(volume, how)
+    middle, margins, on_scan = _margins(volume, mask, how)
+    image = _image(volume, how, middle)
     scales: dict[Part, Scale] = {}
     missing: dict[Part, str] = {}
     for part in PARTS:
@@ -207,7 +212,7 @@ def variants(volume: Volume, mask: Mask, how: Preparation | None = None) -> Vari
     standard[inside] = (image.array[inside].astype(np.float64) - whole.mean) / whole.sd
     return Variants(
         image.with_array(standard),
-        on_grid(mask, spacing_mm=how.spacing_mm, shape=how.shape),
+        on_grid(mask, spacing_mm=how.spacing_mm, shape=how.shape, middle_mm=middle),
         margins,
         {part: scale.seen_from(whole) for part, scale in scales.items()},
         {part: _kept_share(margins, on_scan, part) for part in scales},
@@ -215,17 +220,18 @@ def variants(volume: Volume, mask: Mask, how: Preparation | None = None) -> Vari
     )
 
 
-def _margins(volume: Volume, mask: Mask, how: Preparation) -> tuple[Mask, Mask]:
-    """The margins of all parts, a bit for each, on the fixed grid and on the scan's."""
+def _margins(volume: Volume, mask: Mask, how: Preparation) -> tuple[Middle, Mask, Mask]:
+    """The point that the grid lies round, and the margins of all parts, a bit for each, on it and on the scan's."""
     require_same_grid(volume, mask, what="the scan and its label map")
     on_scan = dilated(parts_of(mask), how.margin_mm)
-    return on_grid(on_scan, spacing_mm=how.spacing_mm, shape=how.shape), on_scan
+    middle = middle_of(on_scan) if how.centre == "spine" and on_scan.array.any() else None
+    return middle, on_grid(on_scan, spacing_mm=how.spacing_mm, shape=how.shape, middle_mm=middle), on_scan
 
 
-def _image(volume: Volume, how: Preparation) -> Volume:
+def _image(volume: Volume, how: Preparation, middle: Middle) -> Volume:
     """The scan on the fixed grid, float32."""
     exact = volume.with_array(volume.array.astype(np.float32, copy=False))  # whole numbers would stay whole
-    return on_grid(exact, spacing_mm=how.spacing_mm, shape=how.shape)
+    return on_grid(exact, spacing_mm=how.spacing_mm, shape=how.shape, middle_mm=middle)
 
 
 def _kept_share(on_grid_: Mask, on_scan: Mask, part: Part) -> float:

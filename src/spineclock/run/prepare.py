@@ -74,7 +74,8 @@ def prepare_cohort(cohort: Path, settings: PrepareSettings, *, out: Path) -> int
     """
     begun = datetime.now(UTC)
     scans = _scans(cohort)
-    how = Preparation("whole", settings.margin_mm, settings.spacing, settings.grid_shape, settings.limits)
+    how = Preparation("whole", settings.margin_mm, settings.spacing, settings.grid_shape, settings.limits,
+                      settings.centre)  # fmt: skip
     about = About(how, settings.dtype, version("spineclock"))
     _require_room(out, settings)
     if settings.overwrite:

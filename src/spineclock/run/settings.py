@@ -170,11 +170,11 @@ class PhantomMriSettings(Settings):
     def _no_contradiction(self) -> Self:
         if len(set(self.weightings)) < len(self.weightings):
             raise UsageError(f"weighting is {self.weighting!r}", wanted="each weighting once")
-        if self.grid is not None and self.coverage != "whole":
+        if self.grid is not None and self.coverage == "stations":
             raise UsageError(
                 f"both a grid and coverage {self.coverage} are set",
                 wanted="one of the two",
-                remedy="a training grid holds the whole spine in one piece",
+                remedy="a training grid holds the whole or the lumbar spine in one piece",
             )
         one_of_resume_and_overwrite(
             self.resume, self.overwrite, remedy="resume keeps earlier scans; overwrite replaces them"
@@ -199,6 +199,7 @@ class PrepareSettings(Settings):
 
     spacing_mm: str = Field("4,1,1", description="millimetres between samples along each axis, such as 4,1,1")
     shape: str = Field("32,640,256", description="samples along each axis, at least 16, such as 32,640,256")
+    centre: Literal["scan", "spine"] = Field("scan", description="what is in the middle: scan, or the spine in view")
     margin_mm: float = Field(10.0, ge=0, le=200, description="how far round the label map the image is kept")
     percentiles: str = Field("0.5,99.5", description="limits to which grey values are clipped, such as 0.5,99.5")
     dtype: Literal["float16", "uint8"] = Field("float16", description="how grey values are held")

@@ -20,6 +20,8 @@ from spineclock.phantom.mri.tissue import SpinEcho, signals
 __all__ = ["Request", "acquire"]
 FIELD_MM = (128.0, 256.0, 640.0)
 """Right–left, front–back and height of a whole-spine field of view."""
+LUMBAR_FIELD_MM = (32.0, 240.0, 288.0)
+"""The same of a training grid of the lumbar spine: a slab of small voxels is no thicker."""
 _CORD_LEVELS = (*(f"C{n}" for n in range(3, 8)), *(f"T{n}" for n in range(1, 12)))
 
 
@@ -139,8 +141,14 @@ def _lumbar(spine: Anatomy, request: Request, x: float, y: float, up: float, rng
         pitch = thick * float(rng.choice([1.0, 1.1, 1.1]))
         n, pixel = int(rng.integers(13, 18)), float(rng.choice([0.55, 0.68, 0.875]))
         shape = (round(280 / pixel), round(290 / pixel))
-    z = spine.lumbar_mm + 8 + 1.3 * up
-    return _Piece("", _centred((n, *shape), (pitch, pixel, pixel), (x, y + 28, z)), 1.0, thick)
+    middle = (x, y + 28, spine.lumbar_mm + 8 + 1.3 * up)
+    if request.grid_shape is not None:
+        slices, rows, columns = request.grid_shape
+        wide, deep, tall = LUMBAR_FIELD_MM
+        step = (wide / slices, deep / columns, tall / rows)
+        held = min(slices, max(1, round(n * pitch / step[0])))  # as thick as the scanner's slab, or all there is
+        return _Piece("", _centred((held, columns, rows), step, middle), 1.0, step[0])
+    return _Piece("", _centred((n, *shape), (pitch, pixel, pixel), middle), 1.0, thick)
 
 
 def _centred(shape: tuple[int, int, int], step: tuple[float, float, float], middle: tuple[float, float, float]) -> Grid:

@@ -72,7 +72,8 @@ class Request:
     slices : {"thick", "space"}
         Turbo spin echoes of 3 to 5 mm, or SPACE-like slices of 1 mm.
     grid_shape : tuple of int, optional
-        Slices, rows and columns of a grid that 128 × 640 × 256 mm of the whole spine are drawn on directly.
+        Slices, rows and columns of a grid that 128 × 640 × 256 mm of the whole spine, or 32 × 288 × 240 mm of the
+        lumbar spine, are drawn on directly; of the latter as many slices as the slab is thick.
     world : str
         A world of images (``images.toml``).
 
@@ -98,8 +99,8 @@ class Request:
                 raise UsageError(f"the {name} {value!r}", wanted=f"one of {', '.join(known)}")
         if self.grid_shape is not None and (len(self.grid_shape) != 3 or min(self.grid_shape) < 1):
             raise UsageError(f"a grid of {self.grid_shape}", wanted="three whole numbers, such as 16x128x64")
-        if self.grid_shape is not None and self.coverage != "whole":
-            raise UsageError(f"a grid for the coverage {self.coverage}", wanted="the coverage whole")
+        if self.grid_shape is not None and self.coverage == "stations":
+            raise UsageError(f"a grid for the coverage {self.coverage}", wanted="the coverage whole or lumbar")
         images(self.world)
 
 
