@@ -104,7 +104,7 @@ def test_correction_and_coverage_on_the_page_are_leave_one_out():
 def test_scores_name_the_guess_and_the_difference():
     age = np.linspace(20, 80, 20)
     ours, guess = age + np.tile([1.0, -3.0], 10), 50 + np.tile([0.5, -0.5], 10)
-    page = age_results._scores({"ours": ours, "median": guess}, age)
+    page = age_results.scores({"ours": ours, "median": guess}, age)
     first, second = page.splitlines()[2:]
     assert first.startswith("| ours | 2.0 (1.")
     mae = float(np.abs(guess - age).mean())

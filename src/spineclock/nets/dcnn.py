@@ -76,10 +76,13 @@ class AgeNet(nn.Module):
 
     def head(self, x: Tensor) -> Tensor:
         """The same from block 5's features; where Grad-CAM cuts the network."""
-        x = nn.functional.relu(self.top_norm(self.top(x)))  # N 64 1 20 8
-        x = self.pool(x).flatten(1)  # N 64
-        ages: Tensor = self.linear(x)  # N 1
+        ages: Tensor = self.linear(self.pooled(x))  # N 1
         return ages
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """The 64 features, each over the whole scan, that an age is a weighted sum of; from block 5's features."""
+        x = nn.functional.relu(self.top_norm(self.top(x)))  # N 64 1 20 8
+        return self.pool(x).flatten(1)  # N 64
 
 
 def layer_table(net: AgeNet | None = None) -> list[dict[str, str | int]]:

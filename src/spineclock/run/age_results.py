@@ -90,9 +90,9 @@ def page(people: Sequence[SpiderPerson], measured: pd.DataFrame, *, hashes: Mapp
             "slabs with age\n" + "\n".join(f"- `{name}`: sha256 `{digest}`" for name, digest in hashes.items()),
             CAVEATS,
             "## Everyone",
-            _scores(predictions, age),
+            scores(predictions, age),
             f"## The {int(adults.sum())} adults among them",
-            _scores({name: p[adults] for name, p in predictions.items()}, age[adults]),
+            scores({name: p[adults] for name, p in predictions.items()}, age[adults]),
             "The same predictions, scored without the one child.",
             "## After bias correction, and the interval",
             _corrected(ours, age),
@@ -110,7 +110,8 @@ CAVEATS = (
 )
 
 
-def _scores(predictions: Mapping[str, Floats], age: Floats) -> str:
+def scores(predictions: Mapping[str, Floats], age: Floats) -> str:
+    """A table of errors with intervals, a row a model; differences are to the first."""
     rows = []
     first = next(iter(predictions.values()))
     for name, p in predictions.items():
@@ -120,10 +121,10 @@ def _scores(predictions: Mapping[str, Floats], age: Floats) -> str:
             digits = 1 if label == "MAE" else 2
             row[f"{label} (95% interval)"] = f"{e.value:.{digits}f} ({e.low:.{digits}f} to {e.high:.{digits}f})"
         if p is first:
-            row["MAE against spineclock's"] = ""
+            row["MAE against the first row's"] = ""
         else:
             d = paired_difference(p, first, age, rng=np.random.default_rng(SEED))
-            row["MAE against spineclock's"] = f"{d.value:+.1f} ({d.low:+.1f} to {d.high:+.1f})"
+            row["MAE against the first row's"] = f"{d.value:+.1f} ({d.low:+.1f} to {d.high:+.1f})"
         rows.append(row)
     return markdown(pd.DataFrame(rows))
 

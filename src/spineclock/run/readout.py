@@ -1,0 +1,132 @@
+"""What a network that has seen simulated people only is worth on real ones: ``python -m spineclock.run.readout --help``.
+
+Its 64 features of the 28 SPIDER people of known age, read out by the model the measurements are read by: alone, and
+with the measurements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from spineclock.core.errors import SpineclockError
+from spineclock.core.volume import Mask
+from spineclock.ingest.datasets import spider
+from spineclock.ingest.datasets.spider import SpiderPerson
+from spineclock.nets.run_folder import TrainedNetwork, read_network
+from spineclock.prep.prepared import Preparation, prepare
+from spineclock.recipes.mri_age import FEATURES
+from spineclock.run.age_results import scores
+from spineclock.run.outputs import write_text
+from spineclock.run.tables import markdown
+from spineclock.segment.instances import find
+from spineclock.stats.readout import Groups, Readout, read_out
+
+AGE = "network.age_years"
+"""The network's own answer, to be set right by a line."""
+MEASURED = "measurements"
+
+
+def network_table(people: Sequence[SpiderPerson], masks: Sequence[Mask], network: TrainedNetwork) -> pd.DataFrame:
+    """One row a person: person_id, age_years, the network's age and its 64 features.
+
+    ``masks`` hold classes (1 disc, 2 vertebra, 3 canal) and must come from a network that never saw the person.
+    """
+    how, rows = Preparation.told(network.about["preparation"]), []
+    for person, mask in zip(people, masks, strict=True):
+        prepared = prepare(person.volume, find(mask).labels, how)
+        found = {f"network.feature_{k:02d}": v for k, v in enumerate(network.features(prepared.array))}
+        rows.append({"person_id": person.person_id, "age_years": person.age_years, "kept_share": prepared.kept_share,
+                     AGE: network.age_years(prepared.array), **found})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def candidates(table: pd.DataFrame) -> dict[str, Groups]:
+    """What an age may be read from; the first of equally good ones is the plainest."""
+    features = tuple(c for c in table if c.startswith("network.feature_"))
+    return {
+        MEASURED: (FEATURES,),
+        "network's age": ((AGE,),),
+        "network's features": (features,),
+        "measurements and network's age, one model": ((*FEATURES, AGE),),
+        "measurements and network's features, mean of two models": (FEATURES, features),
+    }
+
+
+def page(table: pd.DataFrame, found: Readout, *, about: Sequence[str]) -> str:
+    """The page as Markdown."""
+    age = table["age_years"].to_numpy(dtype=float)
+    shown = {"chosen anew without each person": found.chosen, **found.by_candidate,
+             "network's age as it is": table[AGE].to_numpy(dtype=float),
+             "median age of the others": np.array([np.median(np.delete(age, i)) for i in range(len(age))])}  # fmt: skip
+    adults = age >= 18
+    choices = pd.DataFrame(found.choices.most_common(), columns=["candidate", f"chosen, of {len(age)} times"])
+    return "\n\n".join(
+        [
+            "# A simulated people's network read out on real people",
+            f"{len(age)} people, ages {age.min():.0f} to {age.max():.0f}, leave one person out. The network has seen "
+            "simulated people only; how its features make an age is learned from the real ones. 95% intervals: BCa "
+            "bootstrap over people, 2,000 resamples. Differences are to the first row, whose candidate is chosen by "
+            "leave one out among the others: the other rows flatter whichever of them looks best.",
+            "\n".join(f"- {line}" for line in about),
+            "## Everyone",
+            scores(shown, age),
+            f"## The {int(adults.sum())} adults among them",
+            scores({name: p[adults] for name, p in shown.items()}, age[adults]),
+            "## Which was chosen",
+            markdown(choices),
+            f"The winner, **{found.winner}**, is what `predict` should stand for on lumbar scans.",
+        ]
+    )  # fmt: skip
+
+
+def main() -> int:
+    """Reads the people, prepares them as the network needs them, and writes the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: python -m spineclock.run.readout --data spider --work build/weights --model build/lumbar/run",
+    )  # fmt: skip
+    parser.add_argument("--data", type=Path, required=True, help="the SPIDER folder (docs/data.md)")
+    parser.add_argument("--work", type=Path, default=Path("build/weights"),
+                        help="where `make weights` left out-of-fold label maps and measured.csv")  # fmt: skip
+    parser.add_argument("--model", type=Path, required=True, help="the folder of a training run")
+    parser.add_argument("--page", type=Path, default=Path("docs/results/readout.md"))
+    told = parser.parse_args()
+    try:
+        measured = pd.read_csv(told.work / "measured.csv", dtype={"person_id": str})
+        people = [p for p in spider.read(told.data) if p.person_id in set(measured["person_id"])]
+        outlines = [told.work / f"{p.person_id}_oof.nii.gz" for p in people]
+        masks = [
+            Mask(np.asanyarray(nib.load(path).dataobj), p.volume.affine)
+            for path, p in zip(outlines, people, strict=True)
+        ]
+        network = read_network(told.model)
+        table = network_table(people, masks, network)
+        table.to_csv(told.work / "network.csv", index=False)
+        table = table.merge(measured.drop(columns="age_years"), on="person_id", validate="one_to_one")
+        found = read_out(table, candidates(table))
+    except (SpineclockError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    how = network.about["preparation"]
+    about = [
+        "Command: `python -m spineclock.run.readout --data spider --model RUN`, "
+        f"{datetime.now(UTC):%Y-%m-%d}; after `make weights`",
+        "Data: SPIDER, the 28 SPACE slabs with age, outlined by networks that had not seen the person",
+        f"Network: `{network.about['name']}`, sha256 `{network.sha256}`; volumes of {how['shape']} at "
+        f"{how['spacing_mm']} mm, part {how['part']}, round the {how.get('centre', 'scan')}",
+    ]
+    write_text(told.page, page(table, found, about=about) + "\n")
+    print(f"{told.page}: {found.winner} chosen most often")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
