@@ -57,6 +57,25 @@ def test_the_tables_numbers_are_those_of_the_predictions() -> None:
     assert np.isnan(found.loc[PROPOSED, "everyone"]["mae_difference"])
 
 
+def test_p_is_adjusted_within_each_group_for_the_rows_that_have_one() -> None:
+    runs = {PROPOSED: predictions(3), "smooth_l1": predictions(3.3, seed=1), "lumbar": predictions(3.2, seed=2),
+            "scans_85": predictions(5, seed=3)}  # fmt: skip
+    found = rows(runs, against=PROPOSED, truth=None, drawn=Drawn(0))
+    for _, part in found.groupby("group"):
+        p = part.set_index("name")["p"].drop(PROPOSED).sort_values()
+        by_hand = (p * [3, 2, 1]).cummax().clip(upper=1)
+        holm = part.set_index("name")["p_holm"]
+        assert np.isnan(holm[PROPOSED])
+        assert holm[p.index].to_numpy() == pytest.approx(by_hand.to_numpy())
+        assert (holm[p.index] > p).any()
+    about = {n: {"command": "c", "settings": {"seed": 0}, "ended": "2026-01-01T00:00"} for n in runs}
+    text = page(found.assign(train_scans=9, epochs=1, minutes=1.0), about, "")
+    row = found[(found["name"] == "lumbar") & (found["group"] == "everyone")].iloc[0]
+    assert f"| {row['p']:.2g} | {row['p_holm']:.2g} |" in text
+    assert "one training with one seed" in text
+    assert "p_holm" not in rows({PROPOSED: predictions(3)}, against=PROPOSED, truth=None, drawn=Drawn(0))
+
+
 def test_a_network_that_learned_nothing_has_a_row_without_correction() -> None:
     said = predictions(3).assign(corrected_age_years=np.nan)
     found = rows({PROPOSED: said}, against=PROPOSED, truth=None, drawn=Drawn(0))

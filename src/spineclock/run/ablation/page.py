@@ -25,7 +25,9 @@ def page(found: pd.DataFrame, about: Mapping[str, Mapping[str, Any]], simulated:
             lines += _oracle(part)
     lines += ["MAE, WMAE in years with 95% intervals (BCa, people resampled); R² = 1 − SSE/SST. Difference: how much "
               f"larger the error is than that of `{PROPOSED}` on the same scans; p: Wilcoxon's signed ranks over "
-              "people. Corrected: Cole's correction, fitted on validation people.", ""]  # fmt: skip
+              "people, beside it adjusted after Holm for all rows of a table. Corrected: Cole's correction, fitted on "
+              "validation people. Each row is one training with one seed: intervals and p hold the chance by which "
+              "these people were tested, not that of the training; another seed gives another row.", ""]  # fmt: skip
     lines += ["## How they were trained", "", markdown(_trained(found, about)), ""]
     return "\n".join(lines)
 
@@ -46,7 +48,8 @@ def _shown(part: pd.DataFrame, paper: Mapping[str, pd.Series]) -> pd.DataFrame:
                     for name, key in (("MAE", "mae"), ("R²", "r2"))}}  # fmt: skip
         if "mae_difference" in row:
             cells["difference"] = _interval(row, "mae_difference", sign=True)
-            cells["p"] = "" if pd.isna(row["p"]) else f"{row['p']:.2g}"
+            cells |= {words: "" if pd.isna(row[key]) else f"{row[key]:.2g}"
+                      for words, key in (("p", "p"), ("p (Holm)", "p_holm"))}  # fmt: skip
         if "gap_r" in row:
             cells["r with true gap"] = f"{row['gap_r']:.2f}" if pd.notna(row["gap_r"]) else ""
         if paper:

@@ -43,7 +43,8 @@ def rows(runs: Mapping[str, pd.DataFrame], *, against: str, truth: pd.Series | N
 
     Columns: ``name``, ``group``, ``scans``, ``people``; for predicted and corrected ages ``mae``, ``wmae`` and ``r2``
     with ``_low`` and ``_high`` (95% BCa, people resampled); ``mae_difference`` to the training ``against`` over the
-    scans both have, with interval and ``p`` (Wilcoxon's signed ranks over people); and of simulated people ``gap_r``,
+    scans both have, with interval, ``p`` (Wilcoxon's signed ranks over people) and ``p_holm``, which is ``p`` adjusted
+    after Holm for the trainings compared on the same group; and of simulated people ``gap_r``,
     the correlation of corrected and true gap, ``oracle_r2`` and ``oracle_mae``,
     what answering with each true spine age gives on the same scans, and ``oracle_line_r2``, what the least-squares line
     of age on it gives.
@@ -60,7 +61,7 @@ def rows(runs: Mapping[str, pd.DataFrame], *, against: str, truth: pd.Series | N
             paired = {} if other is None or name == against else _paired(part, other, drawn)
             found.append({"name": name, "group": group, "scans": len(part), "people": part["person_id"].nunique(),
                           **_accuracy(part, drawn), **paired, **_true(part, truth)})  # fmt: skip
-    return pd.DataFrame(found)
+    return _adjusted(pd.DataFrame(found))
 
 
 def _groups(said: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -96,6 +97,18 @@ def _paired(part: pd.DataFrame, other: pd.DataFrame, drawn: Drawn) -> dict[str, 
     p = float(wilcoxon(by_person).pvalue) if (by_person != 0).any() else 1.0
     return {"mae_difference": float(mean.values[0]), "mae_difference_low": float(mean.low[0]),
             "mae_difference_high": float(mean.high[0]), "p": p}  # fmt: skip
+
+
+def _adjusted(found: pd.DataFrame) -> pd.DataFrame:
+    """The table with ``p_holm`` after ``p``, where there is one."""
+    if "p" not in found:
+        return found
+    from statsmodels.stats.multitest import multipletests
+
+    compared = found["p"].dropna()
+    holm = compared.groupby(found["group"]).transform(lambda p: multipletests(p, method="holm")[1])
+    found.insert(list(found).index("p") + 1, "p_holm", holm)
+    return found
 
 
 def _true(part: pd.DataFrame, truth: pd.Series | None) -> dict[str, float]:
