@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ import pytest
 from scipy import stats
 
 from spineclock.core.errors import UsageError
-from spineclock.run.ablation.command import ablate
+from spineclock.run.ablation.command import ablate, tabulate
 from spineclock.run.ablation.page import page
 from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen, settings_of
 from spineclock.run.ablation.table import Drawn, rows
@@ -94,6 +96,38 @@ def test_each_row_changes_what_it_says_and_nothing_else() -> None:
     assert (everyone.train_scans, everyone.validation_scans, everyone.train_on) == (700, 80, "all")
     with pytest.raises(UsageError, match="no ablation is called 'vgg'"):
         chosen("vgg,lumbar")
+
+
+def finished(out: Path, split: pd.Series, *, shape: tuple[int, ...] = (16, 128, 64), **settings: Any) -> None:
+    """A run's folder as far as the table reads it; ``split`` of each scan of :func:`predictions`."""
+    out.mkdir(parents=True)
+    asked = {"recipe": "mri-age", "settings": {"seed": 0, **settings}, "preparation": {"shape": list(shape)}}
+    (out / "training.json").write_text(json.dumps(asked), encoding="utf-8")
+    done = {"command": "c", "ended": "2026-01-01T00:00", "scans": {"train": 9}, "training_minutes": 1, "epochs": 2}
+    (out / "run.json").write_text(json.dumps({**asked, **done}), encoding="utf-8")
+    said = predictions(3).drop(columns="normal").assign(split=split, set=split).dropna(subset=["split"])
+    said.to_csv(out / "split.csv", index=False)
+    said.to_csv(out / "predictions.csv", index=False)
+
+
+def test_trainings_of_other_people_or_another_preparation_are_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = np.arange(300) // 2  # a person's two scans together
+    split = pd.Series(np.where(place < 50, "train", np.where(place < 70, "validation", "test")))
+    finished(tmp_path / "proposed", split)
+    finished(
+        tmp_path / "lumbar", split.where(place % 3 > 0), part="lumbar", loss="smooth_l1"
+    )  # not in everybody's view
+    finished(tmp_path / "scans_85", split[::-1].reset_index(drop=True))
+    finished(tmp_path / "smooth_l1", split, shape=(32, 640, 256))
+    found = tabulate(tmp_path, tmp_path / "cohort", drawn=Drawn(0))
+    assert set(found["name"]) == {"proposed", "lumbar"}
+    lines = ["Left out, as not comparable with `proposed`: `scans_85`, another split of the people.",
+             "Left out, as not comparable with `proposed`: `smooth_l1`, another preparation."]  # fmt: skip
+    assert capsys.readouterr().out.splitlines() == lines
+    text = (tmp_path / "ablations.md").read_text(encoding="utf-8")
+    assert all(line in text for line in lines)
 
 
 @pytest.mark.slow

@@ -59,26 +59,55 @@ def ablate(
 
 
 def tabulate(out: Path, cohort: Path, *, drawn: Drawn | None = None, begun: datetime | None = None) -> pd.DataFrame:
-    """The table of all finished trainings in a folder, which it writes; empty where none is done."""
+    """The table of all finished trainings in a folder, which it writes; empty where none is done.
+
+    Trainings with other people, another split or another preparation than the proposed model are left out and named.
+    """
     begun = begun or datetime.now(UTC)
-    done = [row for row in ABLATIONS if (out / row.name / folder.DONE).is_file()]
-    runs = {row.name: _tested(out / row.name) for row in done}
+    done = [row.name for row in ABLATIONS if (out / row.name / folder.DONE).is_file()]
+    others = {name: why for name in done if PROPOSED in done and (why := unlike(out / name, out / PROPOSED))}
+    left_out = [f"Left out, as not comparable with `{PROPOSED}`: `{name}`, {why}." for name, why in others.items()]
+    for line in left_out:
+        print(line)
+    runs = {name: _tested(out / name) for name in done if name not in others}
     if not runs:
         return pd.DataFrame()
     found = rows(runs, against=PROPOSED, truth=true_ages(cohort), drawn=drawn or Drawn())
-    about = {row.name: json.loads((out / row.name / folder.DONE).read_text(encoding="utf-8")) for row in done}
+    about = {name: json.loads((out / name / folder.DONE).read_text(encoding="utf-8")) for name in runs}
     learned = {name: told["scans"]["train"] for name, told in about.items()}
     minutes = {name: told["training_minutes"] for name, told in about.items()}
     found.insert(1, "train_scans", found["name"].map(learned))
     found["epochs"] = found["name"].map({name: told["epochs"] for name, told in about.items()})
     found["minutes"] = found["name"].map(minutes)
     found.to_csv(out / "ablations.csv", index=False, float_format="%.5g")
-    write_text(out / "ablations.md", page(found, about, simulated(cohort)))
+    write_text(out / "ablations.md", page(found, about, simulated(cohort), left_out=left_out))
     write_json(out / "run.json", plain({
         "schema": "spineclock.ablations/1", "command": command(), "begun": begun.isoformat(timespec="seconds"),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(), "done": list(runs),
+        "left_out": others,
     }))  # fmt: skip
     return found
+
+
+def unlike(run: Path, proposed: Path) -> str:
+    """What keeps a finished run out of one table with another: the scans' preparation or the split; empty if nothing.
+
+    The split is compared over the people both have: a part of the spine is not in view in everybody.
+    """
+    told, other = (folder.begun(path) or {} for path in (run, proposed))
+    differing = [f"another {name}" for name in ("recipe", "preparation") if told.get(name) != other.get(name)]
+    split, other_split = (_split(path) for path in (run, proposed))
+    both = split.index.intersection(other_split.index)
+    if both.empty:
+        differing.append("other people")
+    elif not split[both].equals(other_split[both]):
+        differing.append("another split of the people")
+    return ", ".join(differing)
+
+
+def _split(run: Path) -> pd.Series:
+    table = pd.read_csv(run / "split.csv", dtype=str).drop_duplicates("person_id")
+    return table.set_index("person_id")["split"]
 
 
 def _tested(run: Path) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,8 +13,13 @@ from spineclock.run.ablation.table import GROUPS
 from spineclock.run.tables import markdown
 
 
-def page(found: pd.DataFrame, about: Mapping[str, Mapping[str, Any]], simulated: str) -> str:
-    """Markdown: a table for each group of test people, the paper's rows beside ours, and how each was trained."""
+def page(
+    found: pd.DataFrame, about: Mapping[str, Mapping[str, Any]], simulated: str, *, left_out: Sequence[str] = ()
+) -> str:
+    """Markdown: a table for each group of test people, the paper's rows beside ours, and how each was trained.
+
+    ``left_out``: a sentence for each training that is not in the table.
+    """
     lines = ["# Ablations", ""]
     if simulated:
         lines += [f"**{simulated}**", ""]
@@ -28,6 +33,7 @@ def page(found: pd.DataFrame, about: Mapping[str, Mapping[str, Any]], simulated:
               "people, beside it adjusted after Holm for all rows of a table. Corrected: Cole's correction, fitted on "
               "validation people. Each row is one training with one seed: intervals and p hold the chance by which "
               "these people were tested, not that of the training; another seed gives another row.", ""]  # fmt: skip
+    lines += [*left_out, ""] if left_out else []
     lines += ["## How they were trained", "", markdown(_trained(found, about)), ""]
     return "\n".join(lines)
 
