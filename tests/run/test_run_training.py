@@ -27,6 +27,7 @@ from spineclock.run.settings import PhantomMriSettings, PredictSettings, Prepare
 from spineclock.run.training.command import train
 from spineclock.run.training.errors import error_card
 from spineclock.run.training.evaluation import evaluate
+from spineclock.run.training.held import prepared_store
 from spineclock.run.training.sets import people_of, sets, split_of
 from spineclock.run.training.settings import EvaluateSettings, TrainSettings
 
@@ -240,6 +241,16 @@ def test_another_cohort_is_prepared_as_the_network_needs_it(run: Path, tmp_path:
     assert evaluate(run, other, EvaluateSettings(resamples=0), out=tmp_path / "out") == 0
     assert PreparedStore.open(tmp_path / "out" / "prepared").how.shape == (16, 128, 64)
     assert set(pd.read_csv(tmp_path / "out" / "predictions.csv")["person_id"].str[:5]) == {"sub-6"}
+
+
+def test_scans_that_cannot_be_prepared_on_the_way_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    people = tmp_path / "people.csv"
+    table(3, path=["", "none.nii.gz", ""]).to_csv(people, index=False)
+    assert prepared_store(people, None, out=tmp_path / "run") == tmp_path / "run" / "prepared"
+    where = tmp_path / "run" / "prepared" / "failures.csv"
+    line = f"3 scans of {people} could not be prepared and take no part: see {where}"
+    assert line in capsys.readouterr().out.splitlines()
+    assert len(where.read_text(encoding="utf-8").splitlines()) == 1 + 3
 
 
 def test_a_store_prepared_otherwise_is_refused(run: Path, cohort: Path, tmp_path: Path) -> None:

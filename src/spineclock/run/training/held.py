@@ -19,6 +19,7 @@ def prepared_store(
 ) -> Path:
     """The store that is given, or else one in ``out/prepared``, in which the cohort's scans are prepared here.
 
+    Scans that cannot be prepared take no part; how many, and where the reasons are, is said.
     ``how``: as a network needs them; the default preparation where not given.
     """
     if store is not None:
@@ -29,8 +30,11 @@ def prepared_store(
 
     grid = {} if how is None else {name: value for name, value in vars(how).items() if name != "part"}
     told = configure(PrepareSettings, flags={**grid, "workers": workers, "resume": True}).settings
-    prepare_cohort(cohort, told, out=out / "prepared")
-    return out / "prepared"
+    made = out / "prepared"
+    if prepare_cohort(cohort, told, out=made):
+        failed = len(pd.read_csv(made / "failures.csv"))
+        print(f"{failed:,} scans of {cohort} could not be prepared and take no part: see {made / 'failures.csv'}")
+    return made
 
 
 def in_view(table: pd.DataFrame, store: PreparedStore, part: Part) -> pd.Series:
