@@ -27,7 +27,7 @@ from spineclock.run.settings import PhantomMriSettings, PredictSettings, Prepare
 from spineclock.run.training.command import train
 from spineclock.run.training.errors import error_card
 from spineclock.run.training.evaluation import evaluate
-from spineclock.run.training.held import prepared_store
+from spineclock.run.training.held import examples, prepared_store
 from spineclock.run.training.sets import people_of, sets, split_of
 from spineclock.run.training.settings import EvaluateSettings, TrainSettings
 
@@ -251,6 +251,19 @@ def test_scans_that_cannot_be_prepared_on_the_way_are_said(tmp_path: Path, capsy
     line = f"3 scans of {people} could not be prepared and take no part: see {where}"
     assert line in capsys.readouterr().out.splitlines()
     assert len(where.read_text(encoding="utf-8").splitlines()) == 1 + 3
+
+
+def test_both_sets_together_stay_within_the_memory_that_is_given(run: Path, store: Path) -> None:
+    scans, split = PreparedStore.open(store), pd.read_csv(run / "split.csv")
+    learned, held_out = (split[split["set"] == name] for name in ("train", "validation"))
+    needed = scans.bytes_needed(range(len(learned) + len(held_out))) / 1e9
+    for share, in_memory in ((1.0, [True, True]), (0.99, [True, False]), (0.5, [False, True]), (0, [False, False])):
+        found = examples(learned, held_out, store=scans, memory_gb=share * needed)
+        assert [e.scans is not scans for e in found] == in_memory
+        for held, table in zip(found, (learned, held_out), strict=True):
+            assert list(held.ages_years) == list(table["age_years"])
+            first = scans.inputs([scans.positions[table["scan_id"].iloc[0]]])
+            assert np.array_equal(held.scans.inputs(held.rows[:1]), first)
 
 
 def test_a_store_prepared_otherwise_is_refused(run: Path, cohort: Path, tmp_path: Path) -> None:

@@ -142,9 +142,7 @@ def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric:
     from spineclock.nets.age_head import AgeHead
     from spineclock.nets.networks import network
 
-    learned, held_out = (
-        examples(told.of(name), store, memory_gb=settings.memory_gb) for name in ("train", "validation")
-    )
+    learned, held_out = examples(told.of("train"), told.of("validation"), store=store, memory_gb=settings.memory_gb)
     if float(np.ptp(learned.ages_years)) == 0:
         raise TableError(f"all {len(learned)} scans to train on are of one age", wanted="people of different ages")
     head = AgeHead.of(torch.tensor(learned.ages_years), settings.loss)

@@ -65,7 +65,8 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
     from spineclock.learn.fit import judged
 
     device.set_threads(settings.threads)
-    predicted, _ = judged(trained.net, trained.head, examples(table, store, memory_gb=MEMORY_GB), part=how.part)
+    (held,) = examples(table, store=store, memory_gb=MEMORY_GB)
+    predicted, _ = judged(trained.net, trained.head, held, part=how.part)
     said, caution = answers(table.assign(set="test"), predicted, trained.about["validation"], coverage=COVERAGE,
                             model=trained.about["name"])  # fmt: skip
     errors, accuracy = error_card(said), _accuracy(said, settings)

@@ -238,7 +238,7 @@ def _answers(run: Run, fitted: Fitted) -> tuple[list[list[float]], Answers]:
     from spineclock.learn.fit import judged
 
     table = run.sets.table[run.sets.table["set"].isin(["validation", "test"])].reset_index(drop=True)
-    held = examples(table, run.store, memory_gb=run.settings.memory_gb)
+    (held,) = examples(table, store=run.store, memory_gb=run.settings.memory_gb)
     predicted, _ = judged(fitted.net.to(run.device), fitted.head, held, part=run.settings.part)
     pairs = np.column_stack([predicted, table["age_years"]]).round(4)
     validation: list[list[float]] = pairs[(table["set"] == "validation").to_numpy()].tolist()

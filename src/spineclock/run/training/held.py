@@ -43,20 +43,27 @@ def in_view(table: pd.DataFrame, store: PreparedStore, part: Part) -> pd.Series:
     return table["scan_id"].isin(there)
 
 
-def examples(table: pd.DataFrame, store: PreparedStore, *, memory_gb: float) -> Examples:
-    """The table's scans, in its order, each of which is in the store.
+def examples(*tables: pd.DataFrame, store: PreparedStore, memory_gb: float) -> list[Examples]:
+    """Each table's scans, in its order, each of which is in the store.
+
+    All tables together hold no more than ``memory_gb`` in memory, the first ones first; others are read as needed.
 
     Raises
     ------
     TableError
-        If there are none.
+        If a table has none.
     InputError
         If one is damaged.
     """
-    if table.empty:
-        raise TableError("no scan", wanted="scans of the cohort in the store")
-    rows = [store.positions[scan_id] for scan_id in table["scan_id"]]
-    ages = table["age_years"].to_numpy(dtype=np.float64)
-    if store.bytes_needed(rows) > memory_gb * 1e9:
-        return Examples(store, rows, ages)
-    return Examples(store.in_memory(rows), range(len(rows)), ages)
+    found, left = [], memory_gb * 1e9
+    for table in tables:
+        if table.empty:
+            raise TableError("no scan", wanted="scans of the cohort in the store")
+        rows = [store.positions[scan_id] for scan_id in table["scan_id"]]
+        ages = table["age_years"].to_numpy(dtype=np.float64)
+        if (needed := store.bytes_needed(rows)) > left:
+            found.append(Examples(store, rows, ages))
+            continue
+        left -= needed
+        found.append(Examples(store.in_memory(rows), range(len(rows)), ages))
+    return found
