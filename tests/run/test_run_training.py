@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -233,6 +234,23 @@ def test_evaluating_leaves_out_people_the_network_has_seen(
     page = (tmp_path / "same" / "evaluation.md").read_text(encoding="utf-8")
     assert "simulated" in page
     assert "R²" in page
+
+
+def test_intervals_cover_what_the_run_was_trained_to(run: Path, cohort: Path, store: Path, tmp_path: Path) -> None:
+    narrower = shutil.copytree(run, tmp_path / "narrower")
+    asked = json.loads((run / "training.json").read_text(encoding="utf-8"))
+    asked["settings"]["interval_coverage"] = 0.6
+    (narrower / "training.json").write_text(json.dumps(asked), encoding="utf-8")
+    evaluate(narrower, cohort, EvaluateSettings(store=store, resamples=0), out=tmp_path / "out")
+    said = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    pairs = np.array(json.loads((run / "network.json").read_text(encoding="utf-8"))["validation"])
+    residual = np.sort(np.abs(pairs[:, 0] - pairs[:, 1]))
+    half = residual[int(np.ceil(0.6 * (len(residual) + 1))) - 1]
+    assert np.allclose((said["interval_high_years"] - said["interval_low_years"]) / 2, half, atol=1e-3)
+    assert json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))["interval_coverage"] == 0.6
+    (narrower / "training.json").unlink()
+    with pytest.raises(InputError, match="has no training.json"):
+        evaluate(narrower, cohort, EvaluateSettings(store=store), out=tmp_path / "none")
 
 
 def test_another_cohort_is_prepared_as_the_network_needs_it(run: Path, tmp_path: Path) -> None:

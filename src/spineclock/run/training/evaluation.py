@@ -15,10 +15,9 @@ from spineclock.prep.prepared import Preparation
 from spineclock.prep.store import PreparedStore
 from spineclock.run.outputs import command, plain, require_room, versions, write_json, write_text
 from spineclock.run.tables import markdown
-from spineclock.run.training import device
+from spineclock.run.training import device, folder
 from spineclock.run.training.answers import answers
 from spineclock.run.training.errors import error_card, without_sites
-from spineclock.run.training.folder import BEGUN
 from spineclock.run.training.held import examples, in_view, prepared_store
 from spineclock.run.training.sets import people_of
 from spineclock.run.training.settings import EvaluateSettings
@@ -26,27 +25,26 @@ from spineclock.stats.accuracy import AgeAccuracy
 
 MEMORY_GB = 8.0
 """Prepared scans are held in memory up to this size, else read ahead."""
-COVERAGE = 0.9
 
 
 def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, *, out: Path) -> int:
     """Ages every scan of a cohort by a run's network and says how far off it is; the exit status.
 
     Leaves predictions.csv (for ``spineclock study``), accuracy.csv (with bootstrap intervals by person), errors.csv (by
-    age, sex and site), evaluation.md, ages.png and run.json. Correction and interval are the run's own. People the
-    network was trained or validated on are left out, by their person_id.
+    age, sex and site), evaluation.md, ages.png and run.json. Correction and interval are the run's own, at the coverage
+    it was trained with. People the network was trained or validated on are left out, by their person_id.
 
     Raises
     ------
     UsageError
         If ``out`` holds an evaluation, or the store was prepared otherwise than the network's own scans.
     InputError
-        If the run's folder holds no network.
+        If the run's folder holds no network, or no longer tells how and from whom it learned.
     TableError
         If no scan is left.
     """
     settings, begun = settings or EvaluateSettings(), datetime.now(UTC)
-    if (out / BEGUN).exists():
+    if (out / folder.BEGUN).exists():
         raise UsageError(f"{out} holds a training run", wanted="another folder for the evaluation")
     require_room(out, mark="evaluation.md", what="an earlier evaluation", overwrite=settings.overwrite)
     trained = read_network(run, device=device.resolved(settings.device))
@@ -55,7 +53,7 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
     store = PreparedStore.open(prepared_store(cohort, settings.store, out=out, how=how, workers=settings.workers))
     _require_same(store, how)
     people = people_of(cohort, normals=settings.normals)
-    known = _learned_from(run)
+    known, coverage = _learned_from(run), _coverage(run)
     table = people[in_view(people, store, how.part) & ~people["person_id"].isin(known)].reset_index(drop=True)
     if table.empty:
         raise TableError(
@@ -67,7 +65,7 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
     device.set_threads(settings.threads)
     (held,) = examples(table, store=store, memory_gb=MEMORY_GB)
     predicted, _ = judged(trained.net, trained.head, held, part=how.part)
-    said, caution = answers(table.assign(set="test"), predicted, trained.about["validation"], coverage=COVERAGE,
+    said, caution = answers(table.assign(set="test"), predicted, trained.about["validation"], coverage=coverage,
                             model=trained.about["name"])  # fmt: skip
     errors, accuracy = error_card(said), _accuracy(said, settings)
     _write(out, said, errors, accuracy)
@@ -78,7 +76,7 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
         "begun": begun.isoformat(timespec="seconds"), "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(), "settings": settings.model_dump(mode="json"), "model": trained.about["name"],
         "weights_sha256": trained.sha256, "cohort": cohort.name, "scans": len(said), "left_out": left,
-        "caution": caution,
+        "interval_coverage": coverage, "caution": caution,
     }))  # fmt: skip
     write_text(out / "evaluation.md", _page(said, errors, accuracy, statement=statement, cohort=cohort, left_out=left))
     everyone = errors.iloc[0]
@@ -111,6 +109,21 @@ def _learned_from(run: Path) -> set[str]:
                          wanted="the whole folder that `spineclock train` made")  # fmt: skip
     split = pd.read_csv(path, dtype={"person_id": str, "set": str})
     return set(split.loc[split["set"].isin(["train", "validation"]), "person_id"])
+
+
+def _coverage(run: Path) -> float:
+    """The probability with which the run's own intervals cover.
+
+    Raises
+    ------
+    InputError
+        If the run no longer tells.
+    """
+    asked = folder.begun(run)
+    if asked is None:
+        raise InputError(f"{run} has no {folder.BEGUN}, so that nobody knows what its intervals cover",
+                         wanted="the whole folder that `spineclock train` made")  # fmt: skip
+    return float(asked["settings"]["interval_coverage"])
 
 
 def _accuracy(said: pd.DataFrame, settings: EvaluateSettings) -> pd.DataFrame | None:
