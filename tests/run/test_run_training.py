@@ -383,10 +383,13 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         sets(table(), TrainSettings(train_on="normal"))
     path = tmp_path / "people.csv"
     table(normal="maybe").to_csv(path, index=False)
-    with pytest.raises(TableError, match="'maybe' in column normal"):
+    with pytest.raises(TableError, match="normal is 'maybe'"):
         people_of(path)
     table(normal=["true", ""] * 100).to_csv(path, index=False)
     assert people_of(path)["normal"].isna().sum() == 100
+    for words in (["yes", "No"], [1, 0], [1.0, np.nan], [True, False]):  # as `spineclock study` reads them
+        table(normal=words * 100).to_csv(path, index=False)
+        assert people_of(path)["normal"].fillna(False).tolist() == [True, False] * 100
     with pytest.raises(UsageError, match="does not exist"):
         train("mri-age", tmp_path / "none.csv", TrainSettings(), out=tmp_path / "out")
     with pytest.raises(InputError, match="is no run of an age network"):

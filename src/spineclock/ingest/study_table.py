@@ -154,7 +154,7 @@ def _checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
             words_told = table[column].astype(object)
             table[column] = words_told.where(words_told != "", None)
     if "normal" in table:
-        table["normal"] = _yes_or_no(table, name)
+        table["normal"] = yes_or_no(table["normal"], name)
     numbers = pa.DataFrameSchema(
         {
             "age_years": pa.Column(float, pa.Check.in_range(0, 120), coerce=True),
@@ -171,9 +171,15 @@ def _checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
         ) from error
 
 
-def _yes_or_no(table: pd.DataFrame, name: str) -> pd.Series:
-    """The column ``normal`` as True, False or missing."""
-    text = table["normal"].astype("string").str.strip().str.lower().fillna("")
+def yes_or_no(normal: pd.Series, name: str) -> pd.Series:
+    """The column ``normal`` of the table of this name as True, False or missing (boolean).
+
+    Raises
+    ------
+    TableError
+        If it holds another word.
+    """
+    text = normal.astype("string").str.strip().str.lower().fillna("")
     words = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
     if not (fits := text.isin([*words, ""])).all():
         raise TableError(f"{name}: normal is {text[~fits].iloc[0]!r}", wanted="true or false, or nothing")

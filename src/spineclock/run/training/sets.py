@@ -11,6 +11,7 @@ import pandas as pd
 
 from spineclock.core.errors import TableError
 from spineclock.ingest.cohort import read_cohort, read_table, require_scans, with_person
+from spineclock.ingest.study_table import yes_or_no
 from spineclock.learn.split import SPLITS, Split
 from spineclock.run.training.settings import TrainSettings
 
@@ -73,7 +74,7 @@ def people_of(cohort: Path, *, normals: Path | None = None, split: Path | None =
     if table.empty:
         raise TableError(f"{cohort} has no scan with an age", wanted="a column age_years with values")
     if "normal" in table:
-        table["normal"] = _truth(table["normal"], cohort)
+        table["normal"] = yes_or_no(table["normal"], cohort.name)
     return table
 
 
@@ -92,15 +93,6 @@ def _once(told: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
         raise TableError(f"{path.name} says two things of {len(twice)} {key}, such as {twice.iloc[0]}",
                          wanted="one row each")  # fmt: skip
     return told.set_axis(keys)
-
-
-def _truth(column: pd.Series, cohort: Path) -> pd.Series:
-    words = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, "": pd.NA, "<na>": pd.NA,
-             "nan": pd.NA}  # fmt: skip
-    told = column.astype(str).str.strip().str.lower()
-    if unknown := sorted(set(told) - set(words)):
-        raise TableError(f"{cohort.name}: {unknown[0]!r} in column normal", wanted="true or false, or nothing")
-    return told.map(words).astype("boolean")
 
 
 def sets(table: pd.DataFrame, settings: TrainSettings) -> Sets:
