@@ -235,6 +235,28 @@ def test_segment_demo_and_selftest_hand_over_what_was_asked(run, monkeypatch):
     assert calls == [((Path("scan.nii"), Path("m.nii.gz")), expected), Path("there")]
 
 
+@pytest.mark.parametrize(
+    ("words", "module"),
+    [
+        ("train mri-age people.csv --out out", "training.command"),
+        ("evaluate run people.csv --out out", "training.evaluation"),
+        ("ablate people.csv --out out", "ablation.command"),
+    ],
+)
+def test_the_device_reaches_what_trains_and_what_evaluates(run, monkeypatch, words, module):
+    told = []
+    name = words.partition(" ")[0]
+    stand_in = types.ModuleType(f"spineclock.run.{module}")
+    setattr(stand_in, name, lambda *given, **more: told.append(given[-1].device) or 0)
+    monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
+    assert run(*words.split(), "--device", "cpu")[0] == 0
+    assert told == ["cpu"]
+    status, _, err = run(*words.split(), "--device", "tpu")
+    assert status == 2
+    assert "device is 'tpu' (flag)" in err
+    assert "--device" in run(name, "--help")[1]
+
+
 def test_no_command_shows_the_commands(run):
     status, out, err = run()
     assert status == 2

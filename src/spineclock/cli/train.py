@@ -14,6 +14,9 @@ Resume = Annotated[bool | None, typer.Option("--resume", help="Go on where it wa
 Store = Annotated[
     Path | None, typer.Option(metavar="STORE", help="Scans that `spineclock prepare` prepared; made where not given.")
 ]
+Device = Annotated[
+    str | None, typer.Option(metavar="auto|cpu|cuda", help="Where the network runs; auto takes a GPU if there is one.")
+]
 
 
 @app.command(
@@ -33,7 +36,7 @@ def _train(
     resume: Resume = None,
     overwrite: Overwrite = None,
     threads: Threads = None,
-    device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda", help="Where the network learns.")] = None,
+    device: Device = None,
     devices: Annotated[int | None, typer.Option(min=1, metavar="N", help="How many share the work (1).")] = None,
     config: ConfigFile = None,
     assignments: Sets = None,
@@ -66,6 +69,7 @@ def _evaluate(
     store: Store = None,
     overwrite: Overwrite = None,
     threads: Threads = None,
+    device: Device = None,
     config: ConfigFile = None,
     assignments: Sets = None,
     print_config: PrintConfig = False,
@@ -73,7 +77,7 @@ def _evaluate(
     debug: Debug = False,
 ) -> None:
     """Age another cohort by a trained network and say how far off it is; people it has seen are left out."""
-    flags: dict[str, Any] = {"store": store, "overwrite": overwrite, "threads": threads}
+    flags: dict[str, Any] = {"store": store, "overwrite": overwrite, "threads": threads, "device": device}
     with plain_errors(debug=debug, log_file=log_file):
         from spineclock.run.training.settings import EvaluateSettings
 
@@ -99,6 +103,7 @@ def _ablate(
     store: Store = None,
     overwrite: Overwrite = None,
     threads: Threads = None,
+    device: Device = None,
     config: ConfigFile = None,
     assignments: Sets = None,
     print_config: PrintConfig = False,
@@ -109,7 +114,7 @@ def _ablate(
 
     Finished ones are kept and a stopped one is gone on with: call it again as before. docs/training.md lists them.
     """
-    flags: dict[str, Any] = {"store": store, "overwrite": overwrite, "threads": threads}
+    flags: dict[str, Any] = {"store": store, "overwrite": overwrite, "threads": threads, "device": device}
     with plain_errors(debug=debug, log_file=log_file):
         from spineclock.run.training.settings import TrainSettings
 
