@@ -127,6 +127,17 @@ def test_importing_the_package_is_light_and_its_names_are_its_own():
         spineclock.predikt  # noqa: B018
 
 
+def test_the_package_offers_its_verbs():
+    from spineclock.run.predict import predict_one
+    from spineclock.run.study.command import study
+    from spineclock.run.training.command import train
+    from spineclock.run.training.evaluation import evaluate
+
+    verbs = {"predict": predict_one, "train": train, "evaluate": evaluate, "study": study}
+    offered = {name: getattr(spineclock, name) for name in spineclock.__all__ if not name.startswith("_")}
+    assert offered == verbs
+
+
 def test_recipes_import_without_torch():
     names = [f"spineclock.recipes.{p.stem}" for p in (SOURCE / "recipes").glob("[a-z]*.py")]
     code = f"import sys, importlib\nfor n in {names}: importlib.import_module(n)\nprint('torch' in sys.modules)"
