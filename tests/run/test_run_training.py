@@ -370,6 +370,20 @@ def test_normals_of_other_scans_are_refused(tmp_path: Path) -> None:
         people_of(people, normals=normals)
 
 
+def test_scans_of_nobody_in_particular_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "people.csv"
+    table().to_csv(path, index=False)
+    people_of(path)
+    assert capsys.readouterr().out == ""
+    some = table(age_years=[*[50.0] * 199, np.nan])
+    for told, count in ((some.drop(columns="person_id"), 199), (some.assign(person_id=["", "p1"] * 100), 100)):
+        told.to_csv(path, index=False)
+        found = people_of(path)
+        line = f"{count} of 199 scans of {path} have no person_id: each counts as a person of its own\n"
+        assert capsys.readouterr().out == line
+        assert found["person_id"].isin(found["scan_id"]).sum() == count
+
+
 def test_the_same_people_are_tested_whichever_part_is_in_view() -> None:
     everybody = table()
     split = split_of(everybody, TrainSettings())

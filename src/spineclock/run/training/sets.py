@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from spineclock.ingest.study_table import yes_or_no
 from spineclock.learn.split import SPLITS, Split
 from spineclock.run.training.settings import TrainSettings
 
+log = logging.getLogger(__name__)
 KEPT = ("person_id", "scan_id", "age_years", "sex", "site", "scanner")
 """Columns of a cohort that a run goes by."""
 
@@ -51,6 +53,8 @@ def is_typical(table: pd.DataFrame) -> pd.Series:
 def people_of(cohort: Path, *, normals: Path | None = None, split: Path | None = None) -> pd.DataFrame:
     """The cohort's scans with age, a row each; ``normal`` (boolean, may be missing) and ``split`` where anything tells.
 
+    Scans of which the table does not tell whose they are count as a person each, which is said.
+
     Raises
     ------
     TableError
@@ -58,6 +62,7 @@ def people_of(cohort: Path, *, normals: Path | None = None, split: Path | None =
     """
     table = read_cohort(cohort).table
     require_scans(table, cohort)
+    nameless = table["scan_id"][table.get("person_id", pd.Series("", index=table.index)) == ""]
     table = with_person(table)
     if normals is not None:
         told = read_table(normals)
@@ -75,7 +80,15 @@ def people_of(cohort: Path, *, normals: Path | None = None, split: Path | None =
         raise TableError(f"{cohort} has no scan with an age", wanted="a column age_years with values")
     if "normal" in table:
         table["normal"] = yes_or_no(table["normal"], cohort.name)
+    _say_nameless(int(table["scan_id"].isin(nameless).sum()), len(table), cohort)
     return table
+
+
+def _say_nameless(nameless: int, all_scans: int, cohort: Path) -> None:
+    if nameless:
+        said = f"{nameless:,} of {all_scans:,} scans of {cohort} have no person_id: each counts as a person of its own"
+        log.info(said)
+        print(said)
 
 
 def _told_split(path: Path) -> pd.Series:
