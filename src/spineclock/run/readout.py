@@ -1,4 +1,4 @@
-"""What a network that has seen simulated people only is worth on real ones: ``python -m spineclock.run.readout --help``.
+"""What a network of simulated people is worth on real ones: ``python -m spineclock.run.readout --help``.
 
 Its 64 features of the 28 SPIDER people of known age, read out by the model the measurements are read by: alone, and
 with the measurements.
@@ -50,7 +50,7 @@ def network_table(people: Sequence[SpiderPerson], masks: Sequence[Mask], network
 
 def candidates(table: pd.DataFrame) -> dict[str, Groups]:
     """What an age may be read from; the first of equally good ones is the plainest."""
-    features = tuple(c for c in table if c.startswith("network.feature_"))
+    features = tuple(c for c in map(str, table) if c.startswith("network.feature_"))
     return {
         MEASURED: (FEATURES,),
         "network's age": ((AGE,),),
