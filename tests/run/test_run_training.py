@@ -343,6 +343,9 @@ def test_a_split_that_is_told_is_kept_and_one_that_leaks_is_refused() -> None:
         sets(told, TrainSettings())
     with pytest.raises(TableError, match="'exam' in column split"):
         sets(told.assign(split="exam"), TrainSettings())
+    few = np.where(np.arange(200) < 198, "train", "validation")
+    with pytest.raises(TableError, match="2 scans for validation; wanted: at least 3"):
+        sets(table(split=few), TrainSettings())
 
 
 def test_another_runs_split_is_taken_over_and_one_that_leaks_is_refused(tmp_path: Path) -> None:

@@ -123,9 +123,9 @@ def sets(table: pd.DataFrame, settings: TrainSettings) -> Sets:
     for name, most in (("train", settings.train_scans), ("validation", settings.validation_scans)):
         named[table.index.isin(_drawn(table[counts & (table["split"] == name)], most, rng))] = name
     found = Sets(table.assign(set=named))
-    for name in ("train", "validation"):
-        if len(found.of(name)) < 2:
-            raise TableError(f"{len(found.of(name))} scans for {name}", wanted="at least 2",
+    for name, least in (("train", 2), ("validation", 3)):  # 3 for correction and interval
+        if len(found.of(name)) < least:
+            raise TableError(f"{len(found.of(name))} scans for {name}", wanted=f"at least {least}",
                              remedy="more people, or another train_share and validation_share")  # fmt: skip
     return found
 

@@ -34,7 +34,7 @@ class TrainSettings(Settings):
     validation_share: float = Field(0.1, gt=0, lt=1, description="of people, where there is no column split")
     split_seed: int = Field(0, ge=0, description="who trains, validates and tests, where there is no column split")
     train_scans: int | None = Field(None, ge=2, description="no more scans than these to train on, drawn at random")
-    validation_scans: int | None = Field(None, ge=2, description="no more scans than these to validate on")
+    validation_scans: int | None = Field(None, ge=3, description="no more scans than these to validate on")
     part: Part = Field("whole", description="whole, or only the cervical, thoracic or lumbar vertebrae")
 
     network: NetworkName = Field("table2", description="table2: the paper's; resnet, transformer: rivals")
