@@ -62,7 +62,8 @@ def test_the_age_model_is_fitted_on_out_of_fold_outlines(tmp_path, monkeypatch, 
     people = [person(n, volume=phantom.volume, age_years=age) for n, age in enumerate(ages)]
     taken = []
 
-    def measured(people, masks):
+    def measured(people, masks, features):
+        assert features is None
         taken.extend(masks)
         return pd.DataFrame(
             [
@@ -75,7 +76,7 @@ def test_the_age_model_is_fitted_on_out_of_fold_outlines(tmp_path, monkeypatch, 
         nib.save(nib.Nifti1Image(np.full((1, 1, 1), int(p.person_id), np.uint8), np.eye(4)),
                  tmp_path / f"{p.person_id}_oof.nii.gz")  # fmt: skip
     monkeypatch.setattr(weights, "measured_people", measured)
-    weights.fit_age(people, tmp_path, {"seed": 0})
+    weights.fit_age(people, tmp_path, {"seed": 0}, network=False)
     assert [int(m.array.item()) for m in taken] == list(range(7))
     model = MeasuredAge.from_dict(json.loads((tmp_path / AGE_MODEL).read_text(encoding="utf-8")))
     assert model.ages_years == (20.0, 77.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import Ridge
@@ -10,6 +11,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_score
 
 from spineclock.core.errors import InputError, TableError
 from spineclock.stats import measured_age as ma
+from spineclock.stats.readout import fitted
 
 NAMES = ("disc.mean.height_mm", "vertebra.mean.signal", "canal.mean.depth_mm", "sex.male")
 
@@ -92,7 +94,7 @@ def test_what_lies_far_outside_the_training_people_is_named():
 
 def test_interval_and_correction_come_from_out_of_fold_predictions():
     x, age = people()
-    model = ma.fit_with_out_of_fold(x, age, features=NAMES, about={"people": 40})
+    model = fitted(pd.DataFrame(x, columns=NAMES).assign(age_years=age), (NAMES,), about={"people": 40})
     p = model.predict(dict(zip(NAMES, x[0], strict=True)), age_years=50, coverage=0.9)
     residuals = np.sort(np.abs(np.subtract(*np.array(model.out_of_fold).T)))
     assert p.interval.high_years - p.predicted_age_years == pytest.approx(residuals[36])  # ⌈41 · 0.9⌉ = the 37th
@@ -103,7 +105,7 @@ def test_interval_and_correction_come_from_out_of_fold_predictions():
 
 def test_a_model_survives_the_file_it_is_written_to():
     x, age = people()
-    model = ma.fit_with_out_of_fold(x, age, features=NAMES, about={"people": 40})
+    model = fitted(pd.DataFrame(x, columns=NAMES).assign(age_years=age), (NAMES,), about={"people": 40})
     assert ma.MeasuredAge.from_dict(model.as_dict()) == model
     with pytest.raises(InputError, match="schema 'other'"):
         ma.MeasuredAge.from_dict({"schema": "other"})
@@ -116,3 +118,16 @@ def test_too_few_people_or_a_missing_age_are_refused():
     age[0] = np.nan
     with pytest.raises(TableError, match="every age known"):
         ma.fit(x, age, features=NAMES)
+
+
+def test_averaged_models_must_be_of_the_same_people_and_share_no_feature():
+    x, age = people()
+    one, two = (ma.fit(x[:, k], age, features=[NAMES[i] for i in k]) for k in ([0, 1], [2, 3]))
+    both = ma.averaged([one, two])
+    known = dict(zip(NAMES, x[0], strict=True))
+    assert both.raw(known)[0] == pytest.approx((one.raw(known)[0] + two.raw(known)[0]) / 2)
+    assert both.features == NAMES
+    with pytest.raises(TableError, match="no feature twice"):
+        ma.averaged([one, one])
+    with pytest.raises(TableError, match="of the same people"):
+        ma.averaged([one, ma.fit(x[:20, 2:], age[:20] + 1, features=NAMES[2:])])

@@ -8,7 +8,7 @@ import pytest
 
 from spineclock.core.errors import TableError
 from spineclock.stats import measured_age, metrics
-from spineclock.stats.readout import read_out
+from spineclock.stats.readout import fitted, read_out
 
 
 def people(n: int, noise_columns: int, seed: int) -> pd.DataFrame:
@@ -28,6 +28,18 @@ def test_each_candidate_is_left_out_like_the_measurements_and_several_groups_are
     assert found.winner == "a"
     assert sum(found.choices.values()) == 20
     assert np.array_equal(found.chosen, found.by_candidate["a"]) == (found.choices["a"] == 20)
+
+
+def test_the_fitted_model_is_the_mean_of_its_groups_and_brings_predictions_that_never_saw_the_person():
+    table = people(18, 2, seed=3)
+    groups = (("sign",), ("noise_0", "noise_1"))
+    model = fitted(table, groups, about={"data": "made up"})
+    kept = read_out(table, {"both": groups}).by_candidate["both"]
+    assert model.out_of_fold == tuple(zip(kept.tolist(), table["age_years"].tolist(), strict=True))
+    apart = [measured_age.fit(table[list(g)].to_numpy(), table["age_years"].to_numpy(), features=g) for g in groups]
+    known = table.iloc[4].to_dict()
+    assert model.raw(known)[0] == pytest.approx(np.mean([m.raw(known)[0] for m in apart]))
+    assert model.raw(known)[0] != pytest.approx(kept[4], abs=1e-6)
 
 
 def test_the_best_of_many_chance_candidates_looks_better_than_choosing_it_is():

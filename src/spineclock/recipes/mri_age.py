@@ -11,10 +11,12 @@ import numpy as np
 
 from spineclock.core.errors import InputError
 from spineclock.core.recipe import Accepts, Age, Options, Reader, Recipe
-from spineclock.core.records import ModelInfo, Quality, Reading, Scan
+from spineclock.core.records import Contribution, ModelInfo, Quality, Reading, Scan
 
 if TYPE_CHECKING:
-    from spineclock.core.volume import Mask
+    from collections.abc import Callable
+
+    from spineclock.core.volume import Array, Mask, Volume
     from spineclock.nets.run_folder import TrainedNetwork
     from spineclock.prep.prepared import Preparation
     from spineclock.segment.instances import Instances
@@ -38,7 +40,10 @@ STATEMENT = (
 )
 LUMBAR_MM = 300.0
 """Height of the scans the packaged models learned from."""
-SEGMENTER, AGE_MODEL = "segmenter.safetensors", "mri_age.json"
+SEGMENTER, AGE_MODEL, NETWORK = "segmenter.safetensors", "mri_age.json", "lumbar_network"
+"""In ``spineclock/weights``; the last is a training run's folder."""
+NETWORK_AGE, NETWORK_FEATURES = "network.age_years", tuple(f"network.feature_{k:02d}" for k in range(64))
+"""What the packaged network, which has seen simulated people only, says of a scan."""
 
 
 def load(model: str, options: Options) -> Reader:
@@ -57,8 +62,13 @@ def load(model: str, options: Options) -> Reader:
     from spineclock.stats.measured_age import MeasuredAge
 
     segmenter, age_model = packaged(SEGMENTER), packaged(AGE_MODEL)
+    clock = MeasuredAge.from_dict(json.loads(age_model.read_text(encoding="utf-8")))
     hashes = {SEGMENTER: sha256(segmenter), AGE_MODEL: sha256(age_model)}
-    info = ModelInfo("mri-age-lumbar-1", hashes, STATEMENT)
+    features = None
+    if set(NETWORK_FEATURES) & set(clock.features):
+        features = LumbarFeatures.packaged(threads=options.threads)
+        hashes[NETWORK] = features.sha256
+    info = ModelInfo("mri-age-lumbar-2", hashes, STATEMENT)
     network = None
     if model != "default":
         from spineclock.nets.run_folder import read_network
@@ -67,11 +77,45 @@ def load(model: str, options: Options) -> Reader:
         Calibration.fit(network.about["validation"], coverage=options.coverage)  # refused before any scan is read
         _preparation(network)
         info = ModelInfo(network.about["name"], {**hashes, "network": network.sha256}, network.about["statement"])
-    clock = MeasuredAge.from_dict(json.loads(age_model.read_text(encoding="utf-8")))
     Calibration.fit(clock.out_of_fold, coverage=options.coverage)
-    return MriAge(
-        info, scorer(segmenter, engine=options.engine, threads=options.threads), clock, network, options.coverage
-    )
+    outliner = scorer(segmenter, engine=options.engine, threads=options.threads)
+    return MriAge(info, outliner, clock, features, network, options.coverage)
+
+
+@dataclass(frozen=True, eq=False)
+class LumbarFeatures:
+    """The packaged network as a source of measurements: 64 features of a scan, and the age it would say itself."""
+
+    how: Preparation
+    answer: Callable[[Array], tuple[Array, Array]]
+    mean_years: float
+    sd_years: float
+    sha256: str
+
+    @classmethod
+    def packaged(cls, *, threads: int | None = None) -> LumbarFeatures:
+        """From the folder in ``spineclock/weights``."""
+        from spineclock.nets.dcnn_openvino import compile_age_net
+        from spineclock.nets.weights import packaged, read_arrays, sha256
+        from spineclock.prep.prepared import Preparation
+
+        weights = packaged(f"{NETWORK}/weights.safetensors")
+        about = json.loads(packaged(f"{NETWORK}/network.json").read_text(encoding="utf-8"))
+        how, head = Preparation.told(about["preparation"]), about["head"]
+        answer = compile_age_net(read_arrays(weights), shape=how.shape, pool=about["pool"], threads=threads)
+        return cls(how, answer, float(head["mean_years"]), float(head["sd_years"]), sha256(weights))
+
+    def __call__(self, volume: Volume, labels: Mask) -> dict[str, float]:
+        """By name; each NaN where the spine does not fit the network."""
+        from spineclock.core.errors import RefusedError
+        from spineclock.prep.prepared import prepare
+
+        try:
+            raw, features = self.answer(prepare(volume, labels, self.how).array)
+        except RefusedError:
+            return dict.fromkeys((NETWORK_AGE, *NETWORK_FEATURES), np.nan)
+        said = {NETWORK_AGE: self.mean_years + self.sd_years * float(raw[0])}
+        return said | dict(zip(NETWORK_FEATURES, features.tolist(), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +125,7 @@ class MriAge:
     model: ModelInfo
     scorer: Scorer
     clock: MeasuredAge
+    features: LumbarFeatures | None = None
     network: TrainedNetwork | None = None
     coverage: float = 0.9
 
@@ -125,11 +170,14 @@ class MriAge:
         scan = outlined.scan
         measurements = measure.spine(scan.volume, instances.labels, bodies(instances))
         measured = {**measurements.wide(), "sex.male": {"M": 1.0, "F": 0.0}.get(scan.sex, np.nan)}
+        if self.features is not None:
+            measured |= self.features(scan.volume, instances.labels)
         by_clock = self._judged(measured, self._known(scan, outlined.quality))
         reading = replace(outlined, quality=by_clock, measurements=measurements.table)
         if by_clock.verdict != "refused":
             prediction = self.clock.predict(measured, age_years=scan.age_years, coverage=self.coverage)
-            reading = replace(reading, prediction=prediction)
+            told = _in_one(prediction.contributions, measured.get(NETWORK_AGE, np.nan))
+            reading = replace(reading, prediction=replace(prediction, contributions=told))
         if self.network is None:
             return reading
         # what could not be measured speaks against the clock beside it, not against the network
@@ -137,8 +185,8 @@ class MriAge:
 
     def _judged(self, measured: dict[str, float], quality: Quality) -> Quality:
         """The quality with what the measurements say."""
-        missing, far = self.clock.missing(measured), self.clock.outside(measured)
-        if len(missing) > len(self.clock.features) / 2:
+        missing, far = (_in_words(found) for found in (self.clock.missing(measured), self.clock.outside(measured)))
+        if len(missing) > len(set(self.clock.features) - set(NETWORK_FEATURES)) / 2:
             return quality.with_reason("refused", f"{len(missing)} of the measurements could not be taken")
         if missing:
             quality = quality.with_reason("check", f"not measured, taken as average: {', '.join(missing)}")
@@ -200,6 +248,21 @@ def _preparation(network: TrainedNetwork) -> Preparation:
             remedy="train it again",
         )
     return how
+
+
+def _in_words(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, all of the network's features as one."""
+    plain = tuple(name for name in names if name not in NETWORK_FEATURES)
+    return (*plain, "the network's features") if len(plain) < len(names) else plain
+
+
+def _in_one(contributions: tuple[Contribution, ...], network_age: float) -> tuple[Contribution, ...]:
+    """The contributions, all of the network's features as one beside the age the network says itself."""
+    plain = tuple(c for c in contributions if c.name not in NETWORK_FEATURES)
+    if len(plain) == len(contributions):
+        return plain
+    years = sum(c.years for c in contributions if c.name in NETWORK_FEATURES)
+    return (*plain, Contribution(NETWORK_AGE, network_age, years))
 
 
 def _lumbar_part(scan: Scan) -> Scan | None:

@@ -12,12 +12,13 @@ from scipy import ndimage
 
 from spineclock.core.volume import Mask, Volume
 from spineclock.ingest.datasets.spider import SpiderPerson
-from spineclock.recipes.mri_age import FEATURES
+from spineclock.run.age_model import groups_of
 from spineclock.run.tables import markdown
 from spineclock.stats import measured_age, metrics
 from spineclock.stats.bias import Cole
 from spineclock.stats.bootstrap import bootstrap, paired_difference
 from spineclock.stats.intervals import SplitConformal
+from spineclock.stats.readout import leave_one_out
 
 Floats = npt.NDArray[np.float64]
 
@@ -72,10 +73,12 @@ def plain_ridge(x: Floats, age: Floats) -> Floats:
 def page(people: Sequence[SpiderPerson], measured: pd.DataFrame, *, hashes: Mapping[str, str]) -> str:
     """The page as Markdown, from the measurements of out-of-fold label maps (``run.age_model.measured_people``)."""
     age = measured["age_years"].to_numpy(dtype=float)
-    ours = measured_age.leave_one_out(measured[list(FEATURES)].to_numpy(dtype=float), age, features=FEATURES)
+    groups = groups_of(measured)
+    ours = leave_one_out(measured, groups)
     plain = pd.DataFrame([plain_measurements(p.volume, p.mask, p.sex) for p in people]).to_numpy(dtype=float)
     predictions = {
         "spineclock, from the pixels alone (out-of-fold label maps)": ours,
+        **({"its measurements without the network": leave_one_out(measured, groups[:1])} if len(groups) > 1 else {}),
         "plain ridge on the expert masks": plain_ridge(plain, age),
         "median age of the others": np.array([np.median(np.delete(age, i)) for i in range(len(age))]),
     }

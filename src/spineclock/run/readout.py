@@ -22,15 +22,13 @@ from spineclock.ingest.datasets import spider
 from spineclock.ingest.datasets.spider import SpiderPerson
 from spineclock.nets.run_folder import TrainedNetwork, read_network
 from spineclock.prep.prepared import Preparation, prepare
-from spineclock.recipes.mri_age import FEATURES
+from spineclock.recipes.mri_age import FEATURES, NETWORK_AGE, NETWORK_FEATURES
 from spineclock.run.age_results import scores
 from spineclock.run.outputs import write_text
 from spineclock.run.tables import markdown
 from spineclock.segment.instances import find
 from spineclock.stats.readout import Groups, Readout, read_out
 
-AGE = "network.age_years"
-"""The network's own answer, to be set right by a line."""
 MEASURED = "measurements"
 
 
@@ -42,21 +40,20 @@ def network_table(people: Sequence[SpiderPerson], masks: Sequence[Mask], network
     how, rows = Preparation.told(network.about["preparation"]), []
     for person, mask in zip(people, masks, strict=True):
         prepared = prepare(person.volume, find(mask).labels, how)
-        found = {f"network.feature_{k:02d}": v for k, v in enumerate(network.features(prepared.array))}
+        found = dict(zip(NETWORK_FEATURES, network.features(prepared.array), strict=True))
         rows.append({"person_id": person.person_id, "age_years": person.age_years, "kept_share": prepared.kept_share,
-                     AGE: network.age_years(prepared.array), **found})  # fmt: skip
+                     NETWORK_AGE: network.age_years(prepared.array), **found})  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def candidates(table: pd.DataFrame) -> dict[str, Groups]:
+def candidates() -> dict[str, Groups]:
     """What an age may be read from; the first of equally good ones is the plainest."""
-    features = tuple(c for c in map(str, table) if c.startswith("network.feature_"))
     return {
         MEASURED: (FEATURES,),
-        "network's age": ((AGE,),),
-        "network's features": (features,),
-        "measurements and network's age, one model": ((*FEATURES, AGE),),
-        "measurements and network's features, mean of two models": (FEATURES, features),
+        "network's age": ((NETWORK_AGE,),),
+        "network's features": (NETWORK_FEATURES,),
+        "measurements and network's age, one model": ((*FEATURES, NETWORK_AGE),),
+        "measurements and network's features, mean of two models": (FEATURES, NETWORK_FEATURES),
     }
 
 
@@ -64,7 +61,7 @@ def page(table: pd.DataFrame, found: Readout, *, about: Sequence[str]) -> str:
     """The page as Markdown."""
     age = table["age_years"].to_numpy(dtype=float)
     shown = {"chosen anew without each person": found.chosen, **found.by_candidate,
-             "network's age as it is": table[AGE].to_numpy(dtype=float),
+             "network's age as it is": table[NETWORK_AGE].to_numpy(dtype=float),
              "median age of the others": np.array([np.median(np.delete(age, i)) for i in range(len(age))])}  # fmt: skip
     adults = age >= 18
     choices = pd.DataFrame(found.choices.most_common(), columns=["candidate", f"chosen, of {len(age)} times"])
@@ -111,7 +108,7 @@ def main() -> int:
         table = network_table(people, masks, network)
         table.to_csv(told.work / "network.csv", index=False)
         table = table.merge(measured.drop(columns="age_years"), on="person_id", validate="one_to_one")
-        found = read_out(table, candidates(table))
+        found = read_out(table, candidates())
     except (SpineclockError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -8,7 +8,7 @@ models on those scores (ridge, and partial least squares with one and with two c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,7 @@ def normal_scores(values: npt.ArrayLike, scale: npt.ArrayLike) -> Floats:
 
 
 def fit(measured: Floats, age: Floats, *, features: Sequence[str]) -> MeasuredAge:
-    """The model of some people, without bias correction or interval (see :func:`fit_with_out_of_fold`).
+    """The model of some people, without bias correction or interval (see :func:`spineclock.stats.readout.fitted`).
 
     Parameters
     ----------
@@ -164,13 +164,34 @@ def fit(measured: Floats, age: Floats, *, features: Sequence[str]) -> MeasuredAg
     )  # fmt: skip
 
 
-def fit_with_out_of_fold(
-    measured: Floats, age: Floats, *, features: Sequence[str], about: dict[str, Any]
-) -> MeasuredAge:
-    """The model of all the people, with the predictions of :func:`leave_one_out` for bias correction and interval."""
-    predicted = leave_one_out(measured, age, features=features)
-    pairs = tuple((float(p), float(a)) for p, a in zip(predicted, age, strict=True))
-    return replace(fit(measured, age, features=features), out_of_fold=pairs, about=about)
+def averaged(models: Sequence[MeasuredAge]) -> MeasuredAge:
+    """One model whose prediction is the mean of several models' of the same people; no two may read one feature.
+
+    Bias correction and interval are the caller's to add: out-of-fold predictions do not follow from the models.
+
+    Raises
+    ------
+    TableError
+        If a feature is read by two of them, or they were fitted on other people.
+
+    Examples
+    --------
+    >>> a = MeasuredAge(("x",), ((1.0, 2.0),), (4.0,), 50.0, (30.0, 70.0))
+    >>> b = MeasuredAge(("y",), ((1.0, 2.0),), (2.0,), 50.0, (30.0, 70.0))
+    >>> averaged([a, b]).years_per_score, averaged([a, b]).mean_age_years
+    ((2.0, 1.0), 50.0)
+    """
+    features = tuple(name for model in models for name in model.features)
+    if len(set(features)) < len(features) or len({model.ages_years for model in models}) != 1:
+        raise TableError(
+            f"{len(models)} models of {len(features)} features", wanted="of the same people, no feature twice"
+        )
+    share = 1 / len(models)
+    return MeasuredAge(
+        features, tuple(scale for model in models for scale in model.scale),
+        tuple(years * share for model in models for years in model.years_per_score),
+        share * sum(model.mean_age_years for model in models), models[0].ages_years,
+    )  # fmt: skip
 
 
 def leave_one_out(measured: Floats, age: Floats, *, features: Sequence[str]) -> Floats:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ import pandas as pd
 from spineclock.core.errors import TableError
 from spineclock.stats import measured_age
 from spineclock.stats.ages import Floats
+from spineclock.stats.measured_age import MeasuredAge
 
 Groups = tuple[tuple[str, ...], ...]
 
@@ -75,12 +77,12 @@ def read_out(table: pd.DataFrame, candidates: Mapping[str, Groups]) -> Readout:
     if len(table) < 7:
         raise TableError(f"{len(table)} people to choose among and to judge", wanted="at least 7")
     age = table["age_years"].to_numpy(dtype=np.float64)
-    alone = {name: _leave_one_out(table, groups) for name, groups in candidates.items()}
+    alone = {name: leave_one_out(table, groups) for name, groups in candidates.items()}
     chosen, choices = np.empty(len(age)), Counter[str]()
     for i in range(len(age)):
         others = table.drop(index=table.index[i])
         error = {
-            name: float(np.abs(_leave_one_out(others, groups) - np.delete(age, i)).mean())
+            name: float(np.abs(leave_one_out(others, groups) - np.delete(age, i)).mean())
             for name, groups in candidates.items()
         }
         best = min(error, key=lambda name: error[name])
@@ -89,7 +91,16 @@ def read_out(table: pd.DataFrame, candidates: Mapping[str, Groups]) -> Readout:
     return Readout(alone, chosen, choices)
 
 
-def _leave_one_out(table: pd.DataFrame, groups: Groups) -> Floats:
+def fitted(table: pd.DataFrame, groups: Groups, *, about: dict[str, Any]) -> MeasuredAge:
+    """The model of all the people, with the predictions of :func:`leave_one_out` for bias correction and interval."""
+    age = table["age_years"].to_numpy(dtype=np.float64)
+    models = [measured_age.fit(table[list(group)].to_numpy(dtype=np.float64), age, features=group) for group in groups]
+    pairs = zip(leave_one_out(table, groups).tolist(), age.tolist(), strict=True)
+    return replace(measured_age.averaged(models), out_of_fold=tuple(pairs), about=about)
+
+
+def leave_one_out(table: pd.DataFrame, groups: Groups) -> Floats:
+    """Each person's age as the mean of what each group's model, fitted on everyone else, reads from its columns."""
     age = table["age_years"].to_numpy(dtype=np.float64)
     columns = [table[list(group)].to_numpy(dtype=np.float64) for group in groups]
     found = [measured_age.leave_one_out(x, age, features=group) for x, group in zip(columns, groups, strict=True)]
