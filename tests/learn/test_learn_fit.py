@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from spineclock.core.errors import InputError, SpineclockError, TableError
-from spineclock.learn.feed import Changes, Examples, Feed, ReadAhead
+from spineclock.learn.feed import Augmentation, Examples, Feed, ReadAhead
 from spineclock.learn.fit import Fitted, Schedule, StoppedError, Training, judged
 from spineclock.nets.age_head import AgeHead
 from spineclock.nets.networks import network
@@ -145,7 +145,9 @@ def test_the_best_epochs_weights_are_the_ones_handed_over() -> None:
 
 def test_every_scan_is_shown_once_an_epoch_in_another_order_each_time() -> None:
     scans = np.zeros((10, *SHAPE), np.float32) + np.arange(10, dtype=np.float32)[:, None, None, None]
-    feed = Feed(Examples(Held(scans), range(10), np.arange(10.0)), 2, seed=4, changes=Changes(0, mirror=False))
+    feed = Feed(
+        Examples(Held(scans), range(10), np.arange(10.0)), 2, seed=4, augmentation=Augmentation(0, mirror=False)
+    )
     orders = [[float(a) for b in feed.epoch(k) for a in b.ages_years] for k in (0, 1, 0)]
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(10))
     assert orders[0] == orders[2] != orders[1]
@@ -159,9 +161,34 @@ def test_every_scan_is_shown_once_an_epoch_in_another_order_each_time() -> None:
     assert [a for pair in zip(*shares, strict=True) for a in pair] == orders[0]
 
 
+def test_other_grey_values_keep_to_the_spine_and_to_their_limits() -> None:
+    rng = np.random.default_rng(0)
+    x = np.zeros((40, 1, 4, 32, 32), np.float32)
+    x[..., 4:28, 4:28] = rng.standard_normal((40, 1, 4, 24, 24), dtype=np.float32)
+    still = {"shift_voxels": 0, "mirror": False}
+    inside = x != 0
+    for what in ({"blur_voxels": 1.5}, {"noise": 0.5}, {"contrast": 0.3}):
+        changed = Augmentation(**still, **what)(x, np.random.default_rng(1))  # type: ignore[arg-type]
+        assert np.array_equal(changed != 0, inside)
+        again = Augmentation(**still, **what)(x, np.random.default_rng(1))  # type: ignore[arg-type]
+        assert np.array_equal(changed, again)
+        assert len({float(np.abs(c - s).sum()) for c, s in zip(changed, x, strict=True)}) > 30  # each in its own way
+    blurred = Augmentation(blur_voxels=1.5, **still)(x, np.random.default_rng(1))  # type: ignore[arg-type]
+    assert blurred[inside].std() < 0.7
+    flat = np.where(inside, np.float32(2), np.float32(0))
+    edge = Augmentation(blur_voxels=1.5, **still)(flat, np.random.default_rng(1))  # type: ignore[arg-type]
+    assert edge[inside] == pytest.approx(2, abs=1e-4)  # nothing of the outside leaks in
+    noisy = Augmentation(noise=0.5, **still)(flat, np.random.default_rng(1))  # type: ignore[arg-type]
+    spread = [float(n[f != 0].std()) for n, f in zip(noisy, flat, strict=True)]
+    assert 0 < min(spread) < 0.1
+    assert 0.4 < max(spread) < 0.55
+    lifted = Augmentation(contrast=0.3, **still)(flat, np.random.default_rng(1))  # type: ignore[arg-type]
+    assert 2 * 0.7 - 0.3 - 1e-5 <= lifted[inside].min() < lifted[inside].max() <= 2 * 1.3 + 0.3 + 1e-5
+
+
 def test_changed_scans_are_moved_and_mirrored_and_nothing_else() -> None:
     x = np.random.default_rng(0).normal(size=(200, 1, 8, 9, 10)).astype(np.float32)
-    changed = Changes(2)(x, np.random.default_rng(1))
+    changed = Augmentation(2)(x, np.random.default_rng(1))
     seen = set()
     for before, after in zip(x[:, 0], changed[:, 0], strict=True):
         found = []

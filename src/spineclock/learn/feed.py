@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from spineclock.core.errors import TableError
@@ -59,22 +60,28 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Changes:
+class Augmentation:
     """How pictures are changed before a network sees them, so that it does not learn them by heart."""
 
     shift_voxels: int = 2
     """The most they are moved along each axis, either way; what comes in is 0."""
     mirror: bool = True
     """Whether left and right change places in half of them."""
+    blur_voxels: float = 0.0
+    """The most they are blurred: standard deviation of a Gaussian along rows and columns."""
+    noise: float = 0.0
+    """The most noise that is added: its standard deviation, where the spine's grey values have 1."""
+    contrast: float = 0.0
+    """The most by which grey values are stretched, pressed or lifted, as a share of their standard deviation."""
 
     def __call__(self, x: Floats, rng: np.random.Generator) -> Floats:
         """The batch, shape (B, 1, D, H, W), each scan changed in its own way.
 
         >>> x = np.arange(8, dtype=np.float32).reshape(1, 1, 2, 2, 2)
-        >>> Changes(shift_voxels=0, mirror=False)(x, np.random.default_rng(0)) is x
+        >>> Augmentation(shift_voxels=0, mirror=False)(x, np.random.default_rng(0)) is x
         True
         """
-        if not (self.shift_voxels or self.mirror):
+        if not (self.shift_voxels or self.mirror or self._grey):
             return x
         changed = np.zeros_like(x)
         for scan, into in zip(x[:, 0], changed[:, 0], strict=True):
@@ -83,7 +90,25 @@ class Changes:
                 scan = scan[::-1]
             to, source = shifted(scan.shape, by.tolist())
             into[to] = scan[source]
+            if self._grey:
+                into[:] = self._other_grey(into, rng)
         return changed
+
+    @property
+    def _grey(self) -> bool:
+        return bool(self.blur_voxels or self.noise or self.contrast)
+
+    def _other_grey(self, scan: Floats, rng: np.random.Generator) -> Floats:
+        """The scan as another machine might have seen it; what is outside the spine's margin stays 0."""
+        blur, noise = rng.uniform(0, self.blur_voxels), rng.uniform(0, self.noise)
+        stretch, lift = 1 + rng.uniform(-self.contrast, self.contrast), rng.uniform(-self.contrast, self.contrast)
+        inside = (scan != 0).astype(np.float32)
+        if blur:  # the mean over what is inside alone
+            weight = ndimage.gaussian_filter(inside, (0, blur, blur))
+            scan = np.asarray(ndimage.gaussian_filter(scan, (0, blur, blur)) / np.maximum(weight, 1e-3), np.float32)
+        if noise:
+            scan = np.asarray(scan + noise * rng.standard_normal(scan.shape, dtype=np.float32), np.float32)
+        return np.asarray((scan * np.float32(stretch) + np.float32(lift)) * inside, dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +123,7 @@ class Batch:
 class Feed:
     """Epochs of batches.
 
-    Each epoch shows every scan once; the order depends on the seed and the epoch alone, the changes of a batch on
+    Each epoch shows every scan once; the order depends on the seed and the epoch alone, the augmentation of a batch on
     these and its place, so that a training that goes on from any step sees what an unbroken one would have seen.
     A last batch that is not full is left out. Of several processes each reads its share of every batch.
     """
@@ -107,7 +132,7 @@ class Feed:
     batch: int
     seed: int
     part: Part = "whole"
-    changes: Changes = Changes()
+    augmentation: Augmentation = Augmentation()
     rank: int = 0
     world: int = 1
 
@@ -132,7 +157,7 @@ class Feed:
         for k in range(first, self.batches):
             mine = order[k * size : (k + 1) * size][self.rank :: self.world]
             rng = np.random.default_rng([self.seed, 1, number, k, self.rank])
-            yield batch_of(self.examples, mine, self.part, lambda x, rng=rng: self.changes(x, rng))  # type: ignore[misc]
+            yield batch_of(self.examples, mine, self.part, lambda x, rng=rng: self.augmentation(x, rng))  # type: ignore[misc]
 
 
 def in_order(examples: Examples, batch: int, part: Part = "whole") -> Iterator[Batch]:

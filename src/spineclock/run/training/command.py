@@ -137,7 +137,7 @@ class _Watch:
 def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric: Fabric, watch: _Watch) -> Training:
     import torch
 
-    from spineclock.learn.feed import Changes, Feed
+    from spineclock.learn.feed import Augmentation, Feed
     from spineclock.learn.fit import Schedule, Training
     from spineclock.nets.age_head import AgeHead
     from spineclock.nets.networks import network
@@ -153,7 +153,7 @@ def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric:
         settings.batch_size,
         settings.seed,
         part=settings.part,
-        changes=Changes(settings.shift_voxels, mirror=settings.mirror),
+        augmentation=Augmentation(**{f.name: getattr(settings, f.name) for f in fields(Augmentation)}),
         rank=fabric.global_rank,
         world=fabric.world_size,
     )

@@ -50,6 +50,9 @@ class TrainSettings(Settings):
     stop_patience: int = Field(15, ge=1, description="epochs without a better validation loss before training ends")
     shift_voxels: int = Field(2, ge=0, le=15, description="the most a scan is moved along each axis")
     mirror: bool = Field(True, description="whether left and right change places in half of the scans")
+    blur_voxels: float = Field(0.0, ge=0, le=8, description="the most a scan is blurred, as a Gaussian's SD")
+    noise: float = Field(0.0, ge=0, le=3, description="the most noise added, in SDs of the spine's grey values")
+    contrast: float = Field(0.0, ge=0, lt=1, description="the most grey values are stretched or lifted, in SDs")
     seed: int = Field(0, ge=0, description="of the first weights, the order of scans and their changes")
 
     device: str = Device
