@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
-.PHONY: demo test quick lint weights lumbar realism ablations crosscheck licences tree constraints clean
+.PHONY: demo test quick lint weights realism ablations crosscheck licences tree constraints clean
 
 demo: $(VENV)/.installed
 	$(BIN)/spineclock demo --out demo
@@ -35,20 +35,6 @@ weights: $(VENV)/.installed
 	$(SEGMENTER) --out build/weights --start build/weights/finished --stages 0,1,2,3,4,all --batch 4 --crop 384 256 \
 	  --phantoms 150 --render-minutes 2 --real-share 0.95 --scale 0.8 --seed 2 --minutes 600
 	$(BIN)/python -m spineclock.run.weights --data $(DATA) --stages outlines,age,package
-
-# The network of simulated lumbar spines whose features the packaged age reads beside its measurements; then `make weights`
-# or its last stages. About half an hour on 2 cores; stopped, it goes on where it was.
-LUMBAR := build/lumbar
-again = $(if $(wildcard $(LUMBAR)/$(1)),--resume)
-lumbar: $(VENV)/.installed
-	$(BIN)/spineclock phantom mri --n 4000 --seed 30 --coverage lumbar --grid 16x144x120 --set slices=space \
-	  --out $(LUMBAR)/mri $(call again,mri/phantom.json)
-	$(BIN)/spineclock prepare $(LUMBAR)/mri --out $(LUMBAR)/store --set spacing_mm=2,2,2 --set shape=16,128,64 \
-	  --set centre=spine $(call again,store/store.json)
-	$(BIN)/spineclock train mri-age $(LUMBAR)/mri --out $(LUMBAR)/run --set store=$(LUMBAR)/store --set pool=average \
-	  --set batch_size=8 --set learning_rate=5e-4 --set plateau_patience=1 --set plateau_factor=0.4 \
-	  --set max_epochs=14 --set stop_patience=6 --set shift_voxels=4 $(call again,run/training.json)
-	cp $(LUMBAR)/run/network.json $(LUMBAR)/run/weights.safetensors src/spineclock/weights/lumbar_network/
 
 # A segmentation network of phantoms alone judged on SPIDER, the phantom beside its people, and the pictures:
 # make realism DATA=path/to/spider. About 40 minutes on 2 cores; a training that was stopped is taken up.

@@ -11,15 +11,18 @@ import pytest
 import torch
 
 from spineclock import recipes
-from spineclock.core.errors import InputError, TableError
+from spineclock.core.errors import InputError, RefusedError, TableError
 from spineclock.core.recipe import Options
 from spineclock.core.records import Scan
+from spineclock.nets import weights
 from spineclock.nets.dcnn import AgeNet
-from spineclock.nets.run_folder import SCHEMA
+from spineclock.nets.run_folder import SCHEMA, read_network
 from spineclock.nets.weights import save, sha256
 from spineclock.phantom.lumbar import lumbar_scan
 from spineclock.phantom.mri.scanner import Request
+from spineclock.prep.prepared import Preparation, prepare
 from spineclock.recipes import mri_age
+from spineclock.stats.measured_age import normal_scores
 
 VALIDATION = [[0.5 * a + 20, a] for a in range(20, 80, 3)]
 """Predicted and chronological ages with slope ½ and intercept 20."""
@@ -211,3 +214,50 @@ def test_a_network_without_enough_validation_is_refused_before_any_scan(run, tmp
 def test_a_model_that_is_no_folder_is_refused():
     with pytest.raises(InputError, match="best is no run of an age network .*or 'default'"):
         recipes.get("mri-age").load("best", Options())
+
+
+# --- a clock that reads a packaged network beside the measurements ---------------------------------------------------
+
+
+@pytest.fixture
+def with_network(run, tmp_path, monkeypatch) -> mri_age.MriAge:
+    """The packaged clock with the features of an untrained network, each worth a year a score."""
+    real = weights.packaged
+    about = json.loads(real(mri_age.AGE_MODEL).read_text(encoding="utf-8"))
+    about["features"] += mri_age.NETWORK_FEATURES
+    about["scale"] += [[0.0, 0.1, 0.2]] * 64
+    about["years_per_score"] += [1.0] * 64
+    (tmp_path / mri_age.AGE_MODEL).write_text(json.dumps(about), encoding="utf-8")
+    there = {f"{mri_age.NETWORK}/{name}": run / name for name in ("network.json", "weights.safetensors")}
+    there[mri_age.AGE_MODEL] = tmp_path / mri_age.AGE_MODEL
+    monkeypatch.setattr(weights, "packaged", lambda name: there.get(name) or real(name))
+    reader = recipes.get("mri-age").load("default", Options(threads=1))
+    assert isinstance(reader, mri_age.MriAge)
+    return reader
+
+
+def test_the_network_s_features_count_as_one_contribution_beside_its_own_age(with_network, clock, scan, run):
+    found, plain = with_network.read(scan), clock.read(scan)
+    by_name = {c.name: c for c in found.prediction.contributions}
+    assert set(by_name) == {c.name for c in plain.prediction.contributions} | {mri_age.NETWORK_AGE}
+    network = read_network(run)
+    prepared = prepare(scan.volume, found.scan.mask, Preparation.told(network.about["preparation"]))
+    assert by_name[mri_age.NETWORK_AGE].value == pytest.approx(network.age_years(prepared.array), abs=1e-3)
+    wanted = sum(float(normal_scores(v, [0.0, 0.1, 0.2])) for v in network.features(prepared.array))
+    assert by_name[mri_age.NETWORK_AGE].years == pytest.approx(wanted, abs=0.01)
+    more = found.prediction.predicted_age_years - plain.prediction.predicted_age_years
+    assert more == pytest.approx(wanted, abs=0.01)
+    assert found.model.name != plain.model.name
+    assert found.model.weights_sha256[mri_age.NETWORK] == network.sha256
+
+
+def test_a_spine_the_network_cannot_read_counts_as_average_and_is_said(with_network, scan, monkeypatch):
+    def refused(*told: object) -> None:
+        raise RefusedError("does not fit")
+
+    monkeypatch.setattr("spineclock.prep.prepared.prepare", refused)
+    found = with_network.read(scan)
+    (network,) = [c for c in found.prediction.contributions if c.name == mri_age.NETWORK_AGE]
+    assert (network.years, np.isnan(network.value)) == (0.0, True)
+    assert found.quality.verdict == "check"
+    assert any("the network's features" in reason for reason in found.quality.reasons)

@@ -40,7 +40,7 @@ STATEMENT = (
 )
 LUMBAR_MM = 300.0
 """Height of the scans the packaged models learned from."""
-SEGMENTER, AGE_MODEL, NETWORK = "segmenter.safetensors", "mri_age.json", "lumbar_network"
+SEGMENTER, AGE_MODEL, NETWORK = "segmenter.safetensors", "mri_age.json", "simulated_network"
 """In ``spineclock/weights``; the last is a training run's folder."""
 NETWORK_AGE, NETWORK_FEATURES = "network.age_years", tuple(f"network.feature_{k:02d}" for k in range(64))
 """What the packaged network, which has seen simulated people only, says of a scan."""
@@ -66,9 +66,9 @@ def load(model: str, options: Options) -> Reader:
     hashes = {SEGMENTER: sha256(segmenter), AGE_MODEL: sha256(age_model)}
     features = None
     if set(NETWORK_FEATURES) & set(clock.features):
-        features = LumbarFeatures.packaged(threads=options.threads)
+        features = NetworkFeatures.packaged(threads=options.threads)
         hashes[NETWORK] = features.sha256
-    info = ModelInfo("mri-age-lumbar-2", hashes, STATEMENT)
+    info = ModelInfo("mri-age-lumbar-2" if features else "mri-age-lumbar-1", hashes, STATEMENT)
     network = None
     if model != "default":
         from spineclock.nets.run_folder import read_network
@@ -83,7 +83,7 @@ def load(model: str, options: Options) -> Reader:
 
 
 @dataclass(frozen=True, eq=False)
-class LumbarFeatures:
+class NetworkFeatures:
     """The packaged network as a source of measurements: 64 features of a scan, and the age it would say itself."""
 
     how: Preparation
@@ -93,7 +93,7 @@ class LumbarFeatures:
     sha256: str
 
     @classmethod
-    def packaged(cls, *, threads: int | None = None) -> LumbarFeatures:
+    def packaged(cls, *, threads: int | None = None) -> NetworkFeatures:
         """From the folder in ``spineclock/weights``."""
         from spineclock.nets.dcnn_openvino import compile_age_net
         from spineclock.nets.weights import packaged, read_arrays, sha256
@@ -125,7 +125,7 @@ class MriAge:
     model: ModelInfo
     scorer: Scorer
     clock: MeasuredAge
-    features: LumbarFeatures | None = None
+    features: NetworkFeatures | None = None
     network: TrainedNetwork | None = None
     coverage: float = 0.9
 

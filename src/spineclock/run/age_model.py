@@ -10,14 +10,14 @@ import pandas as pd
 from spineclock import measure
 from spineclock.core.volume import Mask
 from spineclock.ingest.datasets.spider import SpiderPerson
-from spineclock.recipes.mri_age import FEATURES, NETWORK_FEATURES, LumbarFeatures
+from spineclock.recipes.mri_age import FEATURES, NETWORK_FEATURES, NetworkFeatures
 from spineclock.segment.instances import bodies, find
 from spineclock.stats.measured_age import MeasuredAge
 from spineclock.stats.readout import Groups, fitted
 
 
 def measured_people(
-    people: Sequence[SpiderPerson], masks: Sequence[Mask], features: LumbarFeatures | None = None
+    people: Sequence[SpiderPerson], masks: Sequence[Mask], features: NetworkFeatures | None = None
 ) -> pd.DataFrame:
     """One row a person: person_id, age_years, sex.male and every measurement by its full name, the network's if given.
 

@@ -23,7 +23,7 @@ from spineclock.learn.segmentation_crops import SegmentationTraining
 from spineclock.learn.segmentation_examples import labelled_slices
 from spineclock.nets.segmenter import read_segmenter
 from spineclock.nets.weights import save, sha256
-from spineclock.recipes.mri_age import AGE_MODEL, SEGMENTER, LumbarFeatures
+from spineclock.recipes.mri_age import AGE_MODEL, SEGMENTER, NetworkFeatures
 from spineclock.run import age_results, segmentation_results
 from spineclock.run.age_model import age_model, measured_people
 from spineclock.run.model_card import fill
@@ -104,7 +104,7 @@ def fit_age(people: Sequence[SpiderPerson], work: Path, about: dict[str, Any], *
     """The age model on measurements of the out-of-fold label maps of the people whose age is known."""
     people = [p for p in people if np.isfinite(p.age_years)]
     masks = [Mask(np.asanyarray(nib.load(_outline(work, p)).dataobj), p.volume.affine) for p in people]
-    features = LumbarFeatures.packaged() if network else None
+    features = NetworkFeatures.packaged() if network else None
     table = measured_people(people, masks, features)
     table.to_csv(work / "measured.csv", index=False)
     model = age_model(table, about=about)
@@ -148,8 +148,8 @@ def main() -> None:
     parser.add_argument(
         "--first-cycle", type=Path, metavar="FOLDER", help="networks of an earlier training, to go on from"
     )
-    parser.add_argument("--without-network", action="store_true",
-                        help="an age of measurements alone, not of the packaged network's features too")  # fmt: skip
+    parser.add_argument("--network", action="store_true",
+                        help="an age of the packaged network's features beside the measurements")  # fmt: skip
     parser.add_argument("--stages", default=",".join(STAGES), help="which to run, of %(default)s")
     parser.add_argument("--into", type=Path, default=Path("src/spineclock/weights"), help="where packaged weights go")
     parser.add_argument("--results", type=Path, default=Path("docs/results"), help="where the results pages go")
@@ -165,7 +165,7 @@ def main() -> None:
             outline_out_of_fold(people, told.work)
         elif stage == "age":
             fit_age(people, told.work, {"data": "SPIDER, SPACE part", "people": len(people), "seed": config.seed},
-                    network=not told.without_network)  # fmt: skip
+                    network=told.network)  # fmt: skip
         elif stage == "package":
             package(people, told.work, into=told.into, results=told.results, series=told.data / "series.csv")
         else:
