@@ -109,6 +109,7 @@ def test_the_card_says_what_it_learned_from_and_how_far_off_it_is(run: Path) -> 
     assert f"| everyone | {len(test)} |" in card
     assert "simulated scans, of no real person" in card
     assert "Not a medical device" in card
+    assert "* Shifts up to 2 voxels and left–right mirroring.\n" in card
     assert "women" in set(errors["group"])
     told = json.loads((run / "run.json").read_text())
     assert f"sha256 `{told['weights_sha256']}`" in card
