@@ -123,7 +123,7 @@ def scores(predictions: Mapping[str, Floats], age: Floats) -> str:
             e = bootstrap(statistic, p, age, rng=np.random.default_rng(SEED))
             digits = 1 if label == "MAE" else 2
             row[f"{label} (95% interval)"] = f"{e.value:.{digits}f} ({e.low:.{digits}f} to {e.high:.{digits}f})"
-        if p is first:
+        if np.array_equal(p, first):
             row["MAE against the first row's"] = ""
         else:
             d = paired_difference(p, first, age, rng=np.random.default_rng(SEED))

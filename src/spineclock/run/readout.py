@@ -88,7 +88,7 @@ def main() -> int:
     """Reads the people, prepares them as the network needs them, and writes the page."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: python -m spineclock.run.readout --data spider --work build/weights --model build/lumbar/run",
+        epilog="example: python -m spineclock.run.readout --data spider --model build/ages/ablations/proposed",
     )  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, help="the SPIDER folder (docs/data.md)")
     parser.add_argument("--work", type=Path, default=Path("build/weights"),
@@ -107,7 +107,7 @@ def main() -> int:
         network = read_network(told.model)
         table = network_table(people, masks, network)
         table.to_csv(told.work / "network.csv", index=False)
-        table = table.merge(measured.drop(columns="age_years"), on="person_id", validate="one_to_one")
+        table = table.merge(measured[["person_id", *FEATURES]], on="person_id", validate="one_to_one")
         found = read_out(table, candidates())
     except (SpineclockError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
