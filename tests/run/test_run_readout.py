@@ -41,7 +41,13 @@ def test_what_knows_the_age_is_chosen_and_the_page_says_so() -> None:
     found = read_out(table, readout.candidates())
     assert found.winner in ("network's age", "network's features")
     page = readout.page(table, found, about=["Command: none"])
-    assert f"**{found.winner}**" in page
+    assert f"**{found.winner}** should be what `predict` stands for" in page
+    table["age_years"] = np.random.default_rng(1).permutation(table["age_years"])  # nothing knows it any more
+    lost = read_out(table, readout.candidates())
+    errors = [(p - table["age_years"]).abs().mean() for p in (lost.chosen, lost.by_candidate[readout.MEASURED])]
+    assert errors[0] > errors[1]
+    assert "**measurements** should be what" in readout.page(table, lost, about=[])
+    table = people()
     off = (table[NETWORK_AGE] - table["age_years"]).abs().mean()
     assert f"| network's age as it is | {off:.1f} (" in page
     assert "- Command: none" in page

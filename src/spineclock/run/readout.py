@@ -27,6 +27,8 @@ from spineclock.run.age_results import scores
 from spineclock.run.outputs import write_text
 from spineclock.run.tables import markdown
 from spineclock.segment.instances import find
+from spineclock.stats import metrics
+from spineclock.stats.ages import Floats
 from spineclock.stats.readout import Groups, Readout, read_out
 
 MEASURED = "measurements"
@@ -79,9 +81,17 @@ def page(table: pd.DataFrame, found: Readout, *, about: Sequence[str]) -> str:
             scores({name: p[adults] for name, p in shown.items()}, age[adults]),
             "## Which was chosen",
             markdown(choices),
-            f"The winner, **{found.winner}**, is what `predict` should stand for on lumbar scans.",
+            _verdict(found, age),
         ]
     )  # fmt: skip
+
+
+def _verdict(found: Readout, age: Floats) -> str:
+    """What `predict` should stand for: another candidate only if choosing it did better without each person."""
+    chosen, measured = metrics.mae(found.chosen, age), metrics.mae(found.by_candidate[MEASURED], age)
+    best = found.winner if chosen < measured else MEASURED
+    return (f"Choosing is {chosen:.1f} years off, measurements alone {measured:.1f}: "
+            f"**{best}** should be what `predict` stands for on lumbar scans.")  # fmt: skip
 
 
 def main() -> int:

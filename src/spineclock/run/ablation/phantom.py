@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from spineclock.core.errors import SpineclockError
 from spineclock.ingest.cohort import read_cohort
 from spineclock.learn.split import Split
 from spineclock.run.ablation.command import ablate
-from spineclock.run.ablation.rows import PROPOSED, chosen
+from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen
 from spineclock.run.ablation.table import true_ages
 from spineclock.run.outputs import write_text
 from spineclock.run.settings import NormalsSettings, PhantomMriSettings, PrepareSettings
@@ -161,13 +162,20 @@ def page(places: Places, others: pd.DataFrame, *, command: str) -> str:
     """The ablations' page with the other worlds after it."""
     text = (places.runs / "ablations.md").read_text(encoding="utf-8")
     opening, _, rest = text.partition("\n## ")
-    counts = pd.read_csv(places.runs / PROPOSED / "split.csv")["set"].value_counts()
+    done = [row.name for row in ABLATIONS if (places.runs / row.name / folder.DONE).is_file()]
+    split = pd.read_csv(places.runs / done[0] / "split.csv")
+    rest = re.sub(r"`phantom\.py [^`]*`", "`make ablations`", rest)  # the folders of one machine tell others nothing
+    lacking = [f"`{row.name}`" for row in ABLATIONS if row.name not in done]
     made_by = (
         f"- Command: `{command}`\n"
         f"- Data: simulated people, seed {SEED}, scans on a grid of {GRID.replace('x', ' × ')} (8 × 5 × 4 mm); typical "
-        f"people found from their reports. The proposed model: {counts['train']:,} scans to train on, "
-        f"{counts['validation']:,} to validate on; {counts['test']:,} scans of test people.\n"
-        "- The paper's scans are real and ours are not: its rows stand beside ours to compare patterns, not sizes.\n"
+        f"people found from their reports. {(split['set'] == 'test').sum():,} scans of test people.\n"
+        f"- Trainings: batch {SCHEDULE['batch_size']}, rate {SCHEDULE['learning_rate']:g}, times "
+        f"{SCHEDULE['plateau_factor']:g} after more than {SCHEDULE['plateau_patience']} epoch without a better "
+        f"validation loss, end after {SCHEDULE['stop_patience']}; at most {EPOCHS} epochs, or {EPOCHS_OF_FEW} of few "
+        "scans; bfloat16.\n"
+        + (f"- Not yet trained: {', '.join(lacking)}.\n" if lacking else "")
+        + "- The paper's scans are real and ours are not: its rows stand beside ours to compare patterns, not sizes.\n"
     )
     more = ""
     if len(others):
@@ -176,7 +184,7 @@ def page(places: Places, others: pd.DataFrame, *, command: str) -> str:
             f"{markdown(others, digits=3)}\n\nIn `ageing_off` pictures do not depend on age: whatever R² above 0 a "
             "network had there, it would owe to a leak.\n"
         )
-    return f"{opening}\n\n{made_by}\n## {rest}{more}"
+    return f"{opening.rstrip()}\n\n{made_by}\n## {rest}{more}"
 
 
 def main() -> int:
