@@ -320,6 +320,15 @@ def test_equal_scans_give_equal_files(path, scans, tmp_path):
             assert (again / one.relative_to(path)).read_bytes() == one.read_bytes(), one.name
 
 
+def test_a_store_from_before_there_was_a_choice_of_centre_is_read(path, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(path, old)
+    told = json.loads((old / "store.json").read_text(encoding="utf-8"))
+    del told["preparation"]["centre"]
+    (old / "store.json").write_text(json.dumps(told), encoding="utf-8")
+    assert PreparedStore.open(old).how == PreparedStore.open(path).how
+
+
 def test_an_entry_is_plain_json(path):
     told = json.loads((path / "scans.jsonl").read_text(encoding="utf-8").splitlines()[2])
     assert (told["scan_id"], told["row"], told["source"]) == ("sub-3_ses-1 Ä", 2, {"file": "sub-3_ses-1 Ä.nii.gz"})
@@ -331,6 +340,7 @@ def test_an_entry_is_plain_json(path):
             "spacing_mm": [4.0, 1.0, 1.0],
             "shape": [16, 144, 64],
             "percentiles": [0.5, 99.5],
+            "centre": "scan",
         },
         "dtype": "float16",
         "version": "1.2.3",
