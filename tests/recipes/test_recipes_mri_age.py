@@ -243,7 +243,9 @@ def test_the_network_s_features_count_as_one_contribution_beside_its_own_age(wit
     network = read_network(run)
     prepared = prepare(scan.volume, found.scan.mask, Preparation.told(network.about["preparation"]))
     assert by_name[mri_age.NETWORK_AGE].value == pytest.approx(network.age_years(prepared.array), abs=1e-3)
-    wanted = sum(float(normal_scores(v, [0.0, 0.1, 0.2])) for v in network.features(prepared.array))
+    with torch.inference_mode():
+        features = network.net.pooled(network.net.blocks(torch.from_numpy(np.array(prepared.array))[None, None]))[0]
+    wanted = sum(float(normal_scores(v, [0.0, 0.1, 0.2])) for v in features.tolist())
     assert by_name[mri_age.NETWORK_AGE].years == pytest.approx(wanted, abs=0.01)
     more = found.prediction.predicted_age_years - plain.prediction.predicted_age_years
     assert more == pytest.approx(wanted, abs=0.01)

@@ -16,7 +16,7 @@ from spineclock.nets.run_folder import SCHEMA, read_network
 from spineclock.nets.weights import save
 from spineclock.phantom.lumbar import lumbar_scan
 from spineclock.prep.prepared import Preparation, prepare
-from spineclock.recipes.mri_age import FEATURES, NETWORK_AGE, NETWORK_FEATURES
+from spineclock.recipes.mri_age import FEATURES, NETWORK_AGE, NETWORK_FEATURES, NetworkFeatures
 from spineclock.run import readout
 from spineclock.segment.instances import find, semantic
 from spineclock.stats.readout import read_out
@@ -65,13 +65,17 @@ def test_a_person_s_features_are_those_of_the_scan_prepared_as_the_network_needs
     }  # fmt: skip
     (tmp_path / "network.json").write_text(json.dumps(about), encoding="utf-8")
     network = read_network(tmp_path)
+    files = (tmp_path / "network.json", tmp_path / "weights.safetensors")
     phantom = lumbar_scan(age_years=50, sex="F", seed=3)
     classes = semantic(phantom.labels)
     person = SpiderPerson("7", phantom.volume, classes, 50.0, "F")
-    row = readout.network_table([person], [classes], network).iloc[0]
+    row = readout.network_table([person], [classes], NetworkFeatures.of(*files)).iloc[0]
     wanted = prepare(phantom.volume, find(classes).labels, Preparation(shape=(16, 128, 64), spacing_mm=(8, 5, 4)))
-    assert row[NETWORK_AGE] == pytest.approx(network.age_years(wanted.array))
-    assert row[list(NETWORK_FEATURES)].to_numpy(dtype=float) == pytest.approx(network.features(wanted.array))
+    with torch.inference_mode():
+        x = torch.from_numpy(np.array(wanted.array, np.float32))[None, None]
+        features = network.net.pooled(network.net.blocks(x))[0].numpy()
+    assert row[NETWORK_AGE] == pytest.approx(network.age_years(wanted.array), abs=1e-3)
+    assert row[list(NETWORK_FEATURES)].to_numpy(dtype=float) == pytest.approx(features, abs=5e-5)
     assert (row["person_id"], row["age_years"]) == ("7", 50.0)
 
 

@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from spineclock.core.errors import InputError, UsageError
 from spineclock.core.volume import Array
 from spineclock.nets.age_head import AgeHead
-from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.names import NetworkName
 from spineclock.nets.networks import network
 from spineclock.nets.weights import load_into
@@ -80,21 +78,6 @@ class TrainedNetwork:
         x = torch.from_numpy(np.array(prepared, dtype=np.float32))[None, None]
         with torch.inference_mode():
             return float(self.head.age_years(self.net(x.to(next(self.net.parameters()).device)))[0])
-
-    def features(self, prepared: Array) -> npt.NDArray[np.float64]:
-        """The 64 features of one prepared volume that the age is a weighted sum of.
-
-        Raises
-        ------
-        UsageError
-            If the network is not the paper's.
-        """
-        if not isinstance(self.net, AgeNet):
-            raise UsageError(f"features of a network called {self.about['network']}", wanted="table2")
-        x = torch.from_numpy(np.array(prepared, dtype=np.float32))[None, None]
-        with torch.inference_mode():
-            found = self.net.pooled(self.net.blocks(x.to(next(self.net.parameters()).device)))
-        return np.asarray(found[0].cpu().numpy(), dtype=np.float64)
 
 
 def read_network(folder: Path, *, device: str = "cpu") -> TrainedNetwork:

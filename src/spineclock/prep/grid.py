@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spineclock.core.geometry import canonical, resample
-from spineclock.core.volume import Mask, Volume
+from spineclock.core.volume import Volume
 
 V = TypeVar("V", bound=Volume)
 
@@ -75,17 +75,3 @@ def on_grid(
     volume's centre, or ``middle_mm``, a point of the patient.
     """
     return crop_or_pad(resample(sagittal_axes(volume), spacing_mm), shape, middle_mm=middle_mm)
-
-
-def middle_of(mask: Mask) -> npt.NDArray[np.float64]:
-    """The middle of the box round what a map holds, in the patient's millimetres; NaN where it holds nothing.
-
-    >>> middle_of(Mask(np.array([0, 0, 1, 1, 1, 0]).reshape(6, 1, 1), np.diag([2.0, 1, 1, 1]))).tolist()
-    [6.0, 0.0, 0.0]
-    """
-    held = mask.array != 0
-    if not held.any():
-        return np.full(3, np.nan)
-    ends = [np.flatnonzero(held.any(axis=axes))[[0, -1]] for axes in ((1, 2), (0, 2), (0, 1))]
-    middle = np.array([*(end.mean() for end in ends), 1.0])
-    return np.asarray((mask.affine @ middle)[:3], dtype=np.float64)

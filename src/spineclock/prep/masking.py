@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from spineclock.core.anatomy import ARCH, BODY, DISC, LEVEL_NUMBERS, RIB, Structure, region
 from spineclock.core.errors import RefusedError, UsageError
@@ -131,6 +132,18 @@ def dilated(inside: Mask, margin_mm: float) -> Mask:
     )
     grown[box] = _rolled_over(array[box], margin_mm + ROUNDING_MM, inside.spacing_mm)
     return inside.with_array(grown)
+
+
+def middle_of(mask: Mask) -> npt.NDArray[np.float64] | None:
+    """The middle of the box round what a map holds, in the patient's millimetres; None where it holds nothing.
+
+    >>> middle_of(Mask(np.array([0, 0, 1, 1, 1, 0]).reshape(6, 1, 1), np.diag([2.0, 1, 1, 1]))).tolist()
+    [6.0, 0.0, 0.0]
+    """
+    if not mask.array.any():
+        return None
+    ends = [np.flatnonzero(held)[[0, -1]] for held in _any_along(mask.array)]
+    return np.asarray((mask.affine @ [*(end.mean() for end in ends), 1.0])[:3], dtype=np.float64)
 
 
 def _any_along(array: Array) -> list[Array]:

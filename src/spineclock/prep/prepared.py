@@ -12,9 +12,9 @@ import numpy.typing as npt
 from spineclock.core.errors import RefusedError
 from spineclock.core.geometry import require_same_grid
 from spineclock.core.volume import Array, Mask, Volume
-from spineclock.prep.grid import middle_of, on_grid
+from spineclock.prep.grid import on_grid
 from spineclock.prep.intensity import Scale, standardised
-from spineclock.prep.masking import PARTS, Part, bit, dilated, nothing_of, parts_of
+from spineclock.prep.masking import PARTS, Part, bit, dilated, middle_of, nothing_of, parts_of
 
 Middle = npt.NDArray[np.float64] | None
 
@@ -224,7 +224,7 @@ def _margins(volume: Volume, mask: Mask, how: Preparation) -> tuple[Middle, Mask
     """The point that the grid lies round, and the margins of all parts, a bit for each, on it and on the scan's."""
     require_same_grid(volume, mask, what="the scan and its label map")
     on_scan = dilated(parts_of(mask), how.margin_mm)
-    middle = middle_of(on_scan) if how.centre == "spine" and on_scan.array.any() else None
+    middle = middle_of(on_scan) if how.centre == "spine" else None
     return middle, on_grid(on_scan, spacing_mm=how.spacing_mm, shape=how.shape, middle_mm=middle), on_scan
 
 

@@ -95,12 +95,18 @@ class NetworkFeatures:
     @classmethod
     def packaged(cls, *, threads: int | None = None) -> NetworkFeatures:
         """From the folder in ``spineclock/weights``."""
+        from spineclock.nets.weights import packaged
+
+        return cls.of(packaged(f"{NETWORK}/network.json"), packaged(f"{NETWORK}/weights.safetensors"), threads=threads)
+
+    @classmethod
+    def of(cls, described: Path, weights: Path, *, threads: int | None = None) -> NetworkFeatures:
+        """From the two files of a run's folder, trained to tell the standardised age."""
         from spineclock.nets.dcnn_openvino import compile_age_net
-        from spineclock.nets.weights import packaged, read_arrays, sha256
+        from spineclock.nets.weights import read_arrays, sha256
         from spineclock.prep.prepared import Preparation
 
-        weights = packaged(f"{NETWORK}/weights.safetensors")
-        about = json.loads(packaged(f"{NETWORK}/network.json").read_text(encoding="utf-8"))
+        about = json.loads(described.read_text(encoding="utf-8"))
         how, head = Preparation.told(about["preparation"]), about["head"]
         answer = compile_age_net(read_arrays(weights), shape=how.shape, pool=about["pool"], threads=threads)
         return cls(how, answer, float(head["mean_years"]), float(head["sd_years"]), sha256(weights))

@@ -20,9 +20,8 @@ from spineclock.core.errors import SpineclockError
 from spineclock.core.volume import Mask
 from spineclock.ingest.datasets import spider
 from spineclock.ingest.datasets.spider import SpiderPerson
-from spineclock.nets.run_folder import TrainedNetwork, read_network
-from spineclock.prep.prepared import Preparation, prepare
-from spineclock.recipes.mri_age import FEATURES, NETWORK_AGE, NETWORK_FEATURES
+from spineclock.nets.run_folder import read_network
+from spineclock.recipes.mri_age import FEATURES, NETWORK_AGE, NETWORK_FEATURES, NetworkFeatures
 from spineclock.run.age_results import scores
 from spineclock.run.outputs import write_text
 from spineclock.run.tables import markdown
@@ -34,17 +33,15 @@ from spineclock.stats.readout import Groups, Readout, read_out
 MEASURED = "measurements"
 
 
-def network_table(people: Sequence[SpiderPerson], masks: Sequence[Mask], network: TrainedNetwork) -> pd.DataFrame:
+def network_table(people: Sequence[SpiderPerson], masks: Sequence[Mask], features: NetworkFeatures) -> pd.DataFrame:
     """One row a person: person_id, age_years, the network's age and its 64 features.
 
     ``masks`` hold classes (1 disc, 2 vertebra, 3 canal) and must come from a network that never saw the person.
     """
-    how, rows = Preparation.told(network.about["preparation"]), []
-    for person, mask in zip(people, masks, strict=True):
-        prepared = prepare(person.volume, find(mask).labels, how)
-        found = dict(zip(NETWORK_FEATURES, network.features(prepared.array), strict=True))
-        rows.append({"person_id": person.person_id, "age_years": person.age_years, "kept_share": prepared.kept_share,
-                     NETWORK_AGE: network.age_years(prepared.array), **found})  # fmt: skip
+    rows = [
+        {"person_id": p.person_id, "age_years": p.age_years, **features(p.volume, find(mask).labels)}
+        for p, mask in zip(people, masks, strict=True)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -115,7 +112,8 @@ def main() -> int:
             for path, p in zip(outlines, people, strict=True)
         ]
         network = read_network(told.model)
-        table = network_table(people, masks, network)
+        features = NetworkFeatures.of(told.model / "network.json", told.model / "weights.safetensors")
+        table = network_table(people, masks, features)
         table.to_csv(told.work / "network.csv", index=False)
         table = table.merge(measured[["person_id", *FEATURES]], on="person_id", validate="one_to_one")
         found = read_out(table, candidates())
