@@ -23,7 +23,7 @@ def field(spine, level, name):
 
 def heights(body):
     """Posterior, middle and anterior height of a body in the mid-sagittal plane."""
-    from spineclock.phantom.mri.bones import lower_plate, upper_plate
+    from spineclock.phantom.anatomy.shapes import lower_plate, upper_plate
 
     rows = np.array([body])
     return [float(upper_plate(rows[0], 0.0, v * d) - lower_plate(rows[0], 0.0, v * d))

@@ -11,11 +11,11 @@ from spineclock.core.errors import UsageError
 from spineclock.core.geometry import canonical
 from spineclock.core.volume import Mask
 from spineclock.phantom.anatomy.body import anatomy_of
+from spineclock.phantom.anatomy.shapes import lower_plate, upper_plate
 from spineclock.phantom.lumbar import DRAWN, lumbar_scan, made_up_person
-from spineclock.phantom.mri.bones import lower_plate, upper_plate
 from spineclock.phantom.mri.scanner import Request
-from spineclock.phantom.mri.series import Series
 from spineclock.phantom.people import people
+from spineclock.phantom.series import Series
 
 THICK = Request("lumbar")
 LUMBAR_DISCS, LUMBAR_BODIES = (120, 121, 122, 123, 124), (220, 221, 222, 223, 224)

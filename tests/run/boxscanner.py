@@ -11,7 +11,7 @@ import numpy as np
 from spineclock.core.anatomy import ARCH, BODY, DISC, LEVEL_NUMBERS, Structure
 from spineclock.core.volume import Mask, Volume
 from spineclock.phantom.anatomy.traits import Traits
-from spineclock.phantom.mri.series import Series
+from spineclock.phantom.series import Series
 
 FACTS = {
     "Manufacturer": "Simulated", "ManufacturersModelName": "One", "StationName": "MR1", "MRAcquisitionType": "2D",

@@ -19,7 +19,7 @@ from spineclock.core.records import ModelInfo, Reading, Scan
 from spineclock.core.volume import Volume
 from spineclock.phantom.lumbar import lumbar_scan
 from spineclock.phantom.mri.scanner import Request
-from spineclock.phantom.mri.series import Series
+from spineclock.phantom.series import Series
 from spineclock.run import outputs, predict
 from spineclock.run.settings import PredictSettings
 

@@ -10,8 +10,8 @@ import numpy as np
 from spineclock.core.errors import UsageError
 from spineclock.phantom.anatomy.traits import Traits, traits_of
 from spineclock.phantom.mri.scanner import Request, acquire
-from spineclock.phantom.mri.series import Series
 from spineclock.phantom.people import people
+from spineclock.phantom.series import Series
 
 Sex = Literal["F", "M"]
 SLAB = Request(coverage="lumbar", weightings=("T2w",), slices="space")

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 
 from spineclock.phantom.lumbar import Sex, lumbar_scan
-from spineclock.phantom.mri.series import Series
+from spineclock.phantom.series import Series
 from spineclock.run.predict import predict_all
 from spineclock.run.settings import PredictSettings
 

@@ -26,9 +26,9 @@ from spineclock.core.volume import Array, Mask
 from spineclock.ingest.stitch import stitch
 from spineclock.phantom.anatomy.traits import Traits, traits_of
 from spineclock.phantom.mri.scanner import acquire
-from spineclock.phantom.mri.series import Series
 from spineclock.phantom.mri.style import Request
 from spineclock.phantom.people import people
+from spineclock.phantom.series import Series
 from spineclock.run.outputs import write_text
 from spineclock.run.tables import markdown
 from spineclock.segment.engine import scorer

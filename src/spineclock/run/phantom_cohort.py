@@ -13,10 +13,10 @@ import numpy as np
 
 from spineclock.core.errors import UsageError
 from spineclock.phantom.anatomy.template import images
-from spineclock.phantom.mri.series import Station, Weighting
 from spineclock.phantom.parameters import Parameters, load
 from spineclock.phantom.people import People
 from spineclock.phantom.predictions import Ceiling, ceiling
+from spineclock.phantom.series import Station, Weighting
 from spineclock.report.label_names import labels
 from spineclock.run import phantom_people
 from spineclock.run.outputs import write_json, write_text

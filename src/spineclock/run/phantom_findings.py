@@ -19,7 +19,7 @@ from spineclock.phantom.anatomy.forms import Anatomy
 from spineclock.phantom.anatomy.traits import Codes, Traits
 from spineclock.phantom.fractures import SHAPES
 from spineclock.phantom.mri.scanner import Request, acquire
-from spineclock.phantom.mri.series import Series
+from spineclock.phantom.series import Series
 from spineclock.report.ink import blank
 from spineclock.run.phantom_pictures import SIMULATED, Picture, canal_slice, plane, show, top_of_window
 

@@ -18,7 +18,7 @@ import numpy as np
 from spineclock.core.errors import SpineclockError
 from spineclock.core.volume import Mask, Volume
 from spineclock.phantom.anatomy.traits import Traits
-from spineclock.phantom.mri.series import Series, Station, Weighting
+from spineclock.phantom.series import Series, Station, Weighting
 from spineclock.report.dicom import STATEMENT, Examination
 
 SCHEMA = "spineclock.phantom-scan/1"

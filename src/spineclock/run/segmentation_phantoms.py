@@ -15,9 +15,9 @@ import torch
 from spineclock.core.volume import Array
 from spineclock.learn.segmentation_examples import LabelledSlices, phantom_slices
 from spineclock.phantom.anatomy.traits import Traits, traits_of
-from spineclock.phantom.mri.series import Weighting
 from spineclock.phantom.mri.style import Coverage, Slices
 from spineclock.phantom.people import people
+from spineclock.phantom.series import Weighting
 
 
 class Kind(NamedTuple):

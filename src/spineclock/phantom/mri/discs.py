@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from spineclock.phantom.anatomy.forms import Record, Records
-from spineclock.phantom.mri.bones import lower_plate, outline, upper_plate
+from spineclock.phantom.anatomy.shapes import lower_plate, outline, upper_plate
 from spineclock.phantom.mri.ground import Canvas, Floats, cover, in_frame, nearest, smooth, span
 
 WATER = np.dtype([(name, "f8") for name in ("nucleus", "annulus", "rim", "fissure")])

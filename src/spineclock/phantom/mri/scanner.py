@@ -13,9 +13,9 @@ from spineclock.phantom.anatomy.forms import Anatomy
 from spineclock.phantom.anatomy.traits import Traits
 from spineclock.phantom.mri.acquire import Artefacts, drawn_artefacts, stored
 from spineclock.phantom.mri.paint import Flow, Grid, painted
-from spineclock.phantom.mri.series import Series, Station, Weighting
 from spineclock.phantom.mri.style import MODELS, STATIONS, Request, Scanner, echo_of, ranges, scanner_of
 from spineclock.phantom.mri.tissue import SpinEcho, signals
+from spineclock.phantom.series import Series, Station, Weighting
 
 __all__ = ["Request", "acquire"]
 FIELD_MM = (128.0, 256.0, 640.0)

@@ -12,9 +12,9 @@ import numpy as np
 
 from spineclock.core.errors import UsageError
 from spineclock.phantom.anatomy.template import images
-from spineclock.phantom.mri.series import Station, Weighting
 from spineclock.phantom.mri.tissue import SpinEcho
 from spineclock.phantom.parameters import section
+from spineclock.phantom.series import Station, Weighting
 
 Coverage = Literal["whole", "stations", "lumbar"]
 Slices = Literal["thick", "space"]

@@ -1,4 +1,4 @@
-"""What the phantom's MRI scanner hands over: series with their true label maps, and how each was acquired."""
+"""What the phantom's scanners hand over: series with their true label maps, and how each was acquired."""
 
 from __future__ import annotations
 
