@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -35,6 +36,10 @@ class Accepts:
         What a scan may need in memory; a header that asks for more is refused before anything is allocated.
     prefer_words : tuple of str
         Words in the description or body part that decide between series that fit equally well, such as ``lumbar``.
+    projection : bool
+        Whether lateral films are read, one picture each (radiographs, densitometers' VFA), and not series of slices.
+        PNG, JPEG and TIFF pictures and secondary captures are then looked at too; ``plane``, ``sequences``,
+        ``max_slice_spacing_mm`` and ``min_slices`` do not count. :data:`LATERAL_FILM` is such a value.
 
     Examples
     --------
@@ -49,10 +54,13 @@ class Accepts:
     min_slices: int
     max_bytes: int = LARGEST_BYTES
     prefer_words: tuple[str, ...] = ()
+    projection: bool = False
 
     @property
     def wanted(self) -> str:
         """What is accepted, in words, for messages."""
+        if self.projection:
+            return f"a lateral film of the spine ({', '.join(sorted(self.modalities))}; PNG, JPEG or TIFF)"
         parts = [
             " or ".join(sorted(self.modalities)),
             "" if self.plane == "unknown" else self.plane,
@@ -61,6 +69,14 @@ class Accepts:
             f"at least {self.min_slices} of them",
         ]
         return ", ".join(part for part in parts if part)
+
+
+LATERAL_FILM = Accepts(
+    frozenset({"CR", "DX", "DR", "RG", "BMD", "OT", "SC"}), "sagittal", (), max_slice_spacing_mm=math.inf, min_slices=1,
+    max_bytes=4 * 10**8, prefer_words=("lumbar", "lspine", "l spine", "lws", "thoracic", "tspine", "t spine", "bws"),
+    projection=True,
+)  # fmt: skip
+"""Lateral radiographs and densitometers' lateral films of the spine, of at most 100 million pixels."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Verdict = Literal["ok", "check", "refused"]
+Film = Literal["radiograph", "vfa", ""]
+"""A radiograph, a densitometer's lateral film (vertebral fracture assessment), or neither known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,8 @@ class Scan:
     mask: Mask | None = None
     notes: tuple[str, ...] = ()
     """What a reader should know, such as headers that contradict each other or burned-in text."""
+    film: Film = ""
+    """Which kind a projection film is; empty for other scans, and for films not told, which count as radiographs."""
 
     def with_mask(self, mask: Mask) -> Self:
         """The same scan with a label map on its grid."""

@@ -31,10 +31,14 @@ def require_room(shape: tuple[int, ...], *, max_bytes: int) -> None:
         need *= int(n)
     if need > max_bytes:
         raise InputError(
-            f"a header that declares {size} samples, {need / 1e9:.0f} GB",
-            wanted=f"at most {max_bytes / 1e9:.0f} GB",
+            f"a header that declares {size} samples, {_bytes(need)}",
+            wanted=f"at most {_bytes(max_bytes)}",
             remedy="check that the header is not damaged, or crop the scan",
         )
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.0f} GB" if count >= 10**9 else f"{count / 1e6:.0f} MB"
 
 
 def one_volume(declared: tuple[int, ...]) -> tuple[int, int, int]:

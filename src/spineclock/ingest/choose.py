@@ -12,6 +12,7 @@ from spineclock.core.errors import InputError, SpineclockError
 from spineclock.core.recipe import Accepts
 from spineclock.core.records import Failure
 from spineclock.ingest import checks, stations
+from spineclock.ingest.film import choose as films
 from spineclock.ingest.names import short_hash
 from spineclock.ingest.refs import SeriesRef
 
@@ -48,6 +49,8 @@ def choose(refs: Sequence[SeriesRef], accepts: Accepts) -> Choice:
 
     Stations of one spine are put together and count as one (:mod:`spineclock.ingest.stations`).
 
+    Of a study's films one is taken too (:func:`spineclock.ingest.film.choose.rank`), and films are never stitched.
+
     Among series that fit, the order is: preferred weighting, preferred words, weighting told by the header, an original
     over a corrected one, more slices, finer pixels, lower series number. A study (or a folder of files, or a file named
     by the user) of which nothing fits gives a failure that lists each series' reason.
@@ -56,16 +59,22 @@ def choose(refs: Sequence[SeriesRef], accepts: Accepts) -> Choice:
     refused: list[Refusal] = []
     failures: list[Failure] = []
     apart: list[Refusal] = []
+    why_not, rank = (films.why_not, films.rank) if accepts.projection else (_why_not, _rank)
     studies: dict[tuple[str, str], list[SeriesRef]] = defaultdict(list)
     for ref in refs:
         alone = str(ref.source if ref.named else ref.source.parent)
         studies[(ref.study, "") if ref.kind == "dicom" else ("", alone)].append(ref)
     for (study, _), members in studies.items():
-        reasons = [_why_not(ref, accepts) for ref in members]
+        reasons = [why_not(ref, accepts) for ref in members]
         fits = [_noted(ref) for ref, why in zip(members, reasons, strict=True) if not why]
         refused += [Refusal(ref, why) for ref, why in zip(members, reasons, strict=True) if why]
         if study and fits:
-            fits.sort(key=lambda ref: _rank(ref, accepts))
+            fits.sort(key=lambda ref: rank(ref, accepts))
+        if accepts.projection:
+            others = [(ref, films.difference(fits[0], ref, accepts)) for ref in fits[1:] if study]
+            refused += [Refusal(ref, f"fits too, but {fits[0].label} was preferred: {why}") for ref, why in others]
+            fits = fits[:1] if study else fits
+        elif study and fits:
             joined = stations.of_study(fits)
             refused += _beside(fits, joined, accepts)
             fits = list(joined.refs)
@@ -154,11 +163,11 @@ def _noted(ref: SeriesRef) -> SeriesRef:
     told = ref.facts
     if not told.modality:
         notes.append("the modality is not stated")
-    if not told.sequence and told.modality in ("", "MR"):
+    if not told.sequence and told.modality in ("", "MR") and ref.film is None:
         notes.append("the weighting is not stated")
     if ref.plane == "unknown":
         notes.append("the plane of the slices is not known (equal spacing along every axis)")
-    if told.image_type[:1] == ("DERIVED",):
+    if told.image_type[:1] == ("DERIVED",) and ref.film is None:
         notes.append(f"the scanner marks it as corrected ({', '.join(told.image_type[1:])})")
     return replace(ref, notes=(*ref.notes, *notes))
 
@@ -200,7 +209,9 @@ def _failure(members: Sequence[SeriesRef], reasons: Sequence[str], accepts: Acce
         listed = "; ".join(f"{ref.label}: {why.rstrip('.')}" for ref, why in zip(members, reasons, strict=True))
         found = f"none of {len(members)} series fits ({listed})"
         place = first.source if len({m.source for m in members}) == 1 else first.source.parent
-    lone = len(members) == 1 and first.kind == "dicom" and first.named and first.slices == 1
-    remedy = "give the folder of the series, not one slice" if lone else "give a series that fits, or another recipe"
+    alone = len(members) == 1 and first.film is None and not accepts.projection
+    lone = alone and first.kind == "dicom" and first.named and first.slices == 1
+    what = "film" if accepts.projection else "series"
+    remedy = "give the folder of the series, not one slice" if lone else f"give a {what} that fits, or another recipe"
     error = InputError(found, wanted=accepts.wanted, remedy=remedy)
     return Failure(str(place), "select", str(error))

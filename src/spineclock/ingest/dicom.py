@@ -20,12 +20,14 @@ from spineclock.core.records import Failure
 from spineclock.core.volume import Array, Volume
 from spineclock.ingest import enhanced
 from spineclock.ingest.facts import facts, number, numbers, text
+from spineclock.ingest.film.facts import film_facts, is_film
+from spineclock.ingest.film.reference import film_reference
 from spineclock.ingest.find import Input, reason
 from spineclock.ingest.names import short_hash
 from spineclock.ingest.refs import SeriesRef
 from spineclock.ingest.stacks import Frame, Stack, stacks
 
-_BROKEN = (
+BROKEN = (
     InvalidDicomError, BytesLengthException, EOFError, ValueError, KeyError, AttributeError, NotImplementedError,
     RuntimeError, struct.error, TypeError, IndexError, OverflowError, MemoryError,
 )  # fmt: skip
@@ -34,9 +36,12 @@ _DICOMDIR = "1.2.840.10008.1.3.10"
 _FLOAT_PIXELS = ("FloatPixelData", "DoubleFloatPixelData")
 
 
-def references(found: Iterable[Input], *, keep_patient_id: bool = False) -> tuple[list[SeriesRef], list[Failure]]:
+def references(
+    found: Iterable[Input], *, keep_patient_id: bool = False, films: bool = False
+) -> tuple[list[SeriesRef], list[Failure]]:
     """The series among DICOM files, headers only, and the files that could not be read.
 
+    Each projection film is a series of its own; with ``films`` also those stored as secondary captures.
     Files belong together by study and series UID wherever they lie; by folder and series number where UIDs are empty.
     """
     shown: dict[Path, Path] = {}
@@ -45,7 +50,7 @@ def references(found: Iterable[Input], *, keep_patient_id: bool = False) -> tupl
     named = set()
     for item in found:
         try:
-            for frame in frames(item.path, folder=str(item.shown.parent), keep_patient_id=keep_patient_id):
+            for frame in frames(item.path, folder=str(item.shown.parent), keep_patient_id=keep_patient_id, films=films):
                 series[frame.study, frame.series].append(frame)
         except (SpineclockError, OSError) as error:
             failures.append(Failure(str(item.shown), "ingest", reason(error)))
@@ -53,7 +58,9 @@ def references(found: Iterable[Input], *, keep_patient_id: bool = False) -> tupl
         shown[item.path] = item.shown
         named |= {item.path} if item.named else set()
     refs = []
-    for frames_of_one in series.values():
+    for all_of_one in series.values():
+        frames_of_one = [f for f in all_of_one if f.film is None]
+        refs += [_film(f, shown, named) for f in all_of_one if f.film is not None]
         fit = [f for f in frames_of_one if not f.facts.unfit]
         unfit = [f for f in frames_of_one if f.facts.unfit]
         parts = (stacks(fit) if fit else []) + ([Stack(tuple(unfit), None, unfit[0].facts.unfit)] if unfit else [])
@@ -62,7 +69,7 @@ def references(found: Iterable[Input], *, keep_patient_id: bool = False) -> tupl
     return refs, failures
 
 
-def frames(path: Path, *, folder: str, keep_patient_id: bool = False) -> list[Frame]:
+def frames(path: Path, *, folder: str, keep_patient_id: bool = False, films: bool = False) -> list[Frame]:
     """The slices of one file as its header describes them; none for a DICOMDIR index.
 
     Raises
@@ -72,11 +79,11 @@ def frames(path: Path, *, folder: str, keep_patient_id: bool = False) -> list[Fr
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of values out of form; they are judged where they are used
-        return _frames(path, folder, keep_patient_id)
+        return _frames(path, folder, keep_patient_id, films)
 
 
-def _frames(path: Path, folder: str, keep_patient_id: bool) -> list[Frame]:
-    header = _read(path, pixels=False)
+def _frames(path: Path, folder: str, keep_patient_id: bool, films: bool) -> list[Frame]:
+    header = read(path, pixels=False)
     if text(header, "MediaStorageSOPClassUID") == _DICOMDIR or "DirectoryRecordSequence" in header:
         return []
     try:
@@ -95,10 +102,13 @@ def _frames(path: Path, folder: str, keep_patient_id: bool) -> list[Frame]:
             ),
             problem="" if told.unfit else _short(path, header),
         )  # fmt: skip
+        if is_film(header, pictures=films) and base.rows and base.columns:
+            film = film_facts(header, rows=base.rows, columns=base.columns, modality=told.modality)
+            return [replace(base, film=film, problem=_short(path, header))]
         if enhanced.is_enhanced(header) and not told.unfit:
             return enhanced.frames(header, base)
         return _classic(header, base)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise InputError(
             f"a DICOM header that is damaged ({error})", wanted="a sound file", remedy="send or copy it again"
         ) from error
@@ -157,6 +167,20 @@ def _reference(stack: Stack, shown: dict[Path, Path], named: set[Path], *, part:
     )  # fmt: skip
 
 
+def _film(frame: Frame, shown: dict[Path, Path], named: set[Path]) -> SeriesRef:
+    """One film's reference."""
+    told, film = frame.facts, frame.film
+    assert film is not None, "asked of films only"
+    parts = [f"s{'x' if told.series_number is None else told.series_number}"]
+    if film.number is not None:
+        parts.append(f"i{film.number}")
+    ref = film_reference(
+        "-".join([short_hash(frame.study), *parts]), "dicom", frame.path, shown[frame.path], rows=frame.rows,
+        columns=frame.columns, told=told, film=film,
+    )  # fmt: skip
+    return replace(ref, study=frame.study, named=frame.path in named, problem=frame.problem)
+
+
 def _plane(orientation: tuple[float, ...]) -> Plane:
     """The plane nearest to the slices', from the two direction vectors."""
     if len(orientation) != 6:
@@ -181,11 +205,11 @@ def volume(ref: SeriesRef) -> Volume:
     for place, (path, index) in enumerate(ref.frames):
         wanted[path].append((place, index))
     for path, places in wanted.items():
-        data = _read(path, pixels=True)
+        data = read(path, pixels=True)
         stored = _stored(path, data)
         for place, index in places:
             if index >= len(stored) or stored[index].shape != ref.shape[1::-1]:
-                raise _damaged(path, f"{stored.shape} samples where {ref.shape} were declared")
+                raise damaged(path, f"{stored.shape} samples where {ref.shape} were declared")
             slices[place] = _rescaled(stored[index], data, index)
     array = np.stack([s for s in slices if s is not None])
     return Volume(array.transpose(2, 1, 0), ref.affine)
@@ -193,6 +217,21 @@ def volume(ref: SeriesRef) -> Volume:
 
 def _stored(path: Path, data: Dataset) -> Array:
     """Stored values, (frames, rows, columns), brighter is more also for MONOCHROME1."""
+    stored = decoded(path, data)
+    if text(data, "PhotometricInterpretation") == "MONOCHROME1":
+        top = 2 ** int(number(data, "BitsStored") or 16) - 1 if not number(data, "PixelRepresentation") else -1
+        stored = top - stored.astype(np.int32)
+    return stored.reshape((-1, *stored.shape[-2:]))
+
+
+def decoded(path: Path, data: Dataset) -> Array:
+    """The samples as stored, unpacked by whichever decoder reads them.
+
+    Raises
+    ------
+    InputError
+        If there are none, or they cannot be decoded.
+    """
     if "PixelData" not in data and not any(k in data for k in _FLOAT_PIXELS):
         raise InputError(
             f"no pixel data in {path.name}",
@@ -202,13 +241,9 @@ def _stored(path: Path, data: Dataset) -> Array:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            stored = np.asarray(data.pixel_array)
-    except _BROKEN as error:
-        raise _damaged(path, str(error).splitlines()[0][:200] if str(error) else type(error).__name__) from error
-    if text(data, "PhotometricInterpretation") == "MONOCHROME1":
-        top = 2 ** int(number(data, "BitsStored") or 16) - 1 if not number(data, "PixelRepresentation") else -1
-        stored = top - stored.astype(np.int32)
-    return stored.reshape((-1, *stored.shape[-2:]))
+            return np.asarray(data.pixel_array)
+    except BROKEN as error:
+        raise damaged(path, str(error).splitlines()[0][:200] if str(error) else type(error).__name__) from error
 
 
 def _rescaled(stored: Array, data: Dataset, index: int) -> Array:
@@ -236,15 +271,16 @@ def _scale(data: Dataset, index: int) -> tuple[float, float]:
     return (slope, intercept or 0.0) if slope else (1.0, 0.0)
 
 
-def _read(path: Path, *, pixels: bool) -> Dataset:
+def read(path: Path, *, pixels: bool) -> Dataset:
+    """The data set, without its samples unless asked for."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # values out of form are judged where they are used
         try:
             data = pydicom.dcmread(path, force=True, stop_before_pixels=not pixels)
-        except _BROKEN as error:
-            raise _damaged(path, str(error)[:200] or type(error).__name__) from error
+        except BROKEN as error:
+            raise damaged(path, str(error)[:200] or type(error).__name__) from error
     if pixels and "Rows" not in data:
-        raise _damaged(path, "it ends within its image")
+        raise damaged(path, "it ends within its image")
     if not any(k in data for k in ("SOPClassUID", "Modality", "Rows", "DirectoryRecordSequence")):
         raise InputError(
             "a file that is no DICOM image",
@@ -254,7 +290,8 @@ def _read(path: Path, *, pixels: bool) -> Dataset:
     return data
 
 
-def _damaged(path: Path, detail: str) -> InputError:
+def damaged(path: Path, detail: str) -> InputError:
+    """The error that says that a file cannot be decoded, and why."""
     return InputError(
         f"{path.name} cannot be decoded ({detail})",
         wanted="a sound file in a transfer syntax that is read",

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
-
-from pydicom.dataset import Dataset
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from spineclock.ingest.names import short_hash
 from spineclock.ingest.refs import Facts, Sex
 from spineclock.ingest.weighting import weighting
 
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+Header: TypeAlias = "Dataset | Mapping[str, Any]"
+"""A DICOM data set, or a sidecar with DICOM's keywords."""
 _UNREADABLE = (ValueError, TypeError, OverflowError, AttributeError, KeyError, LookupError)
 
 
-def text(header: Dataset, keyword: str) -> str:
+def text(header: Header, keyword: str) -> str:
     """An element as text on one line, values joined by a backslash; empty where absent or unreadable."""
     try:
         value = header.get(keyword)
@@ -27,7 +31,7 @@ def text(header: Dataset, keyword: str) -> str:
     return " ".join(str(joined).replace("\x00", " ").split())
 
 
-def numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
+def numbers(header: Header, keyword: str) -> tuple[float, ...]:
     """An element as finite numbers; empty where absent, or where one of them is no number."""
     try:
         values = tuple(float(v) for v in _several(header.get(keyword)))
@@ -36,7 +40,7 @@ def numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
     return values if all(math.isfinite(v) for v in values) else ()
 
 
-def number(header: Dataset, keyword: str) -> float | None:
+def number(header: Header, keyword: str) -> float | None:
     """The first number of an element, or None."""
     values = numbers(header, keyword)
     return values[0] if values else None
@@ -50,7 +54,7 @@ def _several(value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def image_type(header: Dataset, keyword: str = "ImageType") -> tuple[str, ...]:
+def image_type(header: Header, keyword: str = "ImageType") -> tuple[str, ...]:
     """The image type in capitals, value by value."""
     return tuple(part.strip().upper() for part in text(header, keyword).split("\\")) if header.get(keyword) else ()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from spineclock.core.errors import InputError, SpineclockError
 from spineclock.core.records import Failure
 from spineclock.ingest.archive import unpack
-from spineclock.ingest.names import is_mask
+from spineclock.ingest.names import PICTURE_ENDINGS, is_mask
 from spineclock.ingest.refs import Kind
 
 READABLE = "DICOM, NIfTI (.nii, .nii.gz), MetaImage (.mha, .mhd) or a .zip of these"
@@ -21,6 +21,7 @@ _MAGIC = (
     (b"%PDF", "a PDF document"), (b"PK\x03\x04", "a zip archive"), (b"\x1f\x8b", "a gzip file"),
     (b"NRRD", "an NRRD image"), (b"II*\x00", "a TIFF picture"), (b"MM\x00*", "a TIFF picture"),
 )  # fmt: skip
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _VALUE_TYPES = b"AEASATCSDADSDTFDFLISLOLTOBODOFOLOWPNSHSLSQSSSTTMUCUIULUNURUSUT"
 
 
@@ -47,26 +48,27 @@ class Found:
     passed_over: dict[str, int] = field(default_factory=dict)
 
 
-def inputs(path: Path, *, scratch: Path | None = None) -> Found:
+def inputs(path: Path, *, scratch: Path | None = None, pictures: bool = False) -> Found:
     """What lies at a path: a file, a folder with any depth of sub-folders, or a .zip of either.
 
     DICOM is recognised by content under any name; DICOMDIR, hidden files and files named as masks are passed over in
-    folders. Archives are unpacked below ``scratch``, which the caller owns; archives inside archives are reported.
-    A path that holds nothing readable gives a failure, never an exception.
+    folders. PNG, JPEG and TIFF pictures count with ``pictures`` only. Archives are unpacked below ``scratch``, which
+    the caller owns; archives inside archives are reported. A path that holds nothing readable gives a failure, never
+    an exception.
     """
     try:
         if path.is_dir():
-            return _in_folder(path, shown=path, scratch=scratch)
+            return _in_folder(path, shown=path, scratch=scratch, pictures=pictures)
         if not path.exists():
             raise InputError("a path where nothing lies", wanted="a file or folder", remedy="check the spelling")
         if path.suffix.lower() == ".zip":
-            return _in_archive(path, shown=path, scratch=scratch)
-        return Found((Input(path, _require_kind(path), path, named=True),))
+            return _in_archive(path, shown=path, scratch=scratch, pictures=pictures)
+        return Found((Input(path, _require_kind(path, pictures=pictures), path, named=True),))
     except (SpineclockError, OSError) as error:
         return Found((), (Failure(str(path), "ingest", reason(error)),))
 
 
-def _in_folder(folder: Path, *, shown: Path, scratch: Path | None, follow_zips: bool = True) -> Found:
+def _in_folder(folder: Path, *, shown: Path, scratch: Path | None, pictures: bool, follow_zips: bool = True) -> Found:
     found: list[Input] = []
     failures: list[Failure] = []
     passed: Counter[str] = Counter()
@@ -75,12 +77,12 @@ def _in_folder(folder: Path, *, shown: Path, scratch: Path | None, follow_zips: 
         if path.name.startswith(".") or path.name == "Thumbs.db":
             continue
         if path.suffix.lower() == ".zip" and follow_zips:
-            inner = _safely_in_archive(path, shown=here, scratch=scratch)
+            inner = _safely_in_archive(path, shown=here, scratch=scratch, pictures=pictures)
             found += inner.inputs
             failures += inner.failures
             continue
         try:
-            what = kind(path)
+            what = kind(path, pictures=pictures)
         except (SpineclockError, OSError) as error:
             failures.append(Failure(str(here), "ingest", reason(error)))
             continue
@@ -91,27 +93,27 @@ def _in_folder(folder: Path, *, shown: Path, scratch: Path | None, follow_zips: 
         else:
             found.append(Input(path, what, here))
     if not found and not failures:
-        failures.append(Failure(str(shown), "ingest", str(_nothing(passed))))
+        failures.append(Failure(str(shown), "ingest", str(_nothing(passed, pictures=pictures))))
     return Found(tuple(found), tuple(failures), dict(passed))
 
 
-def _nothing(passed: Counter[str]) -> InputError:
+def _nothing(passed: Counter[str], *, pictures: bool) -> InputError:
     others = ", ".join(f"{n} × {name}" for name, n in passed.most_common(6))
     return InputError(
         f"a folder with no scan in it ({others})" if others else "an empty folder",
-        wanted=READABLE,
+        wanted=_readable(pictures),
         remedy="check the path, or export the scans as DICOM or NIfTI",
     )
 
 
-def _safely_in_archive(path: Path, *, shown: Path, scratch: Path | None) -> Found:
+def _safely_in_archive(path: Path, *, shown: Path, scratch: Path | None, pictures: bool) -> Found:
     try:
-        return _in_archive(path, shown=shown, scratch=scratch)
+        return _in_archive(path, shown=shown, scratch=scratch, pictures=pictures)
     except (SpineclockError, OSError) as error:
         return Found((), (Failure(str(shown), "ingest", reason(error)),))
 
 
-def _in_archive(path: Path, *, shown: Path, scratch: Path | None) -> Found:
+def _in_archive(path: Path, *, shown: Path, scratch: Path | None, pictures: bool) -> Found:
     if scratch is None:
         raise InputError(
             "an archive, and no folder to unpack it in",
@@ -125,7 +127,7 @@ def _in_archive(path: Path, *, shown: Path, scratch: Path | None) -> Found:
     )  # fmt: skip
     if not any(unpacked.folder.iterdir()) and nested:
         return Found((), nested)
-    inner = _in_folder(unpacked.folder, shown=shown, scratch=None, follow_zips=False)
+    inner = _in_folder(unpacked.folder, shown=shown, scratch=None, pictures=pictures, follow_zips=False)
     return Found(inner.inputs, nested + inner.failures, inner.passed_over)
 
 
@@ -149,13 +151,14 @@ def _files(folder: Path, failures: list[Failure], *, shown: Path) -> Iterator[Pa
         yield from (Path(e.path) for e in entries if not e.is_dir())
 
 
-def kind(path: Path) -> Kind | None:
-    """What a file is, from its ending (NIfTI, MetaImage) or its first bytes (DICOM); None for anything else.
+def kind(path: Path, *, pictures: bool = False) -> Kind | None:
+    """What a file is, from its ending (NIfTI, MetaImage) or its first bytes (DICOM, pictures); None for anything else.
 
     Raises
     ------
     InputError
-        If a file with DICOM's ending holds something else, or a scan is a link to a file that is not there.
+        If a file with the ending of DICOM or, where they count, of a picture holds something else, or a scan is a link
+        to a file that is not there.
     """
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
@@ -170,6 +173,14 @@ def kind(path: Path) -> Kind | None:
         head = file.read(132)
     if head[128:] == b"DICM" or _headless_dicom(head):
         return "dicom"
+    if pictures and head.startswith(_PICTURES):
+        return "picture"
+    if pictures and name.endswith(PICTURE_ENDINGS):
+        raise InputError(
+            f"a file named {path.suffix} that is {_described(head)}",
+            wanted="a PNG, JPEG or TIFF picture",
+            remedy="export the film again; renaming a file does not convert it",
+        )
     if name.endswith(_DICOM_ENDINGS):
         raise InputError(
             f"a file named {path.suffix} that is {_described(head)}",
@@ -189,14 +200,18 @@ def _there(path: Path, what: Kind) -> Kind:
     return what
 
 
-def _require_kind(path: Path) -> Kind:
-    what = kind(path)
+def _require_kind(path: Path, *, pictures: bool) -> Kind:
+    what = kind(path, pictures=pictures)
     if what is None:
         with path.open("rb") as file:
             described = "a DICOMDIR index" if path.name.lower() == "dicomdir" else _described(file.read(132))
         remedy = "give the folder of the images" if "DICOMDIR" in described else "convert the scan first"
-        raise InputError(f"a file that is {described}", wanted=READABLE, remedy=remedy)
+        raise InputError(f"a file that is {described}", wanted=_readable(pictures), remedy=remedy)
     return what
+
+
+def _readable(pictures: bool) -> str:
+    return f"PNG, JPEG, TIFF, {READABLE}" if pictures else READABLE
 
 
 def _headless_dicom(head: bytes) -> bool:
@@ -231,9 +246,9 @@ def reason(error: SpineclockError | OSError) -> str:
     return str(error)
 
 
-def several(paths: Sequence[Path], *, scratch: Path | None = None) -> Found:
+def several(paths: Sequence[Path], *, scratch: Path | None = None, pictures: bool = False) -> Found:
     """What lies at several paths, each file once however often it is named."""
-    parts = [inputs(path, scratch=scratch) for path in paths]
+    parts = [inputs(path, scratch=scratch, pictures=pictures) for path in paths]
     once: dict[Path, Input] = {}
     for part in parts:
         for item in part.inputs:

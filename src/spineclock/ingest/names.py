@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".zip", ".dcm", ".ima", ".dicom")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".zip", ".dcm", ".ima", ".dicom", *PICTURE_ENDINGS)
 """Endings taken off a file's name, in any case of letters."""
 
 _MASK = re.compile(r"(^|[_\-. ])(mask|dseg|seg|probseg|msk|label|labels|labelmap|segmentation)$", re.IGNORECASE)

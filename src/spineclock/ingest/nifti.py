@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -19,9 +18,9 @@ from spineclock.core.geometry import canonical, plane
 from spineclock.core.volume import Array, Mask, Volume
 from spineclock.ingest import checks
 from spineclock.ingest.find import Input
-from spineclock.ingest.names import bids_person, stem, weighting_from_name
-from spineclock.ingest.refs import Facts, SeriesRef, Sex
-from spineclock.ingest.weighting import weighting
+from spineclock.ingest.names import stem
+from spineclock.ingest.refs import SeriesRef
+from spineclock.ingest.sidecar import facts, sidecar
 
 _BROKEN = (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError, OverflowError)
 _NOT_SCANS = {
@@ -45,10 +44,10 @@ def reference(found: Input) -> SeriesRef:
     volume = canonical(Volume(np.broadcast_to(np.int16(0), shape), image.affine))
     checks.require_spacing(volume.spacing_mm)
     _require_length(found.path, image)
-    facts = _facts(found.path)
     return SeriesRef(
         stem(found.shown.name), "nifti", ((found.path, 0),), found.shown, volume.shape, volume.affine,
-        volume.spacing_mm, plane(volume), facts, named=found.named, notes=tuple(notes),
+        volume.spacing_mm, plane(volume), facts(found.path.name, sidecar(found.path)), named=found.named,
+        notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -168,48 +167,3 @@ def _truncated(detail: str) -> InputError:
         wanted="the whole file",
         remedy="copy or download it again",
     )
-
-
-def _facts(path: Path) -> Facts:
-    """What a name and a BIDS sidecar (times in seconds) tell."""
-    modality, sequence = weighting_from_name(path.name)
-    sidecar = _sidecar(path)
-    maker = [str(sidecar.get(k, "")) for k in ("Manufacturer", "ManufacturersModelName")]
-    field = sidecar.get("MagneticFieldStrength", "")
-    sex = str(sidecar.get("PatientSex", sidecar.get("Sex", "")))[:1].upper()
-    echo, repetition, inversion = (_milliseconds(sidecar, f"{k}Time") for k in ("Echo", "Repetition", "Inversion"))
-    description = str(sidecar.get("SeriesDescription", ""))
-    if not sequence and echo is not None and modality in ("", "MR"):
-        sequence = weighting(description, echo_ms=echo, repetition_ms=repetition, inversion_ms=inversion).sequence
-        modality = "MR"
-    return Facts(
-        modality=str(sidecar.get("Modality", modality)).upper(),
-        sequence=sequence,
-        description=description,
-        body_part=str(sidecar.get("BodyPartExamined", "")),
-        echo_time_ms=echo,
-        repetition_time_ms=repetition,
-        inversion_time_ms=inversion,
-        scanner=" ".join(p for p in (*maker, f"{field} T" if field else "") if p),
-        person_id=bids_person(path.name),
-        sex=cast(Sex, sex) if sex in ("F", "M") else "",
-        notes=() if sidecar.get("unreadable") is None else (f"the JSON sidecar is damaged: {sidecar['unreadable']}",),
-    )
-
-
-def _sidecar(path: Path) -> dict[str, Any]:
-    beside = path.with_name(stem(path.name) + ".json")
-    if not beside.is_file() or beside.stat().st_size > 10**7:
-        return {}
-    try:
-        content = json.loads(beside.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        return {"unreadable": str(error)}
-    return content if isinstance(content, dict) else {}
-
-
-def _milliseconds(sidecar: dict[str, Any], key: str) -> float | None:
-    value = sidecar.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value) or value <= 0:
-        return None
-    return float(value) * 1000.0

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from spineclock.core.geometry import Plane
+from spineclock.core.records import Film
 from spineclock.core.volume import Array
 
 Sex = Literal["F", "M", ""]
-Kind = Literal["nifti", "metaimage", "dicom"]
+Kind = Literal["nifti", "metaimage", "dicom", "picture"]
+View = Literal["lateral", "frontal", "oblique", ""]
+"""From which side a projection looks at the patient, empty where not known."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,43 @@ class Facts:
     """What series must share for their positions to be comparable; files do not tell it."""
 
 
+@dataclass(frozen=True)
+class FilmFacts:
+    """What a header tells of a projection film.
+
+    Parameters
+    ----------
+    film : Film
+        Radiograph or densitometer's film, empty where not known.
+    view : View
+        From the header, or judged from the picture where several films of a study state none.
+    across, down : str
+        Where columns and rows of the picture run to in the patient (A, P, L, R, H, F), both empty where not known.
+    down_mm, across_mm : float
+        Millimetres between rows and between columns, 1 where not known.
+    spacing : str
+        Where these hold: ``patient``, ``detector``, ``sheet`` (digitised), ``unstated``, or ``unknown``.
+    number : int, optional
+        DICOM's InstanceNumber.
+    bent : bool
+        Whether it was taken in flexion, extension or traction.
+    unfit : str
+        Why it is no film of the spine, or empty.
+    """
+
+    film: Film = ""
+    view: View = ""
+    across: str = ""
+    down: str = ""
+    down_mm: float = 1.0
+    across_mm: float = 1.0
+    spacing: str = "unknown"
+    number: int | None = None
+    bent: bool = False
+    unfit: str = ""
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class SeriesRef:
     """A series that can be read: where it lies, its grid and its facts, but no samples yet.
@@ -67,6 +107,8 @@ class SeriesRef:
         Why it cannot be loaded, as far as headers tell, or empty.
     stations : tuple of SeriesRef
         The series that are stitched into this one, the preferred one first; its grid is then canonical.
+    film : FilmFacts, optional
+        What is known of a projection film; its shape is then (1, from back to front, upwards) as far as known.
     """
 
     scan_id: str
@@ -83,18 +125,19 @@ class SeriesRef:
     problem: str = ""
     notes: tuple[str, ...] = ()
     stations: tuple[SeriesRef, ...] = ()
+    film: FilmFacts | None = None
 
     @property
     def slice_spacing_mm(self) -> float:
         """Distance between slices: DICOM's third axis, the coarsest axis of a file without slice order."""
-        if self.stations:
+        if self.stations or self.film:
             return self.spacing_mm[0]
         return self.spacing_mm[2] if self.kind == "dicom" else max(self.spacing_mm)
 
     @property
     def slices(self) -> int:
         """Number of slices: along DICOM's third axis, along the coarsest (then shortest) axis of other files."""
-        if self.stations:
+        if self.stations or self.film:
             return self.shape[0]
         if self.kind == "dicom":
             return self.shape[2]
@@ -114,4 +157,6 @@ class SeriesRef:
         if self.kind != "dicom":
             return self.source.name
         number = "without a number" if self.facts.series_number is None else str(self.facts.series_number)
+        if self.film is not None and self.film.number is not None:
+            number += f", image {self.film.number}"
         return f"series {number}" + (f" ({self.facts.description})" if self.facts.description else "")

@@ -19,6 +19,8 @@ from spineclock.core.records import Failure, Scan
 from spineclock.core.volume import Volume
 from spineclock.ingest import checks, find, metaimage, nifti
 from spineclock.ingest.choose import Refusal, choose
+from spineclock.ingest.film import reference
+from spineclock.ingest.film.load import load_film
 from spineclock.ingest.names import is_mask, unique_ids
 from spineclock.ingest.refs import SeriesRef
 from spineclock.ingest.stitch import stitch
@@ -41,8 +43,12 @@ class ReadResult:
     refused: tuple[Refusal, ...] = ()
 
 
-def list_series(*paths: Path, scratch: Path | None = None, keep_patient_id: bool = False) -> Listing:
+def list_series(
+    *paths: Path, scratch: Path | None = None, keep_patient_id: bool = False, films: bool = False
+) -> Listing:
     """The series at some paths (files, folders, archives), from their headers alone.
+
+    Radiographs in DICOM, NIfTI and MetaImage are listed as films (:attr:`SeriesRef.film`) always.
 
     Parameters
     ----------
@@ -50,14 +56,16 @@ def list_series(*paths: Path, scratch: Path | None = None, keep_patient_id: bool
         Folder in which archives are unpacked; the caller removes it after loading. Without it an archive is a failure.
     keep_patient_id : bool
         Keep DICOM's PatientID as ``person_id`` instead of a short hash of it.
+    films : bool
+        List as films also PNG, JPEG and TIFF pictures, secondary captures, and single slices of no stated modality.
     """
-    found = find.several(paths, scratch=scratch)
+    found = find.several(paths, scratch=scratch, pictures=films)
     failures = list(found.failures)
     refs: list[SeriesRef] = []
     for item in found.inputs:
         if item.kind != "dicom":
             try:
-                ref = (nifti if item.kind == "nifti" else metaimage).reference(item)
+                ref = _reference(item, films=films)
                 labels = ("its name says that it is a label map, not a scan",) if is_mask(item.path.name) else ()
                 refs.append(replace(ref, notes=(*ref.notes, *labels)))
             except (SpineclockError, OSError) as error:
@@ -66,15 +74,22 @@ def list_series(*paths: Path, scratch: Path | None = None, keep_patient_id: bool
     if slices:
         from spineclock.ingest import dicom  # pydicom's import is spared where there is no DICOM
 
-        more, broken = dicom.references(slices, keep_patient_id=keep_patient_id)
+        more, broken = dicom.references(slices, keep_patient_id=keep_patient_id, films=films)
         refs += more
         failures += broken
     ids = unique_ids([ref.scan_id for ref in refs], [f"{ref.source.as_posix()}#{ref.frames[0][1]}" for ref in refs])
     return Listing(tuple(replace(r, scan_id=i) for r, i in zip(refs, ids, strict=True)), tuple(failures))
 
 
+def _reference(item: find.Input, *, films: bool) -> SeriesRef:
+    """The reference of a file that is a volume or a picture."""
+    if item.kind == "picture":
+        return reference.of_picture(item)
+    return reference.of_volume((nifti if item.kind == "nifti" else metaimage).reference(item), pictures=films)
+
+
 def load(ref: SeriesRef, *, max_bytes: int = LARGEST_BYTES) -> Scan:
-    """A series as a canonical scan: the same samples and place however it was stored; stations stitched.
+    """A series as a canonical scan: the same samples and place however it was stored; stations stitched, films upright.
 
     Stations that turn out not to go together once their samples are read give the preferred one, with a note.
 
@@ -82,7 +97,11 @@ def load(ref: SeriesRef, *, max_bytes: int = LARGEST_BYTES) -> Scan:
     ------
     InputError, GeometryError
         If it is damaged, larger than allowed, not finite, or empty of contrast.
+    RefusedError
+        If it is to be a film and is no lateral one.
     """
+    if ref.film is not None:
+        return load_film(ref, max_bytes=max_bytes)
     if ref.stations:
         return _stitched(ref, max_bytes)
     checks.require_room(ref.shape, max_bytes=max_bytes)
@@ -146,7 +165,7 @@ def read_scans(path: Path | Sequence[Path], *, accepts: Accepts, keep_patient_id
     paths = [path] if isinstance(path, Path) else list(path)
     scans, failures = [], []
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
-        listing = list_series(*paths, scratch=Path(scratch), keep_patient_id=keep_patient_id)
+        listing = list_series(*paths, scratch=Path(scratch), keep_patient_id=keep_patient_id, films=accepts.projection)
         choice = choose(listing.refs, accepts)
         for ref in choice.chosen:
             try:

@@ -16,7 +16,7 @@ import numpy as np
 
 from spineclock.core.errors import InputError
 from spineclock.core.volume import Array
-from spineclock.ingest.refs import Facts
+from spineclock.ingest.refs import Facts, FilmFacts
 
 SAME_PLACE_MM = 0.01
 MARKS = ("echo time", "image type", "time point", "b value", "stack", "acquisition", "folder")
@@ -40,6 +40,7 @@ class Frame:
     image: str = ""
     marks: tuple[str, ...] = ("",) * len(MARKS)
     problem: str = ""
+    film: FilmFacts | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,1 @@
+"""Radiographs and the densitometer's lateral films (VFA): headers, pictures, view and facing."""
