@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-NetworkName = Literal["table2", "resnet", "transformer"]
+NetworkName = Literal["table2", "resnet", "transformer", "film_small", "efficientnet_b4"]
+FILM_NETWORKS = ("film_small", "efficientnet_b4")
+"""Those that read films, volumes of one slice; the others read scans."""
 Pool = Literal["max", "average"]
 AgeLoss = Literal["mse", "smooth_l1", "soft_label", "mean_variance"]

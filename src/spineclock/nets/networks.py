@@ -1,37 +1,51 @@
-"""The networks an age can be learned by, each by its name: the paper's, and two rivals its authors wish for."""
+"""The networks an age can be learned by, each by its name: of scans the paper's and two rivals, of films two."""
 
 from __future__ import annotations
 
 from typing import get_args
 
+import torch
 from torch import Tensor, nn
 
 from spineclock.core.errors import UsageError
 from spineclock.nets.convolution import trusted
 from spineclock.nets.dcnn import AgeNet
-from spineclock.nets.names import NetworkName, Pool
+from spineclock.nets.film import DROPOUT, EfficientNetFilm, FilmNet
+from spineclock.nets.names import FILM_NETWORKS, NetworkName, Pool
 
 
-def network(name: NetworkName, *, outputs: int, shape: tuple[int, int, int], pool: Pool = "max") -> nn.Module:
+def network(
+    name: NetworkName, *, outputs: int, shape: tuple[int, int, int], pool: Pool = "max", dropout: float = DROPOUT
+) -> nn.Module:
     """An untrained network: volumes (N, 1, D, H, W) → (N, outputs).
 
     Parameters
     ----------
     name : str
         ``table2``: the paper's. ``resnet``: MONAI's 3-D ResNet-18. ``transformer``: MONAI's vision transformer over
-        patches of an eighth of the slices by 16 × 16 (our choice: 6 layers, 4 heads, 192 features).
+        patches of an eighth of the slices by 16 × 16 (our choice: 6 layers, 4 heads, 192 features). ``film_small``: a
+        residual network of films for CPUs. ``efficientnet_b4``: MONAI's, of films, with VERTE-X-Aging's head.
     outputs : int
         Numbers a scan.
     shape : (D, H, W)
-        Of a prepared volume; a transformer fits one shape only.
+        Of a prepared volume, D = 1 for a film; a transformer fits one shape only.
     pool : "max" or "average"
         How ``table2`` ends.
+    dropout : float
+        Of the networks of films.
 
     Raises
     ------
     UsageError
-        If there is no such network, or a transformer's patches do not fit the shape.
+        If there is no such network, a transformer's patches do not fit the shape, a network of films is to read
+        scans or one of scans films, or a film is too small.
+
+    Examples
+    --------
+    >>> type(network("film_small", outputs=60, shape=(1, 256, 128))).__name__
+    'FilmNet'
     """
+    _require_fit(name, shape)
     match name:
         case "table2":
             return AgeNet(pool, outputs=outputs)
@@ -41,7 +55,42 @@ def network(name: NetworkName, *, outputs: int, shape: tuple[int, int, int], poo
             return trusted(resnet18(spatial_dims=3, n_input_channels=1, num_classes=outputs))
         case "transformer":
             return _transformer(outputs, shape)
+        case "film_small":
+            return FilmNet(outputs, dropout=dropout)
+        case "efficientnet_b4":
+            return EfficientNetFilm(outputs, dropout=dropout)
     raise UsageError(f"no network is called {name!r}", wanted=f"one of {', '.join(get_args(NetworkName))}")
+
+
+def channels_last(net: nn.Module) -> nn.Module:
+    """The network, its kernels laid out with channels last, of pictures and of volumes alike; computes in place.
+
+    ``net.to(memory_format=torch.channels_last_3d)`` alone fails on kernels of pictures.
+
+    >>> channels_last(nn.Conv2d(2, 2, 3)).weight.stride()
+    (18, 1, 6, 2)
+    """
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for parameter in net.parameters():
+        if parameter.dim() in formats:
+            parameter.data = parameter.data.contiguous(memory_format=formats[parameter.dim()])
+    return net
+
+
+def _require_fit(name: NetworkName, shape: tuple[int, int, int]) -> None:
+    films = FILM_NETWORKS
+    if name in films and (shape[0] != 1 or min(shape[1:]) < 32):
+        raise UsageError(
+            f"{name} reads films, and the prepared volumes have the shape {shape}",
+            wanted="one slice of at least 32 rows and columns, such as (1, 1024, 512)",
+            remedy=f"choose a network of scans ({', '.join(n for n in get_args(NetworkName) if n not in films)})",
+        )
+    if name in get_args(NetworkName) and name not in films and shape[0] == 1:
+        raise UsageError(
+            f"{name} reads scans of many slices, and the prepared volumes have the shape {shape}",
+            wanted="at least 16 slices",
+            remedy=f"choose a network of films ({', '.join(films)})",
+        )
 
 
 def _transformer(outputs: int, shape: tuple[int, int, int]) -> nn.Module:
