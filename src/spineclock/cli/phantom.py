@@ -1,4 +1,4 @@
-"""``spineclock phantom people`` and ``phantom mri``."""
+"""``spineclock phantom people``, ``phantom mri`` and ``phantom radiograph``."""
 
 from __future__ import annotations
 
@@ -110,18 +110,89 @@ def _phantom_mri(
         told = settings(
             PhantomMriSettings, config=config, assignments=assignments, flags=flags, print_config=print_config
         )
-        if (n is None) == (people is None):
-            found = "neither a number of people nor a folder of them is given" if n is None else "both --n and --people"
-            raise UsageError(found, wanted="one of the two", remedy="spineclock phantom mri --n 20 --out cohort")
-        if people is not None and (seed is not None or world is not None):
-            raise UsageError(
-                "--people and a seed or world of its own",
-                wanted="one of the two",
-                remedy="leave --seed and --world out",
-            )
+        _one_kind_of_people(n, people, seed=seed, world=world, command="spineclock phantom mri")
         from spineclock.run import phantom_mri
 
         if people is not None:
             raise typer.Exit(phantom_mri.make_scans_of(people, told, out=out))
         assert n is not None
         raise typer.Exit(phantom_mri.make_scans(n, told, out=out))
+
+
+@phantom_app.command(
+    "radiograph",
+    epilog=example(
+        "spineclock phantom radiograph --n 20 --seed 1 --out films",
+        "spineclock phantom radiograph --n 20 --seed 1 --out vfa --modality vfa",
+        "spineclock phantom radiograph --n 2000 --out grids --grid 256x128 --workers 16 --resume",
+        "spineclock phantom radiograph --n 5 --out pictures --format png --world shifted",
+    ),
+)
+def _phantom_radiograph(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and films go.")],
+    n: Annotated[int | None, typer.Option("--n", min=1, metavar="N", help="How many people.")] = None,
+    people: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The people of `phantom people`, in place of --n, --seed, --world."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Another seed, other people.")] = None,
+    world: Annotated[
+        str | None, typer.Option(metavar="NAME", help="default, ageing_off (films know no age), null, shifted, …")
+    ] = None,
+    modality: Annotated[
+        str | None, typer.Option(metavar="radiograph|vfa", help="Radiographs, or a densitometer's lateral films.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--format", metavar="nifti|png|dicom", help="NIfTI where not given.")
+    ] = None,
+    grid: Annotated[
+        str | None, typer.Option(metavar="256x128", help="Fit each film into a training grid: rows, columns.")
+    ] = None,
+    pixel: Annotated[
+        float | None, typer.Option(metavar="MM", help="Pixels at the detector; about 0.6 mm where not given.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, metavar="W", help="Films made side by side (2).")] = None,
+    resume: ResumeScans = None,
+    overwrite: Annotated[bool | None, typer.Option("--overwrite", help="Replace an earlier phantom.")] = None,
+    config: ConfigFile = None,
+    assignments: Sets = None,
+    print_config: PrintConfig = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Make up people as `phantom people` does, and their lateral films with true label maps: a cohort folder.
+
+    All is simulated, and the same for the same seed: with one seed, radiographs and VFA show the same people. Exit
+    status: 0 all done, 1 some films could not be made (see failures.csv), 2 the call was wrong, 130 stopped by Ctrl-C.
+    """
+    flags: dict[str, Any] = {
+        "seed": seed, "world": world, "format": kind, "modality": modality, "grid": grid, "pixel_mm": pixel,
+        "workers": workers, "resume": resume, "overwrite": overwrite,
+    }  # fmt: skip
+    with plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.settings import PhantomRadiographSettings
+
+        told = settings(
+            PhantomRadiographSettings, config=config, assignments=assignments, flags=flags, print_config=print_config
+        )
+        _one_kind_of_people(n, people, seed=seed, world=world, command="spineclock phantom radiograph")
+        from spineclock.run import phantom_radiograph
+
+        if people is not None:
+            raise typer.Exit(phantom_radiograph.make_films_of(people, told, out=out))
+        assert n is not None
+        raise typer.Exit(phantom_radiograph.make_films(n, told, out=out))
+
+
+def _one_kind_of_people(n: int | None, people: Path | None, *, seed: int | None, world: str | None,
+                        command: str) -> None:  # fmt: skip
+    """Refuses a call that says nothing of whom to show, or two things."""
+    if (n is None) == (people is None):
+        found = "neither a number of people nor a folder of them is given" if n is None else "both --n and --people"
+        raise UsageError(found, wanted="one of the two", remedy=f"{command} --n 20 --out cohort")
+    if people is not None and (seed is not None or world is not None):
+        raise UsageError(
+            "--people and a seed or world of its own",
+            wanted="one of the two",
+            remedy="leave --seed and --world out",
+        )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,13 +16,11 @@ from spineclock.phantom.anatomy.template import images
 from spineclock.phantom.parameters import Parameters, load
 from spineclock.phantom.people import People
 from spineclock.phantom.predictions import Ceiling, ceiling
-from spineclock.phantom.series import Station, Weighting
 from spineclock.report.label_names import labels
 from spineclock.run import phantom_people
 from spineclock.run.outputs import write_json, write_text
 from spineclock.run.phantom_people import STATEMENT, TABLES, write_block
-from spineclock.run.phantom_scans import remove_scans, series_path, session_folder
-from spineclock.run.settings import PhantomMriSettings
+from spineclock.run.phantom_scans import Format, remove_scans
 
 FILES = {
     "sub-…/ses-…/": "the scans: images, label maps (…_dseg) and how each was acquired (.json)",
@@ -37,7 +35,67 @@ _OURS = (
 )  # fmt: skip
 
 
-def made_by(n: int, settings: PhantomMriSettings, parameters: Parameters) -> dict[str, Any]:
+class Choices(Protocol):
+    """What the settings of every sort of simulated scans tell."""
+
+    @property
+    def seed(self) -> int:
+        """Of people and scans."""
+
+    @property
+    def world(self) -> str:
+        """Which phantom world the people live in."""
+
+    @property
+    def workers(self) -> int:
+        """Processes that make scans side by side."""
+
+    @property
+    def resume(self) -> bool:
+        """Whether the scans that are there are kept."""
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether an earlier phantom is replaced."""
+
+    @property
+    def format(self) -> Format:
+        """What the scans are written as."""
+
+    def model_dump(self) -> dict[str, Any]:
+        """All of them."""
+
+
+@dataclass(frozen=True)
+class Sort:
+    """One sort of simulated scans, as one command makes them.
+
+    Parameters
+    ----------
+    command : str
+        Such as ``spineclock phantom mri``.
+    shown : str
+        What the scans are, in words.
+    choices : mapping
+        What the scans follow from beside people, seed, world and format.
+    others : tuple of str
+        Sections of ``images.toml`` that no scan of this sort follows from.
+    path : callable
+        A scan's path in participants.tsv, from its scan_id.
+    scanner : callable
+        Gives what is asked of the simulated scanner, and the scanner's ``acquire``; called when scans are made, as its
+        import takes a while.
+    """
+
+    command: str
+    shown: str
+    choices: Mapping[str, Any]
+    others: tuple[str, ...]
+    path: Callable[[str], str]
+    scanner: Callable[[], tuple[Any, Any]]
+
+
+def made_by(n: int, settings: Choices, sort: Sort, parameters: Parameters) -> dict[str, Any]:
     """What a folder's scans follow from: a folder that says something else of one of these is not taken up."""
     return {
         "schema": phantom_people.SCHEMA,
@@ -46,22 +104,24 @@ def made_by(n: int, settings: PhantomMriSettings, parameters: Parameters) -> dic
         "seed": settings.seed,
         "world": settings.world,
         "format": settings.format,
-        "coverage": settings.coverage,
-        "weighting": settings.weighting,
-        "slices": settings.slices,
-        "grid": settings.grid,
+        **sort.choices,
         "version": version("spineclock"),
-        "parameters": plain(parameters.document) | {"images": plain(images(settings.world))},
+        "parameters": plain(parameters.document) | {"images": _images(settings.world, sort)},
     }
 
 
-def ready(out: Path, asked: dict[str, Any], settings: PhantomMriSettings) -> dict[str, Any]:
+def _images(world: str, sort: Sort) -> dict[str, Any]:
+    """What the images of a sort are made by."""
+    return {name: value for name, value in plain(images(world)).items() if name not in sort.others}
+
+
+def ready(out: Path, asked: dict[str, Any], settings: Choices, sort: Sort) -> dict[str, Any]:
     """Makes the folder ready; what an earlier run that is taken up says of itself, else nothing."""
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", wanted="a folder for the scans")
     there = [out / name for name in _OURS if (out / name).exists()]
     if there and settings.resume:
-        return _taken_up(out, asked)
+        return _taken_up(out, asked, sort)
     if there and not settings.overwrite:
         raise UsageError(
             f"{out} holds {there[0].name} already",
@@ -76,13 +136,19 @@ def ready(out: Path, asked: dict[str, Any], settings: PhantomMriSettings) -> dic
     return {}
 
 
-def _taken_up(out: Path, asked: dict[str, Any]) -> dict[str, Any]:
+def _taken_up(out: Path, asked: dict[str, Any], sort: Sort) -> dict[str, Any]:
     """phantom.json of the run to be taken up."""
     told = _document(out)
-    if told is None or "coverage" not in told:
+    if told is None or "format" not in told:
         raise UsageError(
             f"{out} holds a phantom without scans, which cannot be resumed",
-            wanted="a folder that `spineclock phantom mri` began",
+            wanted=f"a folder that `{sort.command}` began",
+            remedy="name another, or --overwrite",
+        )
+    if not set(sort.choices) <= set(told):
+        raise UsageError(
+            f"the scans in {out} are not such as `{sort.command}` makes",
+            wanted="a folder that it began",
             remedy="name another, or --overwrite",
         )
     other = [name for name in asked if told.get(name) != asked[name]]
@@ -111,11 +177,11 @@ def _document(folder: Path) -> dict[str, Any] | None:
     return told if isinstance(told, dict) and told.get("schema") == phantom_people.SCHEMA else None
 
 
-def tables(drawn: Iterable[People], out: Path, settings: PhantomMriSettings, parameters: Parameters) -> dict[str, Any]:
+def tables(drawn: Iterable[People], out: Path, settings: Choices, sort: Sort, parameters: Parameters) -> dict[str, Any]:
     """Writes all tables, block by block, and what explains the folder; what phantom.json says of them."""
     ages, spines, persons = [], [], 0
     for k, some in enumerate(drawn):
-        paths = [cohort_path(scan, settings) for scan in some.table["scan_id"]]
+        paths = [sort.path(scan) for scan in some.table["scan_id"]]
         write_block(replace(some, table=some.table.assign(path=paths)), out, parameters=parameters,
                     seed=settings.seed, number=k)  # fmt: skip
         ages.append(some.table["age_years"].to_numpy())
@@ -125,22 +191,10 @@ def tables(drawn: Iterable[People], out: Path, settings: PhantomMriSettings, par
     write_text(out / "README.txt", _readme(persons, best, settings))
     rows = "".join(f"{label.number}\t{label.name}\n" for label in labels().values())
     write_text(out / "dseg.tsv", f"index\tname\n0\tbackground\n{rows}")
-    write_json(out / "dataset_description.json", _bids(settings))
+    write_json(out / "dataset_description.json", _bids(settings, sort))
     write_text(out / ".bidsignore", "*_dseg.nii.gz\n*_scan.json\n*.csv\n*.dcm\nphantom.json\nrun.json\nREADME.txt\n")
     told = phantom_people.document(persons, best, parameters, seed=settings.seed)
     return {name: told[name] for name in ("scans", "oracle")}
-
-
-def cohort_path(scan_id: str, settings: PhantomMriSettings) -> str:
-    """What participants.tsv gives as a scan's path: its T2w series, where it has one.
-
-    Of three stations it is the lumbar file, or, in DICOM, the folder that holds all three.
-    """
-    weighting: Weighting = "T2w" if "T2w" in settings.weightings else "T1w"
-    if settings.coverage == "stations" and settings.format == "dicom":
-        return session_folder(scan_id, "dicom").as_posix()
-    station: Station = "lumbar" if settings.coverage == "stations" else ""
-    return series_path(scan_id, station=station, weighting=weighting, form=settings.format).as_posix()
 
 
 def people_told(folder: Path) -> dict[str, Any]:
@@ -169,7 +223,7 @@ def plain(document: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _readme(persons: int, best: Ceiling, settings: PhantomMriSettings) -> str:
+def _readme(persons: int, best: Ceiling, settings: Choices) -> str:
     rows = "\n".join(f"{name:28}{what}" for name, what in {**TABLES, **FILES}.items())
     return (
         f"{STATEMENT}\n\n{persons:,} people, {best.n:,} scans, world {settings.world}; phantom.json says by which "
@@ -177,10 +231,10 @@ def _readme(persons: int, best: Ceiling, settings: PhantomMriSettings) -> str:
     )
 
 
-def _bids(settings: PhantomMriSettings) -> dict[str, Any]:
+def _bids(settings: Choices, sort: Sort) -> dict[str, Any]:
     """dataset_description.json."""
     return {
-        "Name": f"Simulated spine MRI, world {settings.world}, seed {settings.seed}",
+        "Name": f"Simulated {sort.shown}, world {settings.world}, seed {settings.seed}",
         "BIDSVersion": "1.10.0",
         "DatasetType": "raw",
         "Authors": ["spineclock"],

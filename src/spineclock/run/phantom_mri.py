@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import logging
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from spineclock.phantom.anatomy.template import people_world
-from spineclock.phantom.anatomy.traits import traits_of
-from spineclock.phantom.parameters import load
-from spineclock.phantom.people import People, blocks
-from spineclock.run.outputs import command, plain, versions, write_json
-from spineclock.run.phantom_cohort import made_by, people_told, ready, tables
-from spineclock.run.phantom_scans import Job, Rendered, finished_bytes, render
-from spineclock.run.progress import size, with_bar
+from spineclock.phantom.series import Station, Weighting
+from spineclock.run.phantom_cohort import Sort, people_told
+from spineclock.run.phantom_making import make
+from spineclock.run.phantom_scans import series_path, session_folder
 from spineclock.run.settings import PhantomMriSettings
-from spineclock.run.side_by_side import side_by_side
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What a run made, kept and could not make."""
-
-    made: int
-    kept: int
-    size_bytes: int
-    failures: tuple[Rendered, ...]
-    seconds: float
 
 
 def make_scans(n: int, settings: PhantomMriSettings, *, out: Path) -> int:
@@ -48,21 +22,7 @@ def make_scans(n: int, settings: PhantomMriSettings, *, out: Path) -> int:
     UsageError
         If there is no such world, ``out`` holds something else, or what is to be resumed was made otherwise.
     """
-    begun = datetime.now(UTC)
-    parameters = load(people_world(settings.world))
-    drawn = blocks(n, seed=settings.seed, parameters=parameters)  # refuses a wrong n before anything is touched
-    asked = made_by(n, settings, parameters)
-    earlier = ready(out, asked, settings)
-    told = {"made": begun.strftime("%Y-%m-%dT%H:%M:%SZ"), "command": command()} | earlier | asked
-    if "oracle" not in told:
-        _say(out, told, finished=False)
-        told |= tables(drawn, out, settings, parameters)
-    _say(out, told, finished=False)
-    again = blocks(n, seed=settings.seed, parameters=parameters)
-    tally = _scans(again, settings, out=out, total=told["scans"])
-    _say(out, told, finished=not tally.failures)
-    _end(out, tally, settings, told, begun=begun)
-    return 1 if tally.failures else 0
+    return make(n, settings, _sort(settings), out=out)
 
 
 def make_scans_of(people: Path, settings: PhantomMriSettings, *, out: Path) -> int:
@@ -72,31 +32,40 @@ def make_scans_of(people: Path, settings: PhantomMriSettings, *, out: Path) -> i
     return make_scans(told["people"], agreed, out=out)
 
 
-def _jobs(
-    drawn: Iterable[People], settings: PhantomMriSettings, out: Path, kept: Callable[[int], None]
-) -> Iterator[Job]:
-    """The scans still to be made, a block of people at a time; ``kept`` is told of each other one's bytes."""
-    scanner = _scanner()
-    request = scanner.Request(
-        coverage=settings.coverage,
-        weightings=settings.weightings,
-        slices=settings.slices,
-        grid_shape=settings.grid_shape,
-        world=settings.world,
+def cohort_path(scan_id: str, settings: PhantomMriSettings) -> str:
+    """What participants.tsv gives as a scan's path: its T2w series, where it has one.
+
+    Of three stations it is the lumbar file, or, in DICOM, the folder that holds all three.
+    """
+    weighting: Weighting = "T2w" if "T2w" in settings.weightings else "T1w"
+    if settings.coverage == "stations" and settings.format == "dicom":
+        return session_folder(scan_id, "dicom").as_posix()
+    station: Station = "lumbar" if settings.coverage == "stations" else ""
+    return series_path(scan_id, station=station, weighting=weighting, form=settings.format).as_posix()
+
+
+def _sort(settings: PhantomMriSettings) -> Sort:
+    choices: dict[str, Any] = {name: getattr(settings, name) for name in ("coverage", "weighting", "slices", "grid")}
+
+    def asked() -> tuple[Any, Any]:
+        scanner = _scanner()
+        request = scanner.Request(
+            coverage=settings.coverage,
+            weightings=settings.weightings,
+            slices=settings.slices,
+            grid_shape=settings.grid_shape,
+            world=settings.world,
+        )
+        return request, scanner.acquire
+
+    return Sort(
+        command="spineclock phantom mri",
+        shown="spine MRI",
+        choices=choices,
+        others=("bone_density", "radiograph", "vfa"),
+        path=lambda scan_id: cohort_path(scan_id, settings),
+        scanner=asked,
     )
-    for some in drawn:
-        for person, sex in zip(traits_of(some, world=settings.world), some.table["sex"], strict=True):
-            there = finished_bytes(out, person.scan_id, settings.format) if settings.resume else None
-            if there is None:
-                yield Job(person, sex, request, settings.seed, out, settings.format, scanner.acquire)
-            else:
-                kept(there)
-
-
-def _say(out: Path, told: dict[str, Any], *, finished: bool) -> None:
-    """Writes phantom.json: what this is, whether all is there, and at the end the parameters, which are long."""
-    rest = {name: value for name, value in told.items() if name != "parameters"}
-    write_json(out / "phantom.json", {**rest, "finished": finished, "parameters": told["parameters"]})
 
 
 def _scanner() -> Any:
@@ -104,51 +73,3 @@ def _scanner() -> Any:
     from spineclock.phantom.mri import scanner
 
     return scanner
-
-
-def _scans(drawn: Iterable[People], settings: PhantomMriSettings, *, out: Path, total: int) -> Tally:
-    """Makes the scans, and writes failures.csv as they come."""
-    begun = time.monotonic()
-    sizes: list[int] = [0, 0]  # bytes made and kept
-    counts: list[int] = [0, 0]
-
-    def kept(size: int) -> None:
-        sizes[1] += size
-        counts[1] += 1
-
-    failures = []
-    with (out / "failures.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("input", "stage", "reason"))
-        jobs = _jobs(drawn, settings, out, kept)
-        with closing(side_by_side(render, jobs, workers=settings.workers)) as ended:
-            for one in with_bar(ended, total, lambda: counts[1]):
-                if one.problem:
-                    failures.append(replace(one, trace=""))
-                    rows.writerow((one.scan_id, "scan", one.problem))
-                    file.flush()
-                    log.warning("%s: %s\n%s", one.scan_id, one.problem, one.trace)
-                else:
-                    sizes[0] += one.size_bytes
-                    counts[0] += 1
-    return Tally(counts[0], counts[1], sum(sizes), tuple(failures), time.monotonic() - begun)
-
-
-def _end(out: Path, tally: Tally, settings: PhantomMriSettings, told: dict[str, Any], *, begun: datetime) -> None:
-    """Writes run.json and says what was done."""
-    per_scan = tally.seconds / tally.made if tally.made else None
-    write_json(out / "run.json", plain({
-        "schema": "spineclock.run/1", "command": command(), "begun": begun.isoformat(timespec="seconds"),
-        "ended": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(),
-        "settings": settings.model_dump(), "scans": tally.made, "kept": tally.kept, "failures": len(tally.failures),
-        "seconds": tally.seconds, "seconds_per_scan": per_scan, "size_bytes": tally.size_bytes,
-    }))  # fmt: skip
-    print(f"{told['people']:,} simulated people, {told['scans']:,} scans in {out} (world {settings.world}, "
-          f"seed {settings.seed})")  # fmt: skip
-    pace = f", {per_scan:.2g} s a scan with {settings.workers} at a time" if per_scan is not None else ""
-    kept = f"{tally.kept:,} kept, " if tally.kept else ""
-    print(f"{kept}{tally.made:,} made in {tally.seconds:,.0f} s{pace}; {size(tally.size_bytes)} on disk")
-    if tally.failures:
-        first = tally.failures[0]
-        print(f"{len(tally.failures):,} could not be made (failures.csv), such as {first.scan_id}: {first.problem}; "
-              "--resume tries them again", file=sys.stderr)  # fmt: skip

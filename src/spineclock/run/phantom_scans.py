@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from spineclock.core.errors import SpineclockError
-from spineclock.core.volume import Mask, Volume
+from spineclock.core.volume import Array, Mask, Volume
 from spineclock.phantom.anatomy.traits import Traits
 from spineclock.phantom.series import Series, Station, Weighting
 from spineclock.report.dicom import STATEMENT, Examination
@@ -24,10 +24,13 @@ from spineclock.report.dicom import STATEMENT, Examination
 SCHEMA = "spineclock.phantom-scan/1"
 COMPRESSION = 2
 """Of gzip: noise packs no better at higher levels, which take up to seven times as long."""
-Format = Literal["nifti", "dicom"]
+Format = Literal["nifti", "png", "dicom"]
 _OURS = re.compile(
-    r"sub-\d+p\d{7}_ses-\d+(_acq-(cervical|thoracic|lumbar))?_((T1w|T2w)(_dseg)?(\.nii\.gz|\.json|\.dcm)?|scan\.json(\.partial)?)"
+    r"sub-\d+p\d{7}_ses-\d+(_acq-(cervical|thoracic|lumbar))?_((T1w|T2w|xray)(_dseg)?(\.nii\.gz|\.png|\.json|\.dcm)?|scan\.json(\.partial)?)"
 )
+ENDINGS = {"nifti": ".nii.gz", "png": ".png"}
+PNG_SCALE = 16
+"""What a film's samples, 0 to 4095, are multiplied by in 16-bit pictures."""
 _SLICE = re.compile(r"\d{4}\.dcm")
 
 
@@ -87,11 +90,11 @@ def session_folder(scan_id: str, form: Format) -> Path:
     ('sub-1p0000007/ses-2', 'sub-1p0000007_ses-2')
     """
     person, _, session = scan_id.partition("_")
-    return Path(person, session if form == "nifti" else scan_id)
+    return Path(person, scan_id if form == "dicom" else session)
 
 
 def series_path(scan_id: str, *, station: Station, weighting: Weighting, form: Format) -> Path:
-    """A series' file (NIfTI) or folder of slices (DICOM), relative to the cohort folder.
+    """A series' file (NIfTI, PNG) or folder of slices (DICOM), relative to the cohort folder.
 
     >>> series_path("sub-1p0000007_ses-1", station="lumbar", weighting="T2w", form="nifti").as_posix()
     'sub-1p0000007/ses-1/anat/sub-1p0000007_ses-1_acq-lumbar_T2w.nii.gz'
@@ -100,7 +103,7 @@ def series_path(scan_id: str, *, station: Station, weighting: Weighting, form: F
     """
     name = f"{scan_id}_acq-{station}_{weighting}" if station else f"{scan_id}_{weighting}"
     folder = session_folder(scan_id, form)
-    return folder / "anat" / f"{name}.nii.gz" if form == "nifti" else folder / name
+    return folder / name if form == "dicom" else folder / "anat" / f"{name}{ENDINGS[form]}"
 
 
 def write_scan(made: Sequence[Series], visit: Examination, *, out: Path, form: Format) -> int:
@@ -108,11 +111,11 @@ def write_scan(made: Sequence[Series], visit: Examination, *, out: Path, form: F
     partial = out / f".{visit.scan_id}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     remove_scan(out, visit.scan_id, form)
-    if form == "nifti":
-        for series in made:
-            _write_nifti(series, partial, visit.scan_id)
-    else:
+    if form == "dicom":
         _write_dicom(made, partial, visit)
+    else:
+        for series in made:
+            _write_files(series, partial, visit.scan_id, form)
     sizes = {}
     for path in sorted(p for p in partial.rglob("*") if p.is_file()):
         inside = path.relative_to(partial)
@@ -179,12 +182,19 @@ def _drop_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _write_nifti(series: Series, out: Path, scan_id: str) -> None:
-    where = out / series_path(scan_id, station=series.station, weighting=series.weighting, form="nifti")
+def _write_files(series: Series, out: Path, scan_id: str, form: Format) -> None:
+    where = out / series_path(scan_id, station=series.station, weighting=series.weighting, form=form)
     where.parent.mkdir(parents=True, exist_ok=True)
-    stem = where.name.removesuffix(".nii.gz")
-    where.write_bytes(nifti_bytes(series.volume))
-    where.with_name(f"{stem}_dseg.nii.gz").write_bytes(nifti_bytes(series.labels))
+    ending = ENDINGS[form]
+    stem = where.name.removesuffix(ending)
+    image, labels = where, where.with_name(f"{stem}_dseg{ending}")
+    if form == "nifti":
+        image.write_bytes(nifti_bytes(series.volume))
+        labels.write_bytes(nifti_bytes(series.labels))
+    else:
+        front = series.facts["PatientOrientation"][0]
+        image.write_bytes(png_bytes(as_displayed(series.volume.array, front) * PNG_SCALE))
+        labels.write_bytes(png_bytes(as_displayed(series.labels.array, front)))
     _put(where.with_name(f"{stem}.json"), {"Modality": "MR", **series.facts, "Statement": STATEMENT})
 
 
@@ -199,6 +209,28 @@ def nifti_bytes(volume: Volume) -> bytes:
     image.header.set_xyzt_units("mm")
     image.header["descrip"] = b"simulated: no real person is shown"
     return gzip.compress(image.to_bytes(), compresslevel=COMPRESSION, mtime=0)
+
+
+def as_displayed(array: Array, across: str) -> Array:
+    """A film of shape (1, towards the front, upwards) as it is looked at: rows downwards.
+
+    ``across`` is where columns run to: A towards the front, P towards the back.
+
+    >>> as_displayed(np.array([[[1, 2], [3, 4]]]), "P").tolist()
+    [[4, 2], [3, 1]]
+    """
+    return np.asarray(array[0, :: -1 if across == "P" else 1, ::-1].T)
+
+
+def png_bytes(samples: Array) -> bytes:
+    """A 16-bit grey PNG picture."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    held = BytesIO()
+    Image.fromarray(np.ascontiguousarray(samples, np.uint16)).save(held, "PNG")
+    return held.getvalue()
 
 
 def _write_dicom(made: Sequence[Series], out: Path, visit: Examination) -> None:

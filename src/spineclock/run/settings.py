@@ -182,6 +182,61 @@ class PhantomMriSettings(Settings):
         return self
 
 
+class PhantomRadiographSettings(Settings):
+    """What ``spineclock phantom radiograph`` can be told.
+
+    Raises
+    ------
+    UsageError
+        If two settings contradict each other.
+
+    Examples
+    --------
+    >>> told = PhantomRadiographSettings(modality="vfa", grid="256x128")
+    >>> told.modality, told.grid_shape
+    ('vfa', (256, 128))
+    """
+
+    seed: int = Field(0, ge=0, description="another seed, other people")
+    world: str = Field("default", min_length=1, description="which phantom world the people live in")
+    format: Literal["nifti", "png", "dicom"] = Field("nifti", description="what the films are written as")
+    modality: Literal["radiograph", "vfa"] = Field(
+        "radiograph", description="radiographs, or a densitometer's films (VFA)"
+    )
+    grid: str | None = Field(
+        None, pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$", description="rows and columns of a training grid, such as 256x128"
+    )
+    pixel_mm: float | None = Field(
+        None, ge=0.1, le=5, description="pixels at the detector; about 0.6 mm where not set"
+    )
+    workers: int = Field(2, ge=1, le=512, description="processes that make films side by side")
+    resume: bool = Field(False, description="keep the films that are there, and make the others")
+    overwrite: bool = Field(False, description="replace an earlier phantom")
+
+    @property
+    def grid_shape(self) -> tuple[int, int] | None:
+        """Rows and columns of a training grid; None where films keep the detector's."""
+        if self.grid is None:
+            return None
+        rows, columns = map(int, self.grid.split("x"))
+        return rows, columns
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        if self.grid_shape is not None and min(self.grid_shape) < 16:
+            raise UsageError(f"a grid of {self.grid}", wanted="at least 16 rows and columns")
+        if self.grid is not None and self.pixel_mm is not None:
+            raise UsageError(
+                "both a grid and a pixel size are set",
+                wanted="one of the two",
+                remedy="a film is fitted into its grid, which decides the pixels' size",
+            )
+        one_of_resume_and_overwrite(
+            self.resume, self.overwrite, remedy="resume keeps earlier films; overwrite replaces them"
+        )
+        return self
+
+
 class PrepareSettings(Settings):
     """What ``spineclock prepare`` can be told; three numbers are left–right, superior–inferior, anterior–posterior.
 
