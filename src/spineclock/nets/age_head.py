@@ -20,6 +20,10 @@ MEAN_WEIGHT, VARIANCE_WEIGHT = 0.2, 0.05
 """λ₁ and λ₂ of the mean–variance loss, as VERTE-X-Aging sets them."""
 MARGIN_YEARS = 5
 """Classes beyond the youngest and oldest training age, so that an estimate can lie outside them."""
+BINNED = ("soft_label", "mean_variance")
+"""The losses of networks that answer with a distribution over whole years."""
+RADIOGRAPH_CLASSES = (40, 99)
+"""First and last whole year of VERTE-X-Aging's classes."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class AgeHead:
     mean_years, sd_years : float
         Of the training ages: the first two losses work on ages standardised by them.
     youngest, oldest : int
-        The classes of the last two losses, in whole years.
+        The classes of the last two losses, in whole years. Whoever is younger or older than these counts as being of
+        the nearest class in ``mean_variance``'s cross-entropy, and as of their own age in its error of the mean.
 
     Examples
     --------
@@ -61,17 +66,45 @@ class AgeHead:
                              wanted="finite ages that differ from each other")  # fmt: skip
 
     @classmethod
-    def of(cls, ages_years: Tensor, loss: AgeLoss) -> AgeHead:
-        """The head for a training set: standardised by its ages, classes a little beyond them.
+    def of(
+        cls, ages_years: Tensor, loss: AgeLoss, *, classes: tuple[int, int] | None = None, clamp: bool = False
+    ) -> AgeHead:
+        """The head for a training set: standardised by its ages, classes a little beyond them unless they are told.
+
+        Parameters
+        ----------
+        ages_years : tensor, shape (N,)
+            Of the people trained on.
+        loss : str
+            As above.
+        classes : (int, int), optional
+            The first and the last whole year, such as :data:`RADIOGRAPH_CLASSES`.
+        clamp : bool
+            Whether people a year or more outside told classes may be learned from, as being of the nearest class.
 
         Raises
         ------
         UsageError
-            If everyone is of one age.
+            If everyone is of one age, or someone lies outside the classes and ``clamp`` is not set.
+
+        Examples
+        --------
+        >>> AgeHead.of(torch.tensor([45.0, 80.0]), "mean_variance", classes=RADIOGRAPH_CLASSES).outputs
+        60
         """
         ages = ages_years.double()
         youngest = math.floor(float(ages.min())) - MARGIN_YEARS
         oldest = math.ceil(float(ages.max())) + MARGIN_YEARS
+        if classes is not None:
+            youngest, oldest = classes
+            outside = ages[(ages <= youngest - 1) | (ages >= oldest + 1)]
+            if len(outside) and not clamp and loss in BINNED:
+                raise UsageError(
+                    f"{len(outside)} of {len(ages)} people outside the classes {youngest}–{oldest} years, such as one "
+                    f"of {float(outside[0]):g}",
+                    wanted="ages that have a class",
+                    remedy="leave these people out, widen the classes, or clamp to count them in the nearest class",
+                )
         return cls(loss, float(ages.mean()), float(ages.std(unbiased=False)), youngest, oldest)
 
     @classmethod
@@ -86,7 +119,7 @@ class AgeHead:
     @property
     def binned(self) -> bool:
         """Whether the network answers with a distribution over whole years."""
-        return self.loss in ("soft_label", "mean_variance")
+        return self.loss in BINNED
 
     @property
     def outputs(self) -> int:
@@ -94,13 +127,47 @@ class AgeHead:
         return self.oldest - self.youngest + 1 if self.binned else 1
 
     def age_years(self, raw: Tensor) -> Tensor:
-        """Ages in years, shape (N,), from a network's answer, shape (N, outputs)."""
+        """Ages in years, shape (N,), from a network's answer, shape (N, outputs): of a distribution its mean."""
+        raw = _exact(raw)
         if not self.binned:
             return raw[:, 0] * self.sd_years + self.mean_years
         return (raw.softmax(1) * self._classes(raw)).sum(1)
 
+    def whole_years(self, raw: Tensor) -> Tensor:
+        """The same rounded, as VERTE-X-Aging reports ages.
+
+        >>> AgeHead("mse", 50.0, 10.0, 20, 80).whole_years(torch.tensor([[1.23]])).tolist()
+        [62.0]
+        """
+        return self.age_years(raw).round()
+
+    def predicted_sd_years(self, raw: Tensor) -> Tensor:
+        """Standard deviation of each answered distribution, in years, shape (N,): the network's own uncertainty.
+
+        It is not calibrated: a network learns it to be as small as its loss likes. See
+        :mod:`spineclock.stats.predicted_spread`.
+
+        Raises
+        ------
+        UsageError
+            If the network answers with an age, and no distribution.
+
+        Examples
+        --------
+        >>> head = AgeHead("mean_variance", 60.0, 10.0, 59, 61)
+        >>> head.predicted_sd_years(torch.tensor([[9.0, -99.0, 9.0]])).tolist()  # 59 or 61, one as likely as the other
+        [1.0]
+        """
+        if not self.binned:
+            raise UsageError(
+                f"a network trained by {self.loss} answers with an age, not with a distribution",
+                wanted=f"one trained by {' or '.join(BINNED)}",
+            )
+        return self._variance(_exact(raw)).sqrt()
+
     def cost(self, raw: Tensor, ages_years: Tensor) -> Tensor:
         """What training makes small, a mean over the batch; ``ages_years`` has shape (N,)."""
+        raw = _exact(raw)
         match self.loss:
             case "mse":
                 return F.mse_loss(raw[:, 0], (ages_years - self.mean_years) / self.sd_years)
@@ -114,10 +181,18 @@ class AgeHead:
 
     def _mean_variance(self, raw: Tensor, ages_years: Tensor) -> Tensor:
         mean = self.age_years(raw)
-        spread = (raw.softmax(1) * (self._classes(raw) - mean[:, None]).square()).sum(1)
         nearest = (ages_years.round().long() - self.youngest).clamp(0, self.outputs - 1)
         off = 0.5 * (mean - ages_years).square().mean()
-        return F.cross_entropy(raw, nearest) + MEAN_WEIGHT * off + VARIANCE_WEIGHT * spread.mean()
+        return F.cross_entropy(raw, nearest) + MEAN_WEIGHT * off + VARIANCE_WEIGHT * self._variance(raw).mean()
+
+    def _variance(self, raw: Tensor) -> Tensor:
+        away = self._classes(raw) - self.age_years(raw)[:, None]
+        return (raw.softmax(1) * away.square()).sum(1)
 
     def _classes(self, raw: Tensor) -> Tensor:
         return torch.arange(self.youngest, self.oldest + 1, device=raw.device, dtype=raw.dtype)
+
+
+def _exact(raw: Tensor) -> Tensor:
+    """In float32 at least: in bfloat16 a sum over 60 classes is off by a quarter of a year."""
+    return raw.float() if raw.dtype in (torch.bfloat16, torch.float16) else raw
