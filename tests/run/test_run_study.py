@@ -52,13 +52,16 @@ def done(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_table_and_figure_is_there(done: Path) -> None:
     text = (done / "study.html").read_text(encoding="utf-8")
     for title in ("Table 1", "Table 2", "Bias correction", "Table 3", "Figure 4", "Table 4", "Table 5", "Appendix",
-                  "Figure 6", "Figure 7", "Gaps beyond 15 years", "Scanners", "Outcomes"):  # fmt: skip
+                  "Figure 6", "Figure 7", "Gaps beyond 15 years", "Scanners", "Diagnosis", "Outcomes",
+                  "Outcomes by third"):  # fmt: skip
         assert re.search(rf"<h2 id=[^>]*>[^<]*{title}", text), title
     assert "These people are made up." in text
     tables = {p.stem for p in (done / "tables").glob("*.csv")}
     assert {"table1", "table2", "table3", "table4", "table5", "appendix", "figure4", "figure6", "review", "left_out",
-            "bias_corrections", "figure7_curves", "figure7_tests", "scanners", "outcomes"} <= tables  # fmt: skip
-    for name in ("figure2", "figure4", "figure6", "figure7", "table5_lumbar", "correction", "repeats", "outcomes"):
+            "bias_corrections", "figure7_curves", "figure7_tests", "scanners", "outcomes", "diagnosis", "net_benefit",
+            "thirds", "thirds_tests"} <= tables  # fmt: skip
+    for name in ("figure2", "figure4", "figure6", "figure7", "table5_lumbar", "correction", "repeats", "outcomes",
+                 "thirds", "decision_curves"):  # fmt: skip
         assert (done / "figures" / f"{name}.svg").stat().st_size > 1000
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -146,24 +146,6 @@ def gap_by_age(
     axes.set_ylim(max(low - 0.5, -8), min(high + 0.5, 8))
     axes.set_xlabel("chronological age, years")
     axes.set_ylabel("mean spine age gap, years")
-    axes.legend(frameon=False, fontsize=9)
-    plain_axes(axes, grid="y")
-    return figure
-
-
-def survival(curves: pd.DataFrame, *, groups: Sequence[str], title: str) -> Figure:
-    """Cumulative incidence by group with 95% bands: ``group``, ``time_years``, ``estimate``, ``low``, ``high``."""
-    figure = blank(6.4, 3.6)
-    axes = figure.subplots()
-    for key, colour in zip(groups, _colours(len(groups)), strict=True):
-        curve = curves[curves["group"] == key]
-        axes.step(curve["time_years"], 100 * curve["estimate"], where="post", color=colour, lw=1.8, label=key)
-        axes.fill_between(curve["time_years"], 100 * curve["low"], 100 * curve["high"], step="post", color=colour,
-                          alpha=0.15, lw=0)  # fmt: skip
-    axes.set_xlabel("years since the scan")
-    axes.set_ylabel("cumulative incidence, %")
-    axes.set_title(title, loc="left", fontsize=10, color=INK)
-    axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=9)
     plain_axes(axes, grid="y")
     return figure

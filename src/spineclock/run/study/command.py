@@ -72,7 +72,7 @@ def _sections(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from spineclock.run.study import accuracy, gap, outcomes
+    from spineclock.run.study import accuracy, diagnosis, gap, outcomes, thirds
     from spineclock.run.study import people as who
 
     drawn = {"resamples": settings.resamples, "seed": settings.seed}
@@ -89,7 +89,9 @@ def _sections(
         ("figure 7", lambda: gap.figure_7(data)),
         ("large gaps", lambda: gap.large_gaps(data, settings.review)),
         ("scanners", lambda: accuracy.scanners(data)),
+        ("diagnosis", lambda: diagnosis.diagnosis(data, seed=settings.seed)),
         ("outcomes", lambda: outcomes.outcomes(data, truth)),
+        ("thirds", lambda: thirds.thirds(data)),
     ]
     sections: list[Section] = []
     columns = (TextColumn("{task.description:<16}"), BarColumn(), TimeElapsedColumn())

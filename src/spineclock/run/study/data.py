@@ -40,6 +40,15 @@ class StudyData:
         """Normal test scans and all abnormal ones of people who are in neither training nor validation."""
         return self.scans[self.scans["set"].isin(["test", "abnormal"])]
 
+    @property
+    def first_scans(self) -> pd.DataFrame:
+        """The first scan of each person in the full test set; ``prevalent_fracture`` where fractures are counted."""
+        first = self.full_test.sort_values(["person_id", "age_years"]).drop_duplicates("person_id")
+        if "prevalent_vertebral_fractures" in first and "prevalent_fracture" not in first:
+            count = first["prevalent_vertebral_fractures"]
+            first = first.assign(prevalent_fracture=(count > 0).astype("boolean").mask(count.isna()))
+        return first
+
 
 def study_data(given: StudyTable, table: pd.DataFrame, *, model: str | None = None) -> StudyData:
     """The study's scans with findings as Table 5's columns, each model corrected on its own validation scans.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from spineclock.core.errors import TableError
 from spineclock.ingest.cohort import read_table
-from spineclock.ingest.study_table import StudyTable
+from spineclock.ingest.study_table import StudyTable, yes_or_no
 from spineclock.learn.split import Split
 from spineclock.report.study_page import Section
 from spineclock.run.normals import aged, find
@@ -63,7 +63,7 @@ def _sets(table: pd.DataFrame) -> np.ndarray:
 def _with_normal(given: StudyTable, settings: StudySettings) -> tuple[pd.DataFrame, Section | None]:
     table = given.table
     if settings.normals is not None:
-        return table.assign(normal=table["scan_id"].map(_told(settings.normals)).astype("boolean")), None
+        return table.assign(normal=table["scan_id"].map(_told(settings.normals))), None
     if "normal" in table:
         return table, None
     if given.findings is None:
@@ -78,10 +78,10 @@ def _with_normal(given: StudyTable, settings: StudySettings) -> tuple[pd.DataFra
 
 
 def _told(path: Path) -> pd.Series:
-    """Whether each scan is normal, by scan_id, as `spineclock normals` wrote it."""
+    """Whether each scan is normal (boolean, missing where not known), by scan_id, as `spineclock normals` wrote it."""
     told = read_table(path)
     if missing := {"scan_id", "normal"} - set(told):
         raise TableError(
             f"{path.name} without {', '.join(sorted(missing))}", wanted="the normals.csv of `spineclock normals`"
         )
-    return told.set_index("scan_id")["normal"]
+    return yes_or_no(told.set_index("scan_id")["normal"], path.name)

@@ -16,6 +16,8 @@ class Truth:
 
     table: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"statistic": []}))
     """As :class:`spineclock.phantom.truths.Truths`."""
+    gaps: pd.Series[float] = field(default_factory=lambda: pd.Series(dtype=float))
+    """True gap in years by ``scan_id``, where the phantom's folder tells it."""
 
     def effects(self) -> dict[str, float]:
         """Years of gap by term, of the models without covariates."""
@@ -25,20 +27,32 @@ class Truth:
         """Odds ratios of Figure 6 by condition."""
         return self._of("odds", "odds_ratio")
 
-    def hazard_ratio(self, event: str, model: str) -> float:
-        """Hazard ratio per SD of the measured gap; NaN where it is not known."""
-        found = self._of("cox", "hazard_ratio", outcome=event, model=model, least_age_years=0.0)
-        return found.get("gap_years", math.nan)
+    def hazard_ratio(self, event: str, model: str, *, gap: str = "gap_years", per_years: float | None = None) -> float:
+        """Hazard ratio of an event in a Cox model; NaN where it is not known.
+
+        Parameters
+        ----------
+        gap : "gap_years" or "true_gap_years"
+            The measured gap, or the true one.
+        per_years : float, optional
+            Of how many years of that gap, such as a study's own SD; the SD of everybody where not given.
+        """
+        where = {"outcome": event, "model": model, "least_age_years": 0.0}
+        if per_years is None:
+            return self._of("cox", "hazard_ratio", **where).get(gap, math.nan)
+        log_ratio, sd = (self._of("cox", value, **where).get(gap, math.nan) for value in ("estimate", "sd_years"))
+        return math.exp(log_ratio / sd * per_years)
 
     def _of(self, statistic: str, value: str, **where: object) -> dict[str, float]:
         rows = self.table[self.table["statistic"] == statistic]
         for name, wanted in where.items():
             rows = rows[rows[name] == wanted] if name in rows else rows.head(0)
-        return dict(zip(rows["of"], rows[value].astype(float), strict=True)) if len(rows) else {}
+        known = len(rows) > 0 and value in rows
+        return dict(zip(rows["of"], rows[value].astype(float), strict=True)) if known else {}
 
 
 def truth_of(cohort: Path) -> Truth:
-    """The truths of a phantom's folder; empty for real people, and for worlds whose truths were not projected."""
+    """The truths of a phantom's folder; empty for real people, without effects for worlds that were not projected."""
     from spineclock.core.errors import UsageError
     from spineclock.phantom.parameters import load
     from spineclock.phantom.truths import stored_truths
@@ -47,7 +61,14 @@ def truth_of(cohort: Path) -> Truth:
         told = json.loads((cohort / "phantom.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return Truth()
+    gaps = _gaps(cohort / "truth.csv")
     try:
-        return Truth(stored_truths(load(str(told.get("world", "default")))).table)
+        return Truth(stored_truths(load(str(told.get("world", "default")))).table, gaps)
     except UsageError:  # of other parameters than the projected ones
-        return Truth()
+        return Truth(gaps=gaps)
+
+
+def _gaps(path: Path) -> pd.Series[float]:
+    if not path.is_file():
+        return pd.Series(dtype=float)
+    return pd.read_csv(path, usecols=["scan_id", "true_gap_years"]).set_index("scan_id")["true_gap_years"]

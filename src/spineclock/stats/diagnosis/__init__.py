@@ -6,6 +6,7 @@ are never taken for different people: every interval is clustered by person.
 
 from spineclock.stats.diagnosis.auroc import Auroc, AurocDifference
 from spineclock.stats.diagnosis.calibration import CalibrationCurve, ProbabilityCalibration
+from spineclock.stats.diagnosis.cross_fit import CrossFitted
 from spineclock.stats.diagnosis.net_benefit import NetBenefit
 from spineclock.stats.diagnosis.operating import OperatingPoint, Threshold
 from spineclock.stats.diagnosis.roc import delong, roc_curve
@@ -14,6 +15,7 @@ __all__ = [
     "Auroc",
     "AurocDifference",
     "CalibrationCurve",
+    "CrossFitted",
     "NetBenefit",
     "OperatingPoint",
     "ProbabilityCalibration",

@@ -5,12 +5,14 @@ horizon must lie within follow-up.
 """
 
 from spineclock.stats.survival.c_index import CIndex
+from spineclock.stats.survival.calibrated import CalibratedHazardRatios
 from spineclock.stats.survival.concordance import concordance
 from spineclock.stats.survival.cox import cox
 from spineclock.stats.survival.cumulative import CumulativeIncidence
 from spineclock.stats.survival.follow_up import TimeTo
 from spineclock.stats.survival.hazards import HazardRatios
 from spineclock.stats.survival.incidence import incidence
+from spineclock.stats.survival.log_rank import LogRank, log_rank
 from spineclock.stats.survival.predicted_risk import BrierScore, RiskCalibration
 from spineclock.stats.survival.proportional import proportional_hazards
 from spineclock.stats.survival.timed_auroc import TimedAuroc
@@ -18,13 +20,16 @@ from spineclock.stats.survival.timed_auroc import TimedAuroc
 __all__ = [
     "BrierScore",
     "CIndex",
+    "CalibratedHazardRatios",
     "CumulativeIncidence",
     "HazardRatios",
+    "LogRank",
     "RiskCalibration",
     "TimeTo",
     "TimedAuroc",
     "concordance",
     "cox",
     "incidence",
+    "log_rank",
     "proportional_hazards",
 ]

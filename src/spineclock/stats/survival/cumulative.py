@@ -57,11 +57,35 @@ class CumulativeIncidence:
         UsageError
             If a horizon lies outside the follow-up of a group, naming the allowed range.
         """
+        return results(row for name, part in self._groups(self._kept(table)) for row in self._rows(part, name))
+
+    def curves(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The whole step function of each group from time 0 on: ``group``, ``time_years``, ``estimate``, ``low``,
+        ``high`` (pointwise, log(−log), each row taken as another person) and ``at_risk``; the horizons play no part.
+
+        Raises
+        ------
+        TableError
+            As when called.
+        """
+        parts = []
+        for name, part in self._groups(self._kept(table)):
+            found = incidence(part.time, part.cause)
+            low, high = found.interval()
+            start = {"time_years": 0.0, "estimate": 0.0, "low": 0.0, "high": 0.0, "at_risk": float(part.time.size)}
+            steps = {
+                "time_years": found.times, "estimate": found.incidence, "at_risk": found.at_risk,
+                "low": np.where(found.incidence > 0, low, 0), "high": np.where(found.incidence > 0, high, 0),
+            }  # fmt: skip
+            parts.append(pd.concat([pd.DataFrame([start]), pd.DataFrame(steps)]).assign(group=name))
+        return pd.concat(parts, ignore_index=True)[["group", "time_years", "estimate", "low", "high", "at_risk"]]
+
+    def _kept(self, table: pd.DataFrame) -> FollowUp:
         names = [self.by] if self.by else []
         kept = follow_up(table, self.outcome, names=names, person=self.person, split=self.split, rows=self.rows)
         if not kept.time.size:
             raise TableError("no row with a follow-up", wanted="at least one")
-        return results(row for name, part in self._groups(kept) for row in self._rows(part, name))
+        return kept
 
     def _groups(self, kept: FollowUp) -> Iterator[tuple[str, FollowUp]]:
         if self.by is None:
