@@ -102,7 +102,8 @@ def project_curve(
     far = np.full((j1 - j0, k1 - k0), np.float32(99.0), np.float32)
     path = np.ones((j1 - j0, k1 - k0), np.float32)
     for i in range(count - 1):
-        _segment(rays, curve, at, larger, i, half, most, far, path, j0, k0)
+        whole = min(1.0, (count - 1 - i) / 4.0) if most > 1.0 else 1.0  # bone goes over into cartilage
+        _segment(rays, curve, at, larger, i, half, most, whole, far, path, j0, k0)
     core = max(0.05, 1.0 - shell / half)
     soft = max(rays.soft, 0.3)
     for j in range(j1 - j0):
@@ -121,7 +122,7 @@ def project_curve(
 @njit(cache=True)
 def _segment(
     rays: Rays, curve: Curve, at: Curve, larger: npt.NDArray[np.float64], i: int, half: float, most: float,
-    far: Floats, path: Floats, first_j: int, first_k: int,
+    whole: float, far: Floats, path: Floats, first_j: int, first_k: int,
 ) -> None:  # fmt: skip
     """Lowers the distance to a curve near one of its segments, and notes how long the path through it is there."""
     p, q = at[i], at[i + 1]
@@ -129,7 +130,7 @@ def _segment(
     square = a * a + b * b + 1e-9
     x, y, z = curve[i + 1, 0] - curve[i, 0], curve[i + 1, 1] - curve[i, 1], curve[i + 1, 2] - curve[i, 2]
     across = math.sqrt((y * y + z * z) / (x * x + y * y + z * z + 1e-9))
-    longer = min(most, 1.0 / max(across, 1e-3))
+    longer = whole * min(most, 1.0 / max(across, 1e-3))
     step = rays.forward[1] - rays.forward[0]
     reach = (half + 1.0) * larger[i] + step
     j0 = max(0, int((min(p[0], q[0]) - reach - rays.forward[0]) / step) - first_j)
@@ -151,17 +152,18 @@ def project_iliac_wing(
     rays: Rays, x: float, y0: float, z0: float, long: float, tall: float, mineral: float, depth: Floats
 ) -> None:
     """Adds a wing of the ilium: a plate below an arched crest, which is thicker."""
-    j0, j1, k0, k1 = window(rays, np.array([x, y0, z0]), 0.0, 1.1 * long, 1.1 * tall)
+    j0, j1, k0, k1 = window(rays, np.array([x, y0, z0]), 0.0, 1.1 * long, 1.4 * tall)
     for j in range(j0, j1):
         for k in range(k0, k1):
             y, z = in_body(rays, rays.forward[j], rays.up[k], x)
-            a, b = (y - y0) / long, (z - z0) / tall
-            far = math.sqrt(a * a + b * b)
+            a, b = (y - y0) / long, (z - z0 + 0.22 * (y - y0)) / tall  # lower in front
+            far = (abs(a) ** 2.3 + abs(b) ** 2.3) ** (1.0 / 2.3)
             if far > 1.05 or b < -0.6:
                 continue
             inside = (1.0 - far) * min(long, tall)  # mm below the crest
             share = cover(-inside, max(rays.soft, 1.0))
             crest = math.exp(-(((inside - 4.0) / 5.0) ** 2))
-            shell = 2.2 + 2.0 * crest + 3.0 * math.exp(-((inside / 1.3) ** 2))
+            deeper = math.exp(-max(0.0, inside - 6.0) / 30.0)
+            shell = 0.6 + 1.2 * deeper + 1.6 * crest + 1.6 * math.exp(-((inside / 1.6) ** 2))
             lower = min(1.0, max(0.0, (b + 0.6) / 0.35))
-            depth[j, k] += share * lower * (CORTEX_EXCESS * shell + mineral * (4.0 + 9.0 * crest))
+            depth[j, k] += share * lower * (CORTEX_EXCESS * shell + mineral * (1.5 + 3.0 * deeper + 8.0 * crest))

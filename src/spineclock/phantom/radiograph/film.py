@@ -101,21 +101,24 @@ def developed(
 
 def stored(
     shown: Floats, layout: Layout, machine: Detector, pixel_mm: float, *, flipped: bool
-) -> npt.NDArray[np.int16]:
-    """Samples of a film (columns towards the front, rows upwards), its border and its letter drawn.
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]]:
+    """Samples of a film (columns towards the front, rows upwards), its border and letter drawn; what is not cut off.
 
     ``flipped`` says that it is looked at with the front at the left; letters are to be read then.
     """
     film = shown[:: -1 if flipped else 1, ::-1].T  # as it is looked at: rows downwards
     film = np.array(film)
+    seen = np.ones(film.shape, bool)
     if layout.marker:
         film = np.maximum(film, 0.97 * _letter(layout, film.shape, pixel_mm))
     if any(layout.edges_mm):
         open_ = _open(layout, film.shape, pixel_mm)
+        seen = open_ > 0.5
         film = film * open_ + (0.0 if machine.mask else 0.93) * (1 - open_)
     steps = 2**machine.bits - 1
     film = np.floor(np.clip(film, 0, 1) * steps + 0.5) / steps * FULL_SCALE
-    return np.ascontiguousarray(film.T[:: -1 if flipped else 1, ::-1]).astype(np.int16)
+    back, upright = (np.ascontiguousarray(a.T[:: -1 if flipped else 1, ::-1]) for a in (film, seen))
+    return back.astype(np.int16), upright
 
 
 def _broad(values: Floats, sigma_mm: float, pixel_mm: float) -> Floats:

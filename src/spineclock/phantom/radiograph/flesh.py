@@ -36,6 +36,13 @@ def trunk(person: Traits, spine: Anatomy) -> npt.NDArray[np.float64]:
     return np.stack([*(spine.course[name] for name in ROWS), half]).astype(np.float64)
 
 
+def on_rows(rays: Rays, rows: npt.NDArray[np.float64], from_mm: float) -> npt.NDArray[np.float64]:
+    """The trunk at the height at which each row of the film passes the plane of the spine."""
+    z = np.array([in_body(rays, rays.forward[0], up, rays.middle)[1] for up in rays.up])
+    at = from_mm + np.arange(rows.shape[1])
+    return np.stack([np.interp(z, at, row) for row in rows])
+
+
 def gas_pockets(spine: Anatomy, rng: np.random.Generator) -> npt.NDArray[np.void]:
     """Bowel gas before the lumbar spine and a bubble in the stomach: of chance alone."""
     at = {name: float(body["centre"][2]) for name, body in zip(spine.names, spine.bodies, strict=True)}
@@ -45,10 +52,10 @@ def gas_pockets(spine: Anatomy, rng: np.random.Generator) -> npt.NDArray[np.void
     front = np.interp(z, spine.course_from_mm + np.arange(len(spine.course)), spine.course["front"])
     out["z"][:-1], out["y"][:-1] = z, front + rng.uniform(6, 95, count)
     out["long"][:-1], out["short"][:-1] = rng.uniform(9, 26, count), rng.uniform(6, 13, count)
-    out["turn"][:-1], out["path"][:-1] = rng.uniform(0, 3.14, count), rng.uniform(6, 26, count)
+    out["turn"][:-1], out["path"][:-1] = rng.uniform(0, 3.14, count), rng.uniform(4, 20, count)
     out[-1] = (float(front.mean()) + rng.uniform(40, 75), at["T12"] + rng.uniform(-5, 22), rng.uniform(18, 36),
                rng.uniform(10, 20), rng.uniform(-0.3, 0.5), rng.uniform(10, 50), 0.0)  # fmt: skip
-    out["rough"] = 0.35
+    out["rough"] = 0.5
     return out
 
 
@@ -77,15 +84,17 @@ def diaphragm(spine: Anatomy, rng: np.random.Generator) -> npt.NDArray[np.float6
 
 @njit(cache=True)
 def project_flesh(
-    rays: Rays, rows: npt.NDArray[np.float64], from_mm: float, domes: npt.NDArray[np.float64], shoulder_mm: float,
+    rays: Rays, rows: npt.NDArray[np.float64], domes: npt.NDArray[np.float64], shoulder_mm: float,
     clouds: Floats, depth: Floats, thickness: Floats,
 ) -> None:  # fmt: skip
-    """Adds soft tissue to the optical depth; ``thickness`` is how many mm of it each ray passes."""
-    last = rows.shape[1] - 1
+    """Adds soft tissue to the optical depth; ``thickness`` is how many mm of it each ray passes.
+
+    ``rows`` are the trunk's at each row of the film.
+    """
     for j in range(len(rays.forward)):
         for k in range(len(rays.up)):
             y, z = in_body(rays, rays.forward[j], rays.up[k], rays.middle)
-            r = min(max(int(z - from_mm + 0.5), 0), last)
+            r = k
             whole = _chord(y, rows[_SKIN, r], rows[_FRONT, r] + rows[_DEEP, r], rows[_WIDE, r])
             if whole <= 0.0:
                 continue
@@ -98,6 +107,8 @@ def project_flesh(
             value = FAT * (whole - lean) + MUSCLE * (lean + arms)
             fatty = 34.0 + 7.0 * cloud  # between muscles, round viscera
             value -= (MUSCLE - FAT) * min(lean, fatty)
+            belly = min(1.0, max(0.0, (ahead - 4.0) / 12.0)) * (1.0 - rows[_CHEST, r])
+            value += (0.03 + 0.07 * belly) * cloud
             if rows[_CHEST, r] > 0.0:
                 air = _lungs(rows, r, y, z, ahead, domes, clouds)
                 value -= (MUSCLE - LUNG) * min(air, 0.9 * lean) * rows[_CHEST, r]
@@ -169,6 +180,7 @@ def project_gas(rays: Rays, pockets: npt.NDArray[np.void], clouds: Floats, depth
                 u, v = (a * c + b * s) / p.long, (b * c - a * s) / p.short
                 far = u * u + v * v
                 if p.rough > 0.0:
-                    far += p.rough * smooth(clouds, y / 4.5 + 11.0 * n, z / 4.5, 20.5)
+                    far += p.rough * smooth(clouds, y / 5.0 + 11.0 * n, z / 5.0, 20.5)
+                    far += 0.5 * p.rough * smooth(clouds, y / 2.0 + 11.0 * n, z / 2.0, 44.5)
                 if far < 1.0:
-                    depth[j, k] = max(0.0, depth[j, k] - WATER * p.path * math.sqrt(min(1.0, 2.5 * (1.0 - far))))
+                    depth[j, k] = max(0.0, depth[j, k] - WATER * p.path * math.sqrt(min(1.0, 1.6 * (1.0 - far))))

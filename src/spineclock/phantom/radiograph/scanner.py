@@ -21,6 +21,7 @@ from spineclock.phantom.radiograph.film import developed, drawn_layout, stored
 from spineclock.phantom.radiograph.flesh import (
     diaphragm,
     gas_pockets,
+    on_rows,
     project_flesh,
     project_gas,
     trunk,
@@ -87,7 +88,8 @@ def acquire(person: Traits, request: Request, *, seed: int) -> tuple[Series, ...
     flipped = bool(rng.random() < 0.6)
     side = "L" if beam.focus_mm[0] > beam.detector_mm else "R"
     layout = drawn_layout(told, (beam.shape[0] * pixel, beam.shape[1] * pixel), side, rng)
-    samples = stored(shown, layout, machine, pixel, flipped=flipped)
+    samples, seen = stored(shown, layout, machine, pixel, flipped=flipped)
+    labels[~seen] = 0
     facts = _facts(person, request, beam, field, machine)
     facts |= {"PatientOrientation": ["P", "F"] if flipped else ["A", "F"],
               "BurnedInAnnotation": "YES" if layout.marker else "NO",
@@ -116,9 +118,9 @@ def optical_depth(
     rows = trunk(person, spine)
     half, flat = beside.RIB_MM
     for rib in beside.ribs(spine, rows):
-        beside.project_curve(rays, rib, half, flat, 0.75 * thick, 0.8 * mineral, 2.6, depth)
+        beside.project_curve(rays, rib, half, flat, 0.75 * thick, 0.8 * mineral, 1.9, depth)
     for plaque in beside.aortic_plaques(person, spine, seed):
-        beside.project_curve(rays, plaque, 1.1, 4.5, 9.0, 0.0, 1.0, depth)
+        beside.project_curve(rays, plaque, 1.1, 3.2, 9.0, 0.0, 1.0, depth)
     wing = spine.bodies[spine.names.index("L5")]["centre"]
     for side in (-1, 1):
         beside.project_iliac_wing(rays, float(wing[0]) + side * 82.0, float(wing[1]) + 12.0, float(wing[2]) - 66.0,
@@ -127,7 +129,8 @@ def optical_depth(
     thickness = np.zeros(beam.shape, np.float32)
     clouds = chance(visit, 1.3)
     shoulder = float(spine.bodies[spine.names.index("T1")]["centre"][2]) - 6.0
-    project_flesh(rays, rows, spine.course_from_mm, diaphragm(spine, visit), shoulder, clouds, depth, thickness)
+    at_rows = on_rows(rays, rows, spine.course_from_mm)
+    project_flesh(rays, at_rows, diaphragm(spine, visit), shoulder, clouds, depth, thickness)
     project_gas(rays, gas_pockets(spine, visit), clouds, depth)
     project_gas(rays, vacuum_pockets(person, spine, seed), clouds, depth)
     depth[thickness == 0] = 0.0
