@@ -102,19 +102,21 @@ def test_interval_shows_every_age_given() -> None:
     assert [t.get_text() for t in without.get_legend().get_texts()] == labels[:3]
 
 
-def test_heat_lies_where_the_weights_are_anterior_left() -> None:
-    back, weights = np.linspace(0, 1, 40 * 60).reshape(40, 60), np.zeros((40, 60))
-    weights[35:38, 50:55] = 2.0  # front, top
-    axes = figures.heat(back, weights, spacing_mm=(2.0, 1.0)).axes[0]
+def test_heat_lies_where_the_weights_are_superior_up_and_anterior_left() -> None:
+    back, weights = np.linspace(0, 1, 60 * 40).reshape(60, 40), np.zeros((60, 40))
+    weights[5:10, 2:5] = 2.0  # top, front
+    figure = figures.heat(back, weights, spacing_mm=(1.0, 2.0))
+    axes = figure.axes[0]
     shown = axes.images[1]
-    peak = np.argwhere(np.asarray(shown.get_array()) == 1.0)
-    assert peak[:, 0].min() == 50  # origin below: rows count upwards
-    assert axes.images[1].origin == "lower"
-    assert peak[:, 1].max() == 40 - 1 - 35
-    assert shown.get_extent() == [0, 80, 0, 60]
+    np.testing.assert_array_equal(np.argwhere(np.asarray(shown.get_array()) == 1.0).min(axis=0), (5, 2))
+    assert axes.images[1].origin == "upper"
+    assert shown.get_extent() == [0, 80, 60, 0]
     assert np.asarray(shown.get_alpha()).max() == pytest.approx(0.65)
     assert np.asarray(shown.get_alpha())[0, 0] == 0
     assert not np.asarray(figures.heat(back, weights * 0, spacing_mm=(1, 1)).axes[0].images[1].get_array()).any()
+    tall = figures.heat(np.tile(back, (5, 1)), np.tile(weights, (5, 1)), spacing_mm=(1, 1)).get_size_inches()
+    assert tall[1] > tall[0]
+    assert tall[1] < 10
 
 
 def test_scatter_and_bland_altman_plot_the_numbers_given() -> None:

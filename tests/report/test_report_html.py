@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from spineclock.core.recipe import Words
 from spineclock.core.records import AgePrediction, Contribution, Failure, Interval, ModelInfo, Quality
-from spineclock.report.html import ADVICE, ReportEntry, RunInfo, html, picture_budget, write_html
+from spineclock.report.html import ReportEntry, RunInfo, html, picture_budget, write_html
 from spineclock.report.tables import tables
 
 STATEMENT = "Research demonstration: trained on 28 people; not a medical device."
@@ -189,7 +190,7 @@ def test_refused_scan_shows_reasons_and_remedy_and_never_an_age() -> None:
     page = Page(html([refused], run=RUN))
     assert page.words.count(reason) == 2  # in the summary and in the section
     assert "Why no age is given" in page.words
-    assert ADVICE in page.words
+    assert Words().advice in page.words
     assert "61.3" not in page.words
     assert "63.5" not in page.words
     assert len(page.all("img")) == 1  # what was found is still shown

@@ -22,6 +22,7 @@ from spineclock.core.errors import TableError, UsageError
 from spineclock.core.volume import Mask, Volume
 from spineclock.phantom.anatomy.traits import traits_of
 from spineclock.phantom.people import people
+from spineclock.prep import prepared as prep_prepared
 from spineclock.prep.prepared import prepare as prepared_array
 from spineclock.prep.store import PreparedStore
 from spineclock.prep.store_format import chunk_path, read_entries
@@ -282,7 +283,7 @@ def test_a_bug_in_one_scan_is_its_failure_and_a_full_disk_is_not(cohort, tmp_pat
         raise ZeroDivisionError("an odd one")
 
     with monkeypatch.context() as patch:
-        patch.setattr(prepare_scan, "variants", odd)
+        patch.setattr(prep_prepared, "variants", odd)
         assert make(table_of_one(cohort, tmp_path), tmp_path / "out") == 1
     failures = pd.read_csv(tmp_path / "out" / "failures.csv").to_dict("records")
     assert [(f["stage"], f["reason"]) for f in failures] == [("prepare", "ZeroDivisionError: an odd one")]
@@ -410,9 +411,10 @@ def test_what_does_not_fit_on_the_grid_is_told(cohort, tmp_path, capsys):
         ("spacing_mm=4,1", "spacing_mm is '4,1' (--set); wanted: three numbers of millimetres"),
         ("spacing_mm=4,1,0", "spacing_mm is '4,1,0'"),
         ("spacing_mm=a,b,c", "spacing_mm is 'a,b,c'"),
-        ("shape=16,128,nan", "shape is '16,128,nan' (--set); wanted: three whole numbers, 16 to 4096"),
+        ("shape=16,128,nan", "shape is '16,128,nan' (--set); wanted: three whole numbers"),
         ("shape=16,128,inf", "shape is '16,128,inf'"),
-        ("shape=8,128,64", "shape is '8,128,64'"),
+        ("shape=3,128,64", "shape is '3,128,64'"),
+        ("shape=16,8,64", "shape is '16,8,64'"),
         ("percentiles=99,1", "percentiles is '99,1' (--set); wanted: two rising numbers"),
         ("dtype=float32", "dtype is 'float32' (--set); wanted: 'float16' or 'uint8'"),
         ("margin_mm=-1", "margin_mm is '-1'"),

@@ -40,11 +40,12 @@ def settings(
     assignments: Sequence[str] | None,
     flags: Mapping[str, object],
     print_config: bool,
+    defaults: Mapping[str, object] | None = None,
 ) -> S:
     """The command's settings from file, ``--set`` and flags; ``print_config`` shows them and ends the command."""
     from spineclock.run.config import configure
 
-    configuration = configure(model, file=config, assignments=assignments or (), flags=flags)
+    configuration = configure(model, file=config, assignments=assignments or (), flags=flags, defaults=defaults)
     if print_config:
         typer.echo(configuration.as_toml(), nl=False)
         raise typer.Exit

@@ -1,4 +1,4 @@
-"""``spineclock train``, ``evaluate`` and ``ablate``."""
+"""``spineclock train``, ``evaluate``, ``recalibrate`` and ``ablate``."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ Device = Annotated[
         "spineclock train mri-age people.csv --store store --out run",
         "spineclock train mri-age people.csv --store store --out run --resume",
         "spineclock train mri-age people.csv --store store --out small --set train_scans=850 --set loss=smooth_l1",
+        "spineclock train xray-age films.csv --store films --out run",
         "spineclock train mri-age people.csv --out run --print-config",
     ),
 )
 def _train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What is learned (mri-age).")],
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What is learned: mri-age or xray-age.")],
     cohort: Cohort,
     out: Annotated[Path, typer.Option(metavar="RUN", help="Where the run's folder is made.")],
     store: Store = None,
@@ -53,9 +54,13 @@ def _train(
         "devices": devices,
     }  # fmt: skip
     with plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.defaults import train_defaults
         from spineclock.run.training.settings import TrainSettings
 
-        told = settings(TrainSettings, config=config, assignments=assignments, flags=flags, print_config=print_config)
+        told = settings(
+            TrainSettings, config=config, assignments=assignments, flags=flags, print_config=print_config,
+            defaults=train_defaults(recipe),
+        )  # fmt: skip
         from spineclock.run.training.command import train
 
         raise typer.Exit(train(recipe, cohort, told, out=out))
@@ -87,6 +92,41 @@ def _evaluate(
         from spineclock.run.training.evaluation import evaluate
 
         raise typer.Exit(evaluate(run, cohort, told, out=out))
+
+
+@app.command(
+    "recalibrate",
+    epilog=example(
+        "spineclock recalibrate run other_scanner",
+        "spineclock recalibrate run vfa_people.csv --store vfa",
+    ),
+)
+def _recalibrate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `spineclock train` made.")],
+    cohort: Cohort,
+    store: Store = None,
+    threads: Threads = None,
+    device: Device = None,
+    config: ConfigFile = None,
+    assignments: Sets = None,
+    print_config: PrintConfig = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Set a trained network's bias correction and interval anew by other people, for each kind of film by itself.
+
+    Its weights stay as they are; `evaluate` leaves these people out from then on.
+    """
+    flags: dict[str, Any] = {"store": store, "threads": threads, "device": device}
+    with plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.training.settings import EvaluateSettings
+
+        told = settings(
+            EvaluateSettings, config=config, assignments=assignments, flags=flags, print_config=print_config
+        )
+        from spineclock.run.training.recalibration import recalibrate
+
+        raise typer.Exit(recalibrate(run, cohort, told))
 
 
 @app.command(

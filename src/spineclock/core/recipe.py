@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from spineclock.core.geometry import Plane
-from spineclock.core.records import ModelInfo, Reading, Scan
+from spineclock.core.records import ModelInfo, Quality, Reading, Scan
+
+if TYPE_CHECKING:
+    from spineclock.prep.kinds import AnyPreparation
+    from spineclock.prep.prepared import Variants
 
 Engine = Literal["auto", "openvino", "torch"]
 
@@ -113,6 +117,60 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Words:
+    """How a report speaks of a recipe's scans.
+
+    Parameters
+    ----------
+    series : str
+        What a scan should be, with its article.
+    picture : str
+        What the picture of a scan shows, for those who cannot see it.
+    caption : str
+        What stands below it.
+    """
+
+    series: str = "a scan that the recipe reads"
+    picture: str = "The scan as it was read"
+    caption: str = ""
+
+    @property
+    def advice(self) -> str:
+        """What to do where a scan was refused."""
+        return (
+            f"No age was computed for this scan. Check that the file is {self.series}, complete and not a screenshot; "
+            "export that series again if it is not, and run the program on it. If the scan is right and is still "
+            "refused, look at the picture of what was found, where there is one."
+        )
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How a recipe's network learns: what becomes of a scan, and which settings' defaults are the recipe's own.
+
+    Parameters
+    ----------
+    outlined : bool
+        Whether a scan needs its label map, made elsewhere or by the packaged network, before it can be prepared.
+    quality : function
+        Scan → what its header and picture say against it before anything else is done; a refused one is not prepared.
+    preparation : function
+        Settings of ``spineclock prepare`` → how scans are prepared.
+    variants : function
+        (scan, how) → the network's input of every part.
+    prepare, train : mapping of setting to value
+        Defaults of ``spineclock prepare`` and ``train`` that differ from those in docs/configuration.md.
+    """
+
+    outlined: bool
+    quality: Callable[[Scan], Quality]
+    preparation: Callable[[Any], AnyPreparation]
+    variants: Callable[[Scan, AnyPreparation], Variants]
+    prepare: Mapping[str, Any]
+    train: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One question asked of one kind of scan, as plain data.
 
@@ -126,6 +184,10 @@ class Recipe:
         What it answers.
     load : function
         (name of packaged weights or a run's folder, options) → :class:`Reader`.
+    learning : Learning
+        How its network is trained.
+    words : Words
+        How a report speaks of its scans.
     """
 
     name: str
@@ -133,3 +195,5 @@ class Recipe:
     accepts: Accepts
     outcome: Age
     load: Callable[[str, Options], Reader]
+    learning: Learning
+    words: Words

@@ -111,6 +111,8 @@ class AgePrediction:
     components: dict[str, float]
     contributions: tuple[Contribution, ...] = ()
     note: str = ""
+    predicted_sd_years: float | None = None
+    """Of the distribution over whole years that the network answered with, where it did."""
 
 
 @dataclass(frozen=True)

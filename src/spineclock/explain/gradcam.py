@@ -1,4 +1,4 @@
-"""Where a spine-age network looks: Grad-CAM on its fifth block, on the scan's own grid.
+"""Where a spine-age network looks: Grad-CAM on its last convolutional block, on the scan's own grid.
 
 Source: Selvaraju et al., Grad-CAM (ICCV 2017), as used by the spine-age paper. The paper's contrast function is lost;
 min–max followed by a power of 0.5 is our choice.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,7 +17,6 @@ from torch import Tensor
 from spineclock.core.errors import GeometryError, UsageError
 from spineclock.core.geometry import resample_like
 from spineclock.core.volume import Array, Mask, Volume
-from spineclock.nets.dcnn import AgeNet
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,22 +28,36 @@ class Attention:
     on_scan : Volume, float32
         The map on the scan's grid, 0 and up, in the network's units; 0 outside the prepared box.
     cells : Volume, float32
-        The same on the block's own grid, before interpolation: one value per 32 × 32 × 32 prepared voxels
-        (at 4 × 1 × 1 mm the slices of a scan share one cell). Nothing finer is known.
+        The same on the block's own grid, before interpolation: of the paper's network one value per 32 × 32 × 32
+        prepared voxels (at 4 × 1 × 1 mm the slices of a scan share one cell). Nothing finer is known.
     """
 
     on_scan: Volume
     cells: Volume
 
 
-def attention(net: AgeNet, prepared: Volume, scan: Volume, *, age: Callable[[Tensor], Tensor] = torch.sum) -> Attention:
-    """The Grad-CAM map of block 5: features weighted by their mean gradient, summed, negative parts set to 0.
+class Seen(Protocol):
+    """A network in two pieces: ``blocks`` makes the last convolutional features of a volume, ``head`` the answer."""
+
+    training: bool
+
+    def blocks(self, x: Tensor, /) -> Tensor:
+        """(1, 1, D, H, W) → (1, C, d, h, w)."""
+        ...
+
+    def head(self, features: Tensor, /) -> Tensor:
+        """(1, C, d, h, w) → (1, outputs)."""
+        ...
+
+
+def attention(net: Seen, prepared: Volume, scan: Volume, *, age: Callable[[Tensor], Tensor] = torch.sum) -> Attention:
+    """The Grad-CAM map of the last block: features weighted by their mean gradient, summed, negative parts set to 0.
 
     So it shows what speaks for a *higher* age, not what speaks for a lower one.
 
     Parameters
     ----------
-    net : AgeNet
+    net : AgeNet, FilmNet or another of their form
         In evaluation mode.
     prepared : Volume, shape (D, H, W)
         The network's input with the affine that leads back to the patient.
@@ -61,16 +75,17 @@ def attention(net: AgeNet, prepared: Volume, scan: Volume, *, age: Callable[[Ten
     Examples
     --------
     >>> scan = Volume(np.random.default_rng(0).normal(size=(16, 64, 64)), np.diag([4.0, 1.0, 1.0, 1.0]))
+    >>> from spineclock.nets.dcnn import AgeNet
     >>> a = attention(AgeNet().eval(), scan, scan)
     >>> a.on_scan.shape, a.cells.shape, a.cells.spacing_mm
     ((16, 64, 64), (1, 2, 2), (64.0, 32.0, 32.0))
     """
     if net.training:
         raise UsageError("a network in training mode", wanted="evaluation mode", remedy="call net.eval() first")
-    # gradients are needed from block 5 on only, which saves the memory of everything before it
+    # gradients are needed from the last block on only, which saves the memory of everything before it
     with torch.inference_mode(False), torch.no_grad():
         x = torch.from_numpy(np.array(prepared.array, dtype=np.float32))[None, None]
-        features = net.blocks(x)  # 1 256 D/32 H/32 W/32
+        features = net.blocks(x)  # 1 C d h w
     with torch.inference_mode(False), torch.enable_grad():
         features.requires_grad_()
         (gradient,) = torch.autograd.grad(age(net.head(features)).sum(), features)
@@ -120,8 +135,8 @@ def share_off_spine(on_scan: Volume, spine: Mask) -> float:
 def _cells(values: Array, prepared: Volume) -> Volume:
     """The block's values in space: each pool by two joins samples 2i and 2i + 1 and drops a spare last one."""
     stride, left = np.ones(3), np.array(prepared.shape)
-    for _ in range(5):
-        stride, left = np.where(left > 1, stride * 2, stride), np.maximum(left // 2, 1)
+    while (more := left > values.shape).any():
+        stride, left = np.where(more, stride * 2, stride), np.where(more, left // 2, left)
     affine = np.array(prepared.affine)
     affine[:3, 3] += affine[:3, :3] @ ((stride - 1) / 2)
     affine[:3, :3] = affine[:3, :3] * stride

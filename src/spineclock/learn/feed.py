@@ -73,6 +73,10 @@ class Augmentation:
     """The most noise that is added: its standard deviation, where the spine's grey values have 1."""
     contrast: float = 0.0
     """The most by which grey values are stretched, pressed or lifted, as a share of their standard deviation."""
+    rotate_deg: float = 0.0
+    """The most they are turned in the plane of rows and columns, either way; what comes in is 0."""
+    zoom: float = 0.0
+    """The most they are enlarged or made smaller in that plane, as a share; what comes in is 0."""
 
     def __call__(self, x: Floats, rng: np.random.Generator) -> Floats:
         """The batch, shape (B, 1, D, H, W), each scan changed in its own way.
@@ -81,11 +85,13 @@ class Augmentation:
         >>> Augmentation(shift_voxels=0, mirror=False)(x, np.random.default_rng(0)) is x
         True
         """
-        if not (self.shift_voxels or self.mirror or self._grey):
+        if not (self.shift_voxels or self.mirror or self._grey or self._turned):
             return x
         changed = np.zeros_like(x)
         for scan, into in zip(x[:, 0], changed[:, 0], strict=True):
-            by = rng.integers(-self.shift_voxels, self.shift_voxels + 1, 3)
+            by = rng.integers(-self.shift_voxels, self.shift_voxels + 1, 3) * (np.array(scan.shape) > 1)
+            if self._turned:
+                scan = self._turn(scan, rng)
             if self.mirror and rng.random() < 0.5:
                 scan = scan[::-1]
             to, source = shifted(scan.shape, by.tolist())
@@ -93,6 +99,19 @@ class Augmentation:
             if self._grey:
                 into[:] = self._other_grey(into, rng)
         return changed
+
+    @property
+    def _turned(self) -> bool:
+        return bool(self.rotate_deg or self.zoom)
+
+    def _turn(self, scan: Floats, rng: np.random.Generator) -> Floats:
+        """The scan turned and scaled about its middle, every slice alike."""
+        angle = np.deg2rad(rng.uniform(-self.rotate_deg, self.rotate_deg))
+        scale = 1 + rng.uniform(-self.zoom, self.zoom)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
+        middle = (np.array(scan.shape[1:]) - 1) / 2
+        found = [ndimage.affine_transform(part, turn, middle - turn @ middle, order=1) for part in scan]
+        return np.asarray(found, dtype=np.float32)
 
     @property
     def _grey(self) -> bool:

@@ -23,6 +23,7 @@ from spineclock.core.errors import SpineclockError
 from spineclock.learn import checkpoint as disk
 from spineclock.learn.feed import Ages, Batch, Examples, Feed, ReadAhead, in_order
 from spineclock.nets.age_head import AgeHead
+from spineclock.nets.networks import channels_last
 from spineclock.prep.masking import Part
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class Training:
 
     def run(self) -> Fitted:
         """The network once validation loss has stopped falling, or after the last epoch."""
-        plain = self.net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stubs lack it
+        plain = channels_last(self.net)
         optimiser = torch.optim.Adam(
             plain.parameters(), self.schedule.learning_rate, weight_decay=self.schedule.weight_decay
         )

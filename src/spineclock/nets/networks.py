@@ -73,7 +73,7 @@ def channels_last(net: nn.Module) -> nn.Module:
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     for parameter in net.parameters():
         if parameter.dim() in formats:
-            parameter.data = parameter.data.contiguous(memory_format=formats[parameter.dim()])
+            parameter.data = parameter.data.to(memory_format=formats[parameter.dim()])
     return net
 
 

@@ -4,14 +4,19 @@
 has seen made-up people only), ``head`` (what its answer means, :class:`spineclock.nets.age_head.AgeHead`),
 ``preparation`` (of the input), ``ages_years`` (youngest, oldest) and ``validation`` (predicted and chronological age of
 each validation scan, for bias correction and interval).
+
+``recalibration.json``, where there is one, holds the same pairs of people of other places or other kinds of films
+(``spineclock recalibrate``), which then stand for the validation scans.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
@@ -22,7 +27,11 @@ from spineclock.core.volume import Array
 from spineclock.nets.age_head import AgeHead
 from spineclock.nets.names import NetworkName
 from spineclock.nets.networks import network
+from spineclock.nets.recalibration import Recalibrated, read_recalibrated
 from spineclock.nets.weights import load_into
+
+if TYPE_CHECKING:
+    from spineclock.prep.masking import Part
 
 SCHEMA = "spineclock.age-network/2"
 KEYS = {
@@ -37,6 +46,14 @@ KEYS = {
     "ages_years",
     "validation",
 }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The age a network says, and the SD of its distribution over whole years, where it answers with one."""
+
+    age_years: float
+    sd_years: float | None
 
 
 def _faults(about: dict[str, Any]) -> list[str]:
@@ -72,12 +89,40 @@ class TrainedNetwork:
     head: AgeHead
     about: dict[str, Any]
     sha256: str
+    recalibrated: Mapping[str, Recalibrated] = field(default_factory=dict)
+    """By kind of film, "" for scans and films of no told kind."""
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """What an answer follows from: the weights, and what it was recalibrated by."""
+        told = {kind: [list(map(list, r.pairs))] for kind, r in sorted(self.recalibrated.items())}
+        found = {"network": self.sha256}
+        if told:
+            found["recalibration"] = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        return found
+
+    def pairs(self, kind: str = "") -> Sequence[Sequence[float]]:
+        """Predicted and chronological ages by which answers to scans of a kind are corrected."""
+        own: Sequence[Sequence[float]] = self.about["validation"]
+        return self.recalibrated[kind].pairs if kind in self.recalibrated else own
+
+    @property
+    def part(self) -> Part:
+        """Which part of the spine it reads; of films the whole."""
+        found: Part = self.about["preparation"].get("part", "whole")
+        return found
+
+    def answer(self, prepared: Array) -> Answer:
+        """What the network says of one prepared volume, shape (D, H, W)."""
+        x = torch.from_numpy(np.array(prepared, dtype=np.float32))[None, None]
+        with torch.inference_mode():
+            raw = self.net(x.to(next(self.net.parameters()).device))
+            sd = float(self.head.predicted_sd_years(raw)[0]) if self.head.binned else None
+            return Answer(float(self.head.age_years(raw)[0]), sd)
 
     def age_years(self, prepared: Array) -> float:
         """The predicted age of one prepared volume, shape (D, H, W)."""
-        x = torch.from_numpy(np.array(prepared, dtype=np.float32))[None, None]
-        with torch.inference_mode():
-            return float(self.head.age_years(self.net(x.to(next(self.net.parameters()).device)))[0])
+        return self.answer(prepared).age_years
 
 
 def read_network(folder: Path, *, device: str = "cpu") -> TrainedNetwork:
@@ -110,4 +155,4 @@ def read_network(folder: Path, *, device: str = "cpu") -> TrainedNetwork:
     i, j, k = about["preparation"]["shape"]
     net = network(about["network"], outputs=head.outputs, shape=(i, j, k), pool=about["pool"])
     digest = load_into(net, folder / "weights.safetensors")
-    return TrainedNetwork(net.to(device).eval(), head, about, digest)
+    return TrainedNetwork(net.to(device).eval(), head, about, digest, read_recalibrated(folder, digest))

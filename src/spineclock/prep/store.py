@@ -14,8 +14,8 @@ import numpy as np
 
 from spineclock.core.errors import InputError, RefusedError
 from spineclock.core.volume import Array
+from spineclock.prep.kinds import AnyPreparation
 from spineclock.prep.masking import Part, bit
-from spineclock.prep.prepared import Preparation
 from spineclock.prep.store_format import (
     ARRAYS,
     About,
@@ -46,7 +46,7 @@ class PreparedScans:
         return tuple(entry.scan_id for entry in self.entries)
 
     @property
-    def how(self) -> Preparation:
+    def how(self) -> AnyPreparation:
         """How the scans were prepared; the part is the whole spine, and any other can be asked for."""
         return self.about.how
 

@@ -13,8 +13,8 @@ import numpy as np
 from spineclock.core.errors import InputError
 from spineclock.core.volume import Array
 from spineclock.prep.intensity import Scale
+from spineclock.prep.kinds import AnyPreparation, for_every_part, preparation_told
 from spineclock.prep.masking import PARTS, Part, bit
-from spineclock.prep.prepared import Preparation
 
 SCHEMA = "spineclock.store/1"
 ABOUT, INDEX = "store.json", "scans.jsonl"
@@ -31,15 +31,13 @@ OUTSIDE, FIRST, LAST = 0, 1, 255
 class About:
     """How all scans of a store are prepared, and how their grey values are held."""
 
-    how: Preparation
+    how: AnyPreparation
     dtype: StoredType
     version: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """As ``store.json`` holds it."""
-        how = asdict(self.how)
-        del how["part"]  # a store serves every part
-        return {"schema": SCHEMA, "preparation": how, "dtype": self.dtype, "version": self.version}
+        return {"schema": SCHEMA, "preparation": for_every_part(self.how), "dtype": self.dtype, "version": self.version}
 
     def dtypes(self) -> dict[str, np.dtype[Any]]:
         """The type of each array's samples."""
@@ -66,6 +64,8 @@ class Entry:
         By part, as in :class:`spineclock.prep.prepared.Variants`.
     sha256, sizes : mapping of array to checksum and bytes
         Of the files that hold the scan's chunks.
+    film : "radiograph", "vfa" or ""
+        The kind of a film; "" of other scans.
     """
 
     scan_id: str
@@ -78,6 +78,7 @@ class Entry:
     missing: Mapping[Part, str]
     sha256: Mapping[str, str]
     sizes: Mapping[str, int]
+    film: str = ""
 
     def line(self) -> str:
         """As a line of ``scans.jsonl``."""
@@ -142,10 +143,9 @@ def read_about(path: Path) -> About:
         told = json.loads((path / ABOUT).read_text(encoding="utf-8"))
         if told["schema"] != SCHEMA:
             raise InputError(f"{path} holds {told['schema']!r}", wanted=SCHEMA, remedy="prepare the scans again")
-        how = {name: tuple(v) if isinstance(v, list) else v for name, v in told["preparation"].items()}
         if told["dtype"] not in ("float16", "uint8"):
             raise ValueError(f"dtype {told['dtype']!r}")
-        return About(Preparation(**cast(dict[str, Any], how)), told["dtype"], str(told["version"]))
+        return About(preparation_told(told["preparation"]), told["dtype"], str(told["version"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is no store of prepared scans ({ABOUT}: {error})",

@@ -113,7 +113,9 @@ def writing(path: Path, about: About) -> Iterator[Writer]:
         os.close(index)
 
 
-def write_scan(path: Path, row: int, made: Variants, about: About, *, scan_id: str, source: Mapping[str, Any]) -> Entry:
+def write_scan(
+    path: Path, row: int, made: Variants, about: About, *, scan_id: str, source: Mapping[str, Any], film: str = ""
+) -> Entry:
     """Writes a scan's chunks into its row; what the index is to say of it."""
     limits = (min(scale.low for scale in made.scales.values()), max(scale.high for scale in made.scales.values()))
     arrays: dict[str, Array] = {
@@ -127,7 +129,8 @@ def write_scan(path: Path, row: int, made: Variants, about: About, *, scan_id: s
         sha256[name], sizes[name] = hashlib.sha256(chunk).hexdigest(), len(chunk)
         _put_bytes(chunk_path(path, name, row), chunk)
     affine = tuple(tuple(row) for row in made.image.affine.tolist())
-    return Entry(scan_id, row, source, affine, limits, made.scales, made.kept_share, made.missing, sha256, sizes)
+    return Entry(scan_id, row, source, affine, limits, made.scales, made.kept_share, made.missing, sha256,
+                 sizes, film)  # fmt: skip
 
 
 def _labels(made: Variants) -> Array:
@@ -185,9 +188,11 @@ def _require_alike(path: Path, about: About) -> None:
     except InputError as error:
         raise UsageError(error.found, wanted=error.wanted, remedy="name another folder, or --overwrite") from error
     told, asked = ({**one.as_json()["preparation"], "dtype": one.dtype} for one in (was, about))
-    other = [name for name in asked if told[name] != asked[name]]
+    other = [name for name in dict.fromkeys((*asked, *told)) if told.get(name) != asked.get(name)]
     if other:
-        is_, before = (", ".join(f"{name} {_shown(one[name])}" for name in other) for one in (asked, told))
+        is_, before = (
+            ", ".join(f"{name} {_shown(one[name])}" for name in other if name in one) for one in (asked, told)
+        )
         raise UsageError(
             f"the scans in {path} were prepared with {before}, and now it is {is_}",
             wanted="the same settings",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spineclock.core.errors import InputError
-from spineclock.core.recipe import Accepts, Age, Options, Reader, Recipe
+from spineclock.core.recipe import Accepts, Age, Learning, Options, Reader, Recipe, Words
 from spineclock.core.records import Contribution, ModelInfo, Quality, Reading, Scan
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from spineclock.core.volume import Array, Mask, Volume
     from spineclock.nets.run_folder import TrainedNetwork
-    from spineclock.prep.prepared import Preparation
+    from spineclock.prep.kinds import AnyPreparation
+    from spineclock.prep.prepared import Preparation, Variants
     from spineclock.segment.instances import Instances
     from spineclock.segment.network import Scorer
     from spineclock.stats.measured_age import MeasuredAge
@@ -244,13 +245,13 @@ def _preparation(network: TrainedNetwork) -> Preparation:
 
     try:
         how = Preparation.told(network.about["preparation"])
-        fits = len(how.shape) == len(how.spacing_mm) == 3 and min(how.shape) >= 16 and min(how.spacing_mm) > 0
+        fits = len(how.shape) == len(how.spacing_mm) == 3 and min(how.shape) >= 4 and min(how.spacing_mm) > 0
     except TypeError as error:
         raise InputError(f"the network's preparation cannot be used ({error})", remedy="train it again") from error
     if not fits:
         raise InputError(
             f"the network's preparation has shape {how.shape} and spacing {how.spacing_mm}",
-            wanted="three axes of at least 16 voxels, spacings in millimetres",
+            wanted="three axes of at least 4 voxels, spacings in millimetres",
             remedy="train it again",
         )
     return how
@@ -314,6 +315,30 @@ def _mask_of(reading: Reading) -> Mask:
     return reading.scan.mask
 
 
+def quality(scan: Scan) -> Quality:
+    """What the scan's header says against it."""
+    from spineclock.segment.legible import header_quality
+
+    return header_quality(scan)
+
+
+def preparation(settings: Any) -> Preparation:
+    """How the settings of ``spineclock prepare`` have scans prepared, for every part of the spine."""
+    from spineclock.prep.prepared import Preparation
+
+    return Preparation("whole", settings.margin_mm, settings.spacing, settings.grid_shape, settings.limits,
+                       settings.centre)  # fmt: skip
+
+
+def prepared(scan: Scan, how: AnyPreparation) -> Variants:
+    """An outlined scan as the network reads it, of every part that is in view."""
+    from spineclock.prep.prepared import Preparation, variants
+
+    assert isinstance(how, Preparation), "a store of this recipe holds scans"
+    assert scan.mask is not None, "a scan that is prepared has a label map"
+    return variants(scan.volume, scan.mask, how)
+
+
 RECIPE = Recipe(
     name="mri-age",
     title="Spine age from sagittal T2-weighted MRI",
@@ -323,4 +348,13 @@ RECIPE = Recipe(
     ),
     outcome=Age(),
     load=load,
+    learning=Learning(
+        outlined=True, quality=quality, preparation=preparation, variants=prepared, prepare={}, train={}
+    ),
+    words=Words(
+        "a sagittal T2-weighted MRI of the spine",
+        "Mid-sagittal slice, plain, and with outlines of vertebrae, discs and canal and level names",
+        "Mid-sagittal slice; anterior is left, superior is up. Check that outlines and level names are right: the age "
+        "stands on them.",
+    ),
 )  # fmt: skip

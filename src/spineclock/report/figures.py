@@ -144,26 +144,21 @@ def interval(
 def heat(picture: npt.ArrayLike, weights: npt.ArrayLike, *, spacing_mm: tuple[float, float], title: str = "") -> Figure:
     """A slice with a map of weights over it (Grad-CAM), weights from none (clear) to the largest (yellow).
 
-    Both are (anterior, superior) arrays of one shape, as a canonical volume's slice; ``spacing_mm`` likewise.
+    Both have rows from superior to inferior and columns from anterior to posterior, as
+    :class:`spineclock.report.overlay.SlicePicture` has them; ``spacing_mm`` is that of (rows, columns).
     """
     back, over = np.asarray(picture, float), np.asarray(weights, float)
-    shape_mm = (back.shape[0] * spacing_mm[0], back.shape[1] * spacing_mm[1])
-    figure = blank(5.0, 5.0 * shape_mm[1] / shape_mm[0] + 0.4)
+    tall, wide = back.shape[0] * spacing_mm[0], back.shape[1] * spacing_mm[1]
+    width = min(5.0, 9.0 * wide / tall + 0.8)
+    figure = blank(width, (width - 0.8) * tall / wide + 0.4)
     axes = figure.subplots()
     low, high = np.percentile(back, (1, 99.5))
-    extent = (0.0, shape_mm[0], 0.0, shape_mm[1])
-    axes.imshow(back[::-1].T, origin="lower", cmap="gray", vmin=low, vmax=max(high, low + 1e-9), extent=extent)
+    extent = (0.0, wide, tall, 0.0)
+    axes.imshow(back, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), extent=extent)
     top = float(over.max())
     share = np.clip(over / top, 0, 1) if top > 0 else np.zeros_like(over)
     shown = axes.imshow(
-        share[::-1].T,
-        origin="lower",
-        cmap="inferno",
-        vmin=0,
-        vmax=1,
-        alpha=0.65 * share[::-1].T,
-        extent=extent,
-        interpolation="bilinear",
+        share, cmap="inferno", vmin=0, vmax=1, alpha=0.65 * share, extent=extent, interpolation="bilinear"
     )
     axes.set_axis_off()
     axes.set_title(title, loc="left", fontsize=10, color=INK)

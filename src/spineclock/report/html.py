@@ -14,6 +14,7 @@ from typing import Literal
 import jinja2
 import pandas as pd
 
+from spineclock.core.recipe import Words
 from spineclock.core.records import AgePrediction, Failure, ModelInfo, Quality
 from spineclock.report.ink import compact
 from spineclock.report.tables import Table, tables
@@ -25,14 +26,10 @@ PICTURES_LIMIT_BYTES = 30_000_000
 """The most all pictures take; beyond it, each is made smaller."""
 SMALLEST_PICTURE_BYTES = 15_000
 """Below this a picture tells nothing: then only the overlays are kept, and beyond that none."""
+WORDS = Words()
+"""Of scans of no recipe in particular."""
 OPEN_UP_TO = 12
 """Runs of more scans than this show each section folded."""
-
-ADVICE = (
-    "No age was computed for this scan. Check that the file is a sagittal T2-weighted MRI of the lumbar spine, "
-    "complete and not a screenshot; export that series again if it is not, and run the program on it. "
-    "If the scan is right and is still refused, look at the picture of what was found, where there is one."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +51,7 @@ class ReportEntry:
     age_years: float | None = None
     sex: Literal["F", "M", ""] = ""
     folder: str = ""
+    attention: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,12 @@ class RunInfo:
 
 
 def html(
-    entries: Sequence[ReportEntry], failures: Sequence[Failure] = (), *, run: RunInfo, title: str = "Spine age report"
+    entries: Sequence[ReportEntry],
+    failures: Sequence[Failure] = (),
+    *,
+    run: RunInfo,
+    words: Words = WORDS,
+    title: str = "Spine age report",
 ) -> str:
     """The page as text, pictures within it; nothing it shows is fetched from anywhere.
 
@@ -89,9 +92,9 @@ def html(
         run=run,
         failures=failures,
         models=list(models.values()),
-        advice=ADVICE,
+        words=words,
         statements=list(dict.fromkeys(e.model.statement for e in entries if e.model.statement)),
-        sections=[_section(e, n, budget) for n, e in enumerate(entries, start=1)],
+        sections=[_section(e, n, budget, words) for n, e in enumerate(entries, start=1)],
         counts=_counts(entries, failures),
         fold=len(entries) > OPEN_UP_TO,
         reduced=budget < PICTURE_LIMIT_BYTES,
@@ -104,17 +107,18 @@ def write_html(
     failures: Sequence[Failure] = (),
     *,
     run: RunInfo,
+    words: Words = WORDS,
     title: str = "Spine age report",
 ) -> Path:
     """Writes the page, whole or not at all, and returns where it is."""
     partial = path.with_suffix(".partial")
-    partial.write_text(html(entries, failures, run=run, title=title), encoding="utf-8")
+    partial.write_text(html(entries, failures, run=run, words=words, title=title), encoding="utf-8")
     return partial.replace(path)
 
 
 def picture_budget(entries: Sequence[ReportEntry]) -> int:
     """Bytes each picture may take, so that a page of any number of scans opens quickly; at most 150 000."""
-    pictures = sum(p is not None for e in entries for p in (e.overlay, e.contributions, e.interval))
+    pictures = sum(p is not None for e in entries for p in (e.overlay, e.attention, e.contributions, e.interval))
     return min(PICTURE_LIMIT_BYTES, PICTURES_LIMIT_BYTES // max(pictures, 1))
 
 
@@ -129,17 +133,15 @@ class _Section:
     anchor: str
     entry: ReportEntry
     overlay: _Picture | None
+    attention: _Picture | None
     contributions: _Picture | None
     interval: _Picture | None
     steps: tuple[Step, ...]
     tables: tuple[Table, ...]
 
 
-def _section(entry: ReportEntry, number: int, budget: int) -> _Section:
+def _section(entry: ReportEntry, number: int, budget: int, words: Words) -> _Section:
     steps = waterfall(entry.prediction) if entry.prediction else ()
-    seen = (
-        f"Mid-sagittal slice of {entry.scan_id}: plain, and with outlines of vertebrae, discs and canal and level names"
-    )
     bars = ""
     if entry.prediction and steps:
         largest = ", ".join(f"{s.label} {_signed(s.years)} years" for s in steps[:3])
@@ -159,7 +161,8 @@ def _section(entry: ReportEntry, number: int, budget: int) -> _Section:
     return _Section(
         f"scan-{number}",
         entry,
-        _picture(entry.overlay, seen, overlay),
+        _picture(entry.overlay, f"{words.picture}: {entry.scan_id}", overlay),
+        _picture(entry.attention, f"Where the network looked in {entry.scan_id}", charts),
         _picture(entry.contributions, bars, charts),
         _picture(entry.interval, axis, charts),
         steps,

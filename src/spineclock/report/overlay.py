@@ -146,6 +146,21 @@ def overlay(
     return figure
 
 
+def film(volume: Volume) -> Figure:
+    """A lateral film as it was read: anterior to the left, superior up, dense bright; no taller than 9 inches."""
+    picture = slice_picture(volume, Mask(np.zeros(volume.shape, np.uint8), volume.affine), index=0)
+    _, width, height, _ = picture.extent_mm
+    tall = min(5.0 * height / width, 9.0)
+    figure = Figure(figsize=(tall * width / height, tall), facecolor="black")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    low, high = picture.window
+    axes.imshow(picture.samples, cmap="gray", vmin=low, vmax=high, extent=picture.extent_mm, interpolation="bilinear")
+    axes.set_axis_off()
+    _letters(axes)
+    return figure
+
+
 def body_centres(labels: npt.NDArray[np.integer]) -> dict[int, tuple[float, float]]:
     """Row and column of the middle of each vertebra's foremost part in a slice, crumbs apart: its body, as a rule."""
     centres: dict[int, tuple[float, float]] = {}

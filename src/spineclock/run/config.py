@@ -1,4 +1,4 @@
-"""Settings of a run, and where each came from: defaults < file < ``--set`` < a flag of its own.
+"""Settings of a run, and where each came from: defaults < the recipe's < file < ``--set`` < a flag of its own.
 
 Settings are flat: one name, one value. The file is TOML; ``--print-config`` writes the same form, so
 that what one run used can be handed to the next.
@@ -63,6 +63,7 @@ def configure(
     file: Path | None = None,
     assignments: Sequence[str] = (),
     flags: Mapping[str, object] | None = None,
+    defaults: Mapping[str, object] | None = None,
 ) -> Configuration[S]:
     """The settings after each source has had its say, and which source gave each value.
 
@@ -72,6 +73,7 @@ def configure(
     file : TOML file, optional
     assignments : sequence of ``key=value``; nothing after the sign unsets the key
     flags : values given by flags of their own; None means not given
+    defaults : values that a recipe has in place of the general defaults
 
     Raises
     ------
@@ -87,6 +89,7 @@ def configure(
     """
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     sources: list[tuple[str, Mapping[str, object]]] = [
+        ("recipe", defaults or {}),
         (f"file {file}", _read(file) if file else {}),
         ("--set", _assigned(assignments)),
         ("flag", given),

@@ -23,7 +23,8 @@ def entry(document: dict[str, Any], out: Path) -> ReportEntry:
         prediction=_prediction(document),
         measurements=pd.read_csv(measurements, keep_default_na=False, na_values={"value": [""]})
         if measurements.is_file() else None,
-        overlay=_bytes(folder / "overlay.png"), contributions=_bytes(folder / "contributions.png"),
+        overlay=_bytes(folder / "overlay.png"), attention=_bytes(folder / "attention.png"),
+        contributions=_bytes(folder / "contributions.png"),
         interval=_bytes(folder / "interval.png"), age_years=told["age_years"], sex=told["sex"] or "",
         folder=told["scan_id"],
     )  # fmt: skip

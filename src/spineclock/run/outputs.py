@@ -14,10 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from spineclock.core.errors import UsageError
 from spineclock.core.records import Failure, Quality, Reading
+from spineclock.core.volume import Mask
 from spineclock.ingest.names import short_hash
 
 SCHEMA = "spineclock.prediction/1"
@@ -60,6 +62,7 @@ def prediction_document(
             "interval_meaning": "covers the chronological age of people typical for their age, not a true spine age",
             "gap_years": prediction.gap_years,
             "components": prediction.components,
+            "predicted_sd_years": prediction.predicted_sd_years,
             "contributions": [asdict(c) for c in prediction.contributions],
         }
     rounded: dict[str, Any] = plain(document)
@@ -180,11 +183,13 @@ def _row(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pictures(reading: Reading) -> dict[str, bytes]:
     from spineclock.report import figures, ink
-    from spineclock.report.overlay import overlay
+    from spineclock.report.overlay import film, overlay
 
     pictures = {}
     if reading.scan.mask is not None:
         pictures["overlay"] = ink.png(overlay(reading.scan.volume, reading.scan.mask))
+    elif reading.scan.volume.shape[0] == 1:
+        pictures["overlay"] = ink.png(film(reading.scan.volume))
     if reading.prediction is not None:
         if reading.prediction.contributions:
             pictures["contributions"] = ink.png(figures.contributions(reading.prediction))
@@ -197,11 +202,12 @@ def _attention(reading: Reading) -> Any:
     from spineclock.report.overlay import slice_picture
 
     assert reading.heat is not None
-    assert reading.scan.mask is not None
-    scan = slice_picture(reading.scan.volume, reading.scan.mask)
-    heat = slice_picture(reading.heat, reading.scan.mask, index=scan.index)
-    _, j, k = reading.scan.volume.spacing_mm
-    return figures.heat(scan.samples, heat.samples, spacing_mm=(k, j), title="Where the network looked (Grad-CAM)")
+    volume = reading.scan.volume
+    mask = reading.scan.mask or Mask(np.zeros(volume.shape, np.uint8), volume.affine)
+    scan = slice_picture(volume, mask)
+    heat = slice_picture(reading.heat, mask, index=scan.index)
+    title = "Where the network looked (Grad-CAM)"
+    return figures.heat(scan.samples, heat.samples, spacing_mm=scan.spacing_mm, title=title)
 
 
 def plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from spineclock.phantom.series import Station, Weighting
 from spineclock.run.phantom_cohort import Sort, people_told
 from spineclock.run.phantom_making import make
 from spineclock.run.phantom_scans import series_path, session_folder
-from spineclock.run.settings import PhantomMriSettings
+from spineclock.run.settings import WHOLE_SLAB_MM, PhantomMriSettings
 
 
 def make_scans(n: int, settings: PhantomMriSettings, *, out: Path) -> int:
@@ -46,6 +46,7 @@ def cohort_path(scan_id: str, settings: PhantomMriSettings) -> str:
 
 def _sort(settings: PhantomMriSettings) -> Sort:
     choices: dict[str, Any] = {name: getattr(settings, name) for name in ("coverage", "weighting", "slices", "grid")}
+    slab = {} if settings.slab_mm == WHOLE_SLAB_MM else {"slab_mm": settings.slab_mm}
 
     def asked() -> tuple[Any, Any]:
         scanner = _scanner()
@@ -54,6 +55,7 @@ def _sort(settings: PhantomMriSettings) -> Sort:
             weightings=settings.weightings,
             slices=settings.slices,
             grid_shape=settings.grid_shape,
+            **slab,
             world=settings.world,
         )
         return request, scanner.acquire
@@ -61,7 +63,7 @@ def _sort(settings: PhantomMriSettings) -> Sort:
     return Sort(
         command="spineclock phantom mri",
         shown="spine MRI",
-        choices=choices,
+        choices=choices | slab,
         others=("bone_density", "radiograph", "vfa"),
         path=lambda scan_id: cohort_path(scan_id, settings),
         scanner=asked,

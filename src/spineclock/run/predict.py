@@ -185,7 +185,8 @@ def _finish(done: _Done, *, settings: PredictSettings, out: Path, begun: datetim
     )
     versions = outputs.versions()
     run = RunInfo(versions["spineclock"], outputs.command(), begun.strftime("%Y-%m-%d %H:%M UTC"), versions)
-    write_html(out / "report.html", [entry(d, out) for d in done.documents], done.unread, run=run)
+    write_html(out / "report.html", [entry(d, out) for d in done.documents], done.unread, run=run,
+               words=recipes.get(settings.recipe).words)  # fmt: skip
 
 
 def _say(done: _Done, out: Path) -> None:

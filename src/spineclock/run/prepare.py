@@ -14,8 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from spineclock import recipes
 from spineclock.core.errors import UsageError
-from spineclock.prep.prepared import Preparation
 from spineclock.prep.store_format import ABOUT, About, Entry
 from spineclock.prep.store_write import Writer, remove_store, writing
 from spineclock.run.outputs import command, plain, versions, write_json
@@ -51,7 +51,7 @@ class Tally:
     seconds: float
 
 
-def prepare_cohort(cohort: Path, settings: PrepareSettings, *, out: Path) -> int:
+def prepare_cohort(cohort: Path, settings: PrepareSettings, *, out: Path, recipe: str = "mri-age") -> int:
     """Prepares each scan of a cohort table into the store ``out``; 0 if all are in it, 1 if some failed.
 
     Parameters
@@ -63,6 +63,8 @@ def prepare_cohort(cohort: Path, settings: PrepareSettings, *, out: Path) -> int
     out : Path
         The store's folder. With ``resume`` its scans are kept where their files have not changed; scans that the table
         does not name stay as well.
+    recipe : str
+        For whose network.
 
     Raises
     ------
@@ -74,14 +76,13 @@ def prepare_cohort(cohort: Path, settings: PrepareSettings, *, out: Path) -> int
     """
     begun = datetime.now(UTC)
     scans = _scans(cohort)
-    how = Preparation("whole", settings.margin_mm, settings.spacing, settings.grid_shape, settings.limits,
-                      settings.centre)  # fmt: skip
-    about = About(how, settings.dtype, version("spineclock"))
+    learning = recipes.get(recipe).learning
+    about = About(learning.preparation(settings), settings.dtype, version("spineclock"))
     _require_room(out, settings)
     if settings.overwrite:
         remove_store(out)
     with writing(out, about) as store:
-        plan = planned(scans, store, settings)
+        plan = planned(scans, store, settings, recipe=recipe)
         tally = _prepare(plan, store, settings, total=len(scans))
         _end(plan, tally, store, settings, begun=begun)
     return SOME_FAILED if tally.failures else DONE
@@ -115,19 +116,20 @@ def _require_room(out: Path, settings: PrepareSettings) -> None:
         )
 
 
-def planned(scans: Iterable[ScanFile], store: Writer, settings: PrepareSettings) -> Plan:
+def planned(scans: Iterable[ScanFile], store: Writer, settings: PrepareSettings, *, recipe: str = "mri-age") -> Plan:
     """What is to be done; scans whose files have changed and damaged ones are taken out of the store.
 
     A scan that is in the store and whose own file is no longer there is kept: the store does not need it.
     """
-    network = _network()
-    todo: list[tuple[ScanFile, Path, Labels, dict[str, object]]] = []
+    outlined = recipes.get(recipe).learning.outlined
+    network = _network() if outlined else ""
+    todo: list[tuple[ScanFile, Path, Labels | None, dict[str, object]]] = []
     kept, failures = [], []
     for scan in scans:
         if scan.path is None:
             failures.append(Ended(scan.scan_id, scan.scan_id, problem="the cohort table gives no path"))
             continue
-        labels = labels_of(scan.path, scan.mask, scan.mask_scheme)
+        labels = labels_of(scan.path, scan.mask, scan.mask_scheme) if outlined else None
         source = source_of(scan.path, labels, network=network)
         earlier = store.entries.get(scan.scan_id)
         if earlier is not None:
@@ -139,7 +141,7 @@ def planned(scans: Iterable[ScanFile], store: Writer, settings: PrepareSettings)
         todo.append((scan, scan.path, labels, source or {}))
     jobs = [
         Job(
-            scan.scan_id, path, labels, source, row, store.path, store.about, settings.engine, settings.threads,
+            recipe, scan.scan_id, path, labels, source, row, store.path, store.about, settings.engine, settings.threads,
             settings.max_bytes,
         )
         for (scan, path, labels, source), row in zip(todo, store.free_rows(len(todo)), strict=True)

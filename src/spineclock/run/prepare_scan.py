@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from spineclock import recipes
 from spineclock.core.errors import RefusedError, SpineclockError
 from spineclock.core.geometry import require_same_grid
-from spineclock.core.recipe import Accepts, Engine
+from spineclock.core.recipe import Engine, Recipe
 from spineclock.core.records import Quality, Scan
 from spineclock.core.volume import Mask
 from spineclock.ingest.find import reason
 from spineclock.ingest.names import stem
 from spineclock.ingest.nifti import read_mask
 from spineclock.ingest.series import load
-from spineclock.prep.prepared import variants
 from spineclock.prep.store_format import About, Entry
 from spineclock.prep.store_write import write_scan
 from spineclock.run.listing import the_one
@@ -29,11 +28,10 @@ from spineclock.run.listing import the_one
 if TYPE_CHECKING:
     from spineclock.segment.network import Scorer
 
-RECIPE = "mri-age"
-"""Whose scans are read."""
 OWN = "spineclock"
 """The numbering of label maps that lie beside their scans, as `spineclock phantom mri` and `segment` write them."""
 Stage = Literal["ingest", "segment", "prepare"]
+_FIRST: Stage = "ingest"
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,12 @@ class Labels:
 
 @dataclass(frozen=True)
 class Job:
-    """One scan to be prepared: which files, into which row of which store, and what is told of its source."""
+    """One scan to be prepared: for which recipe, which files, into which row of which store, what its source tells."""
 
+    recipe: str
     scan_id: str
     path: Path
-    labels: Labels
+    labels: Labels | None
     source: Mapping[str, Any]
     row: int
     out: Path
@@ -80,19 +79,20 @@ def prepared(job: Job) -> Ended:
     OSError
         If the store cannot be written, which would befall every other scan too.
     """
-    stage: Stage = "ingest"
+    recipe, stage = recipes.get(job.recipe), _FIRST
     try:
-        scan = _read(job)
-        stage = "segment"
-        labels = _outlined(scan, job)
+        scan = _read(job, recipe)
+        if recipe.learning.outlined:
+            stage = "segment"
+            scan = scan.with_mask(_outlined(scan, job))
         stage = "prepare"
-        made = variants(scan.volume, labels, job.about.how)
+        made = recipe.learning.variants(scan, job.about.how)
     except (SpineclockError, OSError) as error:
         return Ended(job.scan_id, str(job.path), stage=stage, problem=reason(error))
     except Exception as error:  # one scan never stops a batch
         told = f"{type(error).__name__}: {error}"
         return Ended(job.scan_id, str(job.path), stage=stage, problem=told, trace=traceback.format_exc())
-    entry = write_scan(job.out, job.row, made, job.about, scan_id=job.scan_id, source=job.source)
+    entry = write_scan(job.out, job.row, made, job.about, scan_id=job.scan_id, source=job.source, film=scan.film)
     return Ended(job.scan_id, str(job.path), entry)
 
 
@@ -105,15 +105,18 @@ def labels_of(path: Path, mask: Path | None, scheme: str) -> Labels:
     return Labels(next((file for file in beside if file.is_file()), None))
 
 
-def source_of(path: Path, labels: Labels, *, network: str) -> dict[str, Any] | None:
+def source_of(path: Path, labels: Labels | None, *, network: str) -> dict[str, Any] | None:
     """What tells whether a scan's files are those it was prepared from: name, bytes, and time of the last change.
 
-    None where the scan's own files are not there. ``network`` is the checksum of the weights that outline a scan
-    without a label map. A copy that keeps its time counts as the same file; one that does not is prepared again.
+    None where the scan's own files are not there. ``labels`` is None where none are needed; ``network`` is the checksum
+    of the weights that outline a scan without a label map. A copy that keeps its time counts as the same file; one that
+    does not is prepared again.
     """
     told = _fingerprint(path)
     if told is None:
         return None
+    if labels is None:
+        return told
     if labels.file is None:
         return {**told, "labels": {"network": network}}
     return {**told, "labels": {**(_fingerprint(labels.file) or {}), "scheme": labels.scheme}}
@@ -143,25 +146,19 @@ def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
                 yield entry
 
 
-def _read(job: Job) -> Scan:
+def _read(job: Job, recipe: Recipe) -> Scan:
     """The one scan at the job's path that the recipe reads."""
-    from spineclock.segment.legible import header_quality
-
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:  # archives are unpacked there
-        scan = load(the_one(job.path, _accepts(), scratch=Path(scratch)), max_bytes=job.max_bytes)
-    quality = header_quality(scan)
+        scan = load(the_one(job.path, recipe.accepts, scratch=Path(scratch)), max_bytes=job.max_bytes)
+    quality = recipe.learning.quality(scan)
     if quality.verdict == "refused":
         raise RefusedError("; ".join(quality.reasons))
     return scan
 
 
-@lru_cache(maxsize=1)
-def _accepts() -> Accepts:
-    return recipes.get(RECIPE).accepts
-
-
 def _outlined(scan: Scan, job: Job) -> Mask:
     """The scan's label map in the spineclock numbering: as it stands in its file, or from the network."""
+    assert job.labels is not None, "a recipe that needs outlines says where they come from"
     if job.labels.file is None:
         return _by_network(scan, _scorer(job.engine, job.threads))
     from spineclock.segment.schemes import to_spineclock

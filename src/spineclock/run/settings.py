@@ -121,6 +121,10 @@ class StudySettings(Settings):
     overwrite: bool = Field(False, description="write over an earlier study")
 
 
+WHOLE_SLAB_MM = 128.0
+"""From left to right, of the field of view of a whole spine."""
+
+
 class PhantomMriSettings(Settings):
     """What ``spineclock phantom mri`` can be told.
 
@@ -148,6 +152,9 @@ class PhantomMriSettings(Settings):
         None,
         pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3}){2}$",
         description="slices, rows and columns of a training grid, such as 16x128x64",
+    )
+    slab_mm: float = Field(
+        WHOLE_SLAB_MM, ge=8, le=WHOLE_SLAB_MM, description="from left to right, of a whole-spine training grid"
     )
     workers: int = Field(2, ge=1, le=512, description="processes that make scans side by side")
     resume: bool = Field(False, description="keep the scans that are there, and make the others")
@@ -206,9 +213,7 @@ class PhantomRadiographSettings(Settings):
     grid: str | None = Field(
         None, pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$", description="rows and columns of a training grid, such as 256x128"
     )
-    pixel_mm: float | None = Field(
-        None, ge=0.1, le=5, description="pixels at the detector; about 0.6 mm where not set"
-    )
+    pixel_mm: float | None = Field(None, ge=0.1, le=5, description="pixels at the detector; about 0.6 mm where not set")
     workers: int = Field(2, ge=1, le=512, description="processes that make films side by side")
     resume: bool = Field(False, description="keep the films that are there, and make the others")
     overwrite: bool = Field(False, description="replace an earlier phantom")
@@ -253,10 +258,13 @@ class PrepareSettings(Settings):
     """
 
     spacing_mm: str = Field("4,1,1", description="millimetres between samples along each axis, such as 4,1,1")
-    shape: str = Field("32,640,256", description="samples along each axis, at least 16, such as 32,640,256")
+    shape: str = Field("32,640,256", description="samples along each axis, such as 32,640,256")
     centre: Literal["scan", "spine"] = Field("scan", description="what is in the middle: scan, or the spine in view")
     margin_mm: float = Field(10.0, ge=0, le=200, description="how far round the label map the image is kept")
     percentiles: str = Field("0.5,99.5", description="limits to which grey values are clipped, such as 0.5,99.5")
+    canvas: str = Field("1024,512", description="of films: rows and columns they are fitted into, such as 1024,512")
+    border_share: float = Field(0.05, ge=0, lt=0.5, description="of radiographs: how much of the area is cut off round")
+    equalise: bool = Field(True, description="of films: whether grey values become ranks (histogram equalisation)")
     dtype: Literal["float16", "uint8"] = Field("float16", description="how grey values are held")
     workers: int = Field(2, ge=1, le=512, description="processes that prepare scans side by side")
     threads: int = Field(1, ge=1, description="processor threads of the segmentation network in each of them")
@@ -279,6 +287,12 @@ class PrepareSettings(Settings):
         return i, j, k
 
     @property
+    def canvas_shape(self) -> tuple[int, int]:
+        """Rows and columns of a prepared film."""
+        rows, columns = map(int, self.canvas.split(","))
+        return rows, columns
+
+    @property
     def limits(self) -> tuple[float, float]:
         """Percentiles to which grey values are clipped."""
         low, high = map(float, self.percentiles.split(","))
@@ -291,7 +305,7 @@ class PrepareSettings(Settings):
             raise ValueError("wanted a number")
         return value
 
-    @field_validator("spacing_mm", "shape", "percentiles", mode="before")
+    @field_validator("spacing_mm", "shape", "percentiles", "canvas", mode="before")
     @classmethod
     def _one_text(cls, value: object) -> object:
         if isinstance(value, list | tuple):
@@ -311,8 +325,17 @@ class PrepareSettings(Settings):
     def _three_counts(cls, value: str) -> str:
         value = value.replace("x", ",")
         found = _numbers(value)
-        if len(found) != 3 or not all(n % 1 == 0 and 16 <= n <= 4096 for n in found):
-            raise ValueError("wanted three whole numbers, 16 to 4096, with commas between them")
+        if len(found) != 3 or not all(n % 1 == 0 and 4 <= n <= 4096 for n in found) or min(found[1:]) < 16:
+            raise ValueError("wanted three whole numbers with commas between them: 4 to 4096, then twice 16 to 4096")
+        return ",".join(f"{n:.0f}" for n in found)
+
+    @field_validator("canvas")
+    @classmethod
+    def _two_counts(cls, value: str) -> str:
+        value = value.replace("x", ",")
+        found = _numbers(value)
+        if len(found) != 2 or not all(n % 1 == 0 and 32 <= n <= 8192 for n in found):
+            raise ValueError("wanted two whole numbers, 32 to 8192, with a comma between them")
         return ",".join(f"{n:.0f}" for n in found)
 
     @field_validator("percentiles")

@@ -13,13 +13,11 @@ from spineclock.phantom.anatomy.forms import Anatomy
 from spineclock.phantom.anatomy.traits import Traits
 from spineclock.phantom.mri.acquire import Artefacts, drawn_artefacts, stored
 from spineclock.phantom.mri.paint import Flow, Grid, painted
-from spineclock.phantom.mri.style import MODELS, STATIONS, Request, Scanner, echo_of, ranges, scanner_of
+from spineclock.phantom.mri.style import FIELD_MM, MODELS, STATIONS, Request, Scanner, echo_of, ranges, scanner_of
 from spineclock.phantom.mri.tissue import SpinEcho, signals
 from spineclock.phantom.series import Series, Station, Weighting
 
 __all__ = ["Request", "acquire"]
-FIELD_MM = (128.0, 256.0, 640.0)
-"""Right–left, front–back and height of a whole-spine field of view."""
 LUMBAR_FIELD_MM = (32.0, 240.0, 288.0)
 """The same of a training grid of the lumbar spine: a slab of small voxels is no thicker."""
 _CORD_LEVELS = (*(f"C{n}" for n in range(3, 8)), *(f"T{n}" for n in range(1, 12)))
@@ -104,12 +102,12 @@ def _pieces(spine: Anatomy, request: Request, rng: np.random.Generator) -> list[
     if request.coverage == "lumbar":
         return [_lumbar(spine, request, middle_x, course_y + float(ahead), float(up), rng)]
     tall = max(FIELD_MM[2], spine.top_mm - spine.bottom_mm + 24.0)  # a tall person gets a larger field of view
-    wide, deep, _ = FIELD_MM
+    wide, deep = FIELD_MM[:2]
     middle_z = (spine.top_mm + spine.bottom_mm) / 2 + 6 + 0.4 * float(up)
     middle_y = course_y + 6 + 0.5 * float(ahead)
     if request.grid_shape is not None:
         n, rows, columns = request.grid_shape
-        shape, step = (n, columns, rows), (wide / n, deep / columns, tall / rows)
+        shape, step = (n, columns, rows), (request.slab_mm / n, deep / columns, tall / rows)
         return [_Piece("", _centred(shape, step, (middle_x, middle_y, middle_z)), 1.0, step[0])]
     slice_mm = 1.0 if request.slices == "space" else float(rng.choice([3.0, 3.5, 4.0, 4.0, 5.0]))
     pitch = slice_mm if request.slices == "space" else slice_mm * float(rng.choice([1.0, 1.1]))

@@ -16,6 +16,8 @@ from spineclock.phantom.mri.tissue import SpinEcho
 from spineclock.phantom.parameters import section
 from spineclock.phantom.series import Station, Weighting
 
+FIELD_MM = (128.0, 256.0, 640.0)
+"""Right–left, front–back and height of a whole-spine field of view."""
 Coverage = Literal["whole", "stations", "lumbar"]
 Slices = Literal["thick", "space"]
 STATIONS: tuple[Station, ...] = ("cervical", "thoracic", "lumbar")
@@ -74,6 +76,9 @@ class Request:
     grid_shape : tuple of int, optional
         Slices, rows and columns of a grid that 128 × 640 × 256 mm of the whole spine, or 32 × 288 × 240 mm of the
         lumbar spine, are drawn on directly; of the latter as many slices as the slab is thick.
+    slab_mm : float
+        How thick, from left to right, the slab of a whole-spine training grid is: 128 mm, or less to spend a network's
+        voxels on the vertebral bodies.
     world : str
         A world of images (``images.toml``).
 
@@ -87,6 +92,7 @@ class Request:
     weightings: tuple[Weighting, ...] = ("T2w",)
     slices: Slices = "thick"
     grid_shape: tuple[int, int, int] | None = None
+    slab_mm: float = FIELD_MM[0]
     world: str = "default"
 
     def __post_init__(self) -> None:
@@ -99,6 +105,8 @@ class Request:
                 raise UsageError(f"the {name} {value!r}", wanted=f"one of {', '.join(known)}")
         if self.grid_shape is not None and (len(self.grid_shape) != 3 or min(self.grid_shape) < 1):
             raise UsageError(f"a grid of {self.grid_shape}", wanted="three whole numbers, such as 16x128x64")
+        if not 8 <= self.slab_mm <= FIELD_MM[0]:
+            raise UsageError(f"a slab of {self.slab_mm:g} mm", wanted=f"8 to {FIELD_MM[0]:g} mm")
         if self.grid_shape is not None and self.coverage == "stations":
             raise UsageError(f"a grid for the coverage {self.coverage}", wanted="the coverage whole or lumbar")
         images(self.world)

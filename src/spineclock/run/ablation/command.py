@@ -46,7 +46,7 @@ def ablate(
     settings, begun = settings or TrainSettings(), datetime.now(UTC)
     todo = chosen(only)
     out.mkdir(parents=True, exist_ok=True)
-    store = prepared_store(cohort, settings.store, out=out)  # one for all of them
+    store = prepared_store(cohort, settings.store, recipe=RECIPE, out=out)  # one for all of them
     base = settings.model_copy(update={"resume": not settings.overwrite, "store": store})
     count = _proposed_scans(cohort, base)
     try:

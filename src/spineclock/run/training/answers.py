@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +11,9 @@ import pandas as pd
 from spineclock.core.errors import TableError
 from spineclock.stats.calibration import Calibration
 
-COLUMNS = ("scan_id", "person_id", "age_years", "sex", "site", "scanner", "split", "set", "normal",
-           "predicted_age_years", "corrected_age_years", "interval_low_years", "interval_high_years", "gap_years",
-           "model")  # fmt: skip
+COLUMNS = ("scan_id", "person_id", "age_years", "sex", "site", "scanner", "film", "split", "set",
+           "normal", "predicted_age_years", "corrected_age_years", "interval_low_years", "interval_high_years",
+           "gap_years", "model")  # fmt: skip
 """Of predictions.csv, as far as the cohort tells them; ``spineclock study`` reads it."""
 
 
@@ -27,12 +27,12 @@ class Answers(NamedTuple):
 def answers(
     table: pd.DataFrame,
     predicted: np.ndarray,
-    validation: Sequence[Sequence[float]],
+    pairs: Callable[[str], Sequence[Sequence[float]]],
     *,
     coverage: float,
     model: str,
 ) -> Answers:
-    """The table with predicted and corrected ages, interval and gap, all by the validation people alone.
+    """The table with predicted and corrected ages, interval and gap, all by people the network has not learned from.
 
     A network that learned nothing, or was judged by too few people, has no correction and no interval: these stay
     empty, and ``caution`` says why.
@@ -40,28 +40,27 @@ def answers(
     Parameters
     ----------
     table : DataFrame
-        A row a scan.
+        A row a scan; ``film`` tells its kind, where it is a film.
     predicted : ndarray
         Predicted age of each row, in years.
-    validation : pairs
-        Predicted and chronological age of each validation scan.
+    pairs : function
+        From a kind of film ("" for scans) to predicted and chronological ages of the people to correct by.
     """
-    corrected = low = high = np.full(len(table), np.nan)
-    caution = ""
-    try:
-        calibration = Calibration.fit(validation, coverage=coverage)
-    except TableError as error:
-        caution = str(error)
-    else:
-        corrected = calibration.cole.corrected(predicted)
-        interval = calibration.conformal.around(predicted)
-        low, high = interval.low_years, interval.high_years
-    found = table.assign(
-        predicted_age_years=predicted,
-        corrected_age_years=corrected,
-        interval_low_years=low,
-        interval_high_years=high,
-        gap_years=corrected - table["age_years"].to_numpy(),
-        model=model,
-    )
-    return Answers(found[[c for c in COLUMNS if c in found]], caution)
+    found = table.assign(predicted_age_years=predicted, corrected_age_years=np.nan, interval_low_years=np.nan,
+                         interval_high_years=np.nan, gap_years=np.nan, model=model)  # fmt: skip
+    cautions = []
+    kinds = table["film"] if "film" in table else pd.Series("", index=table.index)
+    for kind in kinds.unique():
+        rows = kinds == kind
+        said = found.loc[rows, "predicted_age_years"].to_numpy()
+        try:
+            calibration = Calibration.fit(pairs(str(kind)), coverage=coverage)
+        except TableError as error:
+            cautions.append(str(error))
+            continue
+        corrected, interval = calibration.cole.corrected(said), calibration.conformal.around(said)
+        found.loc[rows, "corrected_age_years"] = corrected
+        found.loc[rows, "interval_low_years"] = interval.low_years
+        found.loc[rows, "interval_high_years"] = interval.high_years
+        found.loc[rows, "gap_years"] = corrected - found.loc[rows, "age_years"]
+    return Answers(found[[c for c in COLUMNS if c in found]], "; ".join(dict.fromkeys(cautions)))

@@ -18,10 +18,11 @@ from spineclock import recipes
 from spineclock.core.errors import TableError, UsageError
 from spineclock.core.recipe import Age
 from spineclock.learn.fit import StoppedError
+from spineclock.run.config import configure
 from spineclock.run.training import device, folder
 from spineclock.run.training.held import examples, in_view, prepared_store
 from spineclock.run.training.sets import Sets, people_of, sets, split_of
-from spineclock.run.training.settings import MAY_DIFFER, TrainSettings
+from spineclock.run.training.settings import MAY_DIFFER, TrainSettings, classes_of
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -49,11 +50,12 @@ def train(recipe: str, cohort: Path, settings: TrainSettings | None = None, *, o
     KeyboardInterrupt
         If it was stopped; what is done is kept.
     """
-    settings, begun = settings or TrainSettings(), datetime.now(UTC)
     _require_recipe(recipe, cohort)
+    settings = settings or configure(TrainSettings, defaults=recipes.get(recipe).learning.train).settings
+    begun = datetime.now(UTC)
     if device.is_first_process():
         folder.require_room(out, resume=settings.resume, overwrite=settings.overwrite)
-    store = _store(cohort, settings, out)
+    store = _store(recipe, cohort, settings, out)
     people = people_of(cohort, normals=settings.normals, split=settings.split)
     people = people.assign(split=split_of(people, settings))  # of everybody, whoever is in view of a part
     told = sets(people[in_view(people, store, settings.part)].reset_index(drop=True), settings)
@@ -90,13 +92,13 @@ def _asked(recipe: str, settings: TrainSettings, store: PreparedStore, told: Set
     return {"recipe": recipe, "settings": chosen, "preparation": asdict(store.how), "sets_sha256": told.sha256}
 
 
-def _store(cohort: Path, settings: TrainSettings, out: Path) -> PreparedStore:
+def _store(recipe: str, cohort: Path, settings: TrainSettings, out: Path) -> PreparedStore:
     """The prepared scans, prepared here where no store is given."""
     from spineclock.prep.store import PreparedStore
 
     if settings.store is None and settings.devices > 1:
         raise UsageError("several devices and no store", wanted="prepared scans", remedy="`spineclock prepare` first")
-    return PreparedStore.open(prepared_store(cohort, settings.store, out=out))
+    return PreparedStore.open(prepared_store(cohort, settings.store, recipe=recipe, out=out))
 
 
 def _say_lacking(lacking: int, all_scans: int, store: Path) -> None:
@@ -145,7 +147,7 @@ def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric:
     learned, held_out = examples(told.of("train"), told.of("validation"), store=store, memory_gb=settings.memory_gb)
     if float(np.ptp(learned.ages_years)) == 0:
         raise TableError(f"all {len(learned)} scans to train on are of one age", wanted="people of different ages")
-    head = AgeHead.of(torch.tensor(learned.ages_years), settings.loss)
+    head = AgeHead.of(torch.tensor(learned.ages_years), settings.loss, classes=classes_of(settings))
     torch.manual_seed(settings.seed)
     net = network(settings.network, outputs=head.outputs, shape=store.how.shape, pool=settings.pool)
     feed = Feed(

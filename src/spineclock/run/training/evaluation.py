@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pandas as pd
 
 from spineclock.core.errors import InputError, TableError, UsageError
 from spineclock.ingest.study_table import simulated
-from spineclock.nets.run_folder import read_network
-from spineclock.prep.prepared import Preparation
+from spineclock.nets.recalibration import hashed
+from spineclock.nets.run_folder import TrainedNetwork, read_network
+from spineclock.prep.film import FilmPreparation
+from spineclock.prep.kinds import AnyPreparation, for_every_part, preparation_told
 from spineclock.prep.store import PreparedStore
 from spineclock.run.outputs import command, plain, require_room, versions, write_json, write_text
 from spineclock.run.tables import markdown
@@ -47,49 +50,94 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
     if (out / folder.BEGUN).exists():
         raise UsageError(f"{out} holds a training run", wanted="another folder for the evaluation")
     require_room(out, mark="evaluation.md", what="an earlier evaluation", overwrite=settings.overwrite)
-    trained = read_network(run, device=device.resolved(settings.device))
-    how = Preparation.told(trained.about["preparation"])
     out.mkdir(parents=True, exist_ok=True)
-    store = PreparedStore.open(prepared_store(cohort, settings.store, out=out, how=how, workers=settings.workers))
+    aged = age_cohort(run, cohort, settings, out=out)
+    trained, table = aged.trained, aged.table
+    said, caution = answers(table.assign(set="test"), aged.predicted, trained.pairs, coverage=aged.coverage,
+                            model=trained.about["name"])  # fmt: skip
+    errors, accuracy = error_card(said), _accuracy(said, settings)
+    _write(out, said, errors, accuracy)
+    statement = " ".join(s for s in (trained.about["statement"], simulated(cohort)) if s)
+    write_json(out / "run.json", plain({
+        "schema": "spineclock.evaluation/1", "command": command(), "statement": statement,
+        "begun": begun.isoformat(timespec="seconds"), "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(), "settings": settings.model_dump(mode="json"), "model": trained.about["name"],
+        "weights_sha256": trained.sha256, "cohort": cohort.name, "scans": len(said), "left_out": aged.left_out,
+        "interval_coverage": aged.coverage, "caution": caution,
+        "recalibrated": {kind: dict(r.about) for kind, r in trained.recalibrated.items()},
+    }))  # fmt: skip
+    write_text(
+        out / "evaluation.md", _page(said, errors, accuracy, statement=statement, cohort=cohort, left_out=aged.left_out)
+    )
+    everyone = errors.iloc[0]
+    print(f"{len(said):,} scans, MAE {everyone['mae_years']:.2f} years ({everyone['corrected_mae_years']:.2f} "
+          f"corrected), R² {everyone['r2']:.3f}; {aged.left_out:,} left out\n{statement}")  # fmt: skip
+    print(f"See {out / 'evaluation.md'}")
+    return 0
+
+
+@dataclass(frozen=True, eq=False)
+class Aged:
+    """What a network says of the people of a cohort whom it has not seen.
+
+    Attributes
+    ----------
+    trained : TrainedNetwork
+    table : DataFrame
+        A row a scan; of films with ``film``, their kind.
+    predicted : ndarray
+        Its age, in years.
+    left_out : int
+        Scans of the cohort that are not in it.
+    coverage : float
+        Of the run's intervals.
+    """
+
+    trained: TrainedNetwork
+    table: pd.DataFrame
+    predicted: np.ndarray
+    left_out: int
+    coverage: float
+
+
+def age_cohort(run: Path, cohort: Path, settings: EvaluateSettings, *, out: Path) -> Aged:
+    """Ages the scans of a cohort, but for people whom the network was trained, validated or recalibrated on.
+
+    The scans are prepared in ``out`` where no store is given. Errors as in :func:`evaluate`.
+    """
+    from spineclock.learn.fit import judged
+
+    trained = read_network(run, device=device.resolved(settings.device))
+    recipe, coverage = _asked(run)
+    how, part = preparation_told(trained.about["preparation"]), trained.part
+    store = PreparedStore.open(
+        prepared_store(cohort, settings.store, recipe=recipe, out=out, how=how, workers=settings.workers)
+    )
     _require_same(store, how)
     people = people_of(cohort, normals=settings.normals)
-    known, coverage = _learned_from(run), _coverage(run)
-    table = people[in_view(people, store, how.part) & ~people["person_id"].isin(known)].reset_index(drop=True)
+    known = _learned_from(run)
+    corrected_by = frozenset[str]().union(*(r.people for r in trained.recalibrated.values()))
+    if corrected_by:
+        known |= {p for p in people["person_id"].unique() if hashed([p]) <= corrected_by}
+    table = people[in_view(people, store, part) & ~people["person_id"].isin(known)].reset_index(drop=True)
     if table.empty:
         raise TableError(
             f"no scan of {cohort} is left to evaluate",
             wanted="prepared scans of people with an age, whom the network has not seen",
         )
-    from spineclock.learn.fit import judged
-
+    kinds = [store.entries[store.positions[scan_id]].film for scan_id in table["scan_id"]]
+    if isinstance(how, FilmPreparation):
+        table["film"] = kinds
     device.set_threads(settings.threads)
     (held,) = examples(table, store=store, memory_gb=MEMORY_GB)
-    predicted, _ = judged(trained.net, trained.head, held, part=how.part)
-    said, caution = answers(table.assign(set="test"), predicted, trained.about["validation"], coverage=coverage,
-                            model=trained.about["name"])  # fmt: skip
-    errors, accuracy = error_card(said), _accuracy(said, settings)
-    _write(out, said, errors, accuracy)
-    statement = " ".join(s for s in (trained.about["statement"], simulated(cohort)) if s)
-    left = len(people) - len(table)
-    write_json(out / "run.json", plain({
-        "schema": "spineclock.evaluation/1", "command": command(), "statement": statement,
-        "begun": begun.isoformat(timespec="seconds"), "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(), "settings": settings.model_dump(mode="json"), "model": trained.about["name"],
-        "weights_sha256": trained.sha256, "cohort": cohort.name, "scans": len(said), "left_out": left,
-        "interval_coverage": coverage, "caution": caution,
-    }))  # fmt: skip
-    write_text(out / "evaluation.md", _page(said, errors, accuracy, statement=statement, cohort=cohort, left_out=left))
-    everyone = errors.iloc[0]
-    print(f"{len(said):,} scans, MAE {everyone['mae_years']:.2f} years ({everyone['corrected_mae_years']:.2f} "
-          f"corrected), R² {everyone['r2']:.3f}; {left:,} left out\n{statement}")  # fmt: skip
-    print(f"See {out / 'evaluation.md'}")
-    return 0
+    predicted, _ = judged(trained.net, trained.head, held, part=part)
+    return Aged(trained, table, predicted, len(people) - len(table), coverage)
 
 
-def _require_same(store: PreparedStore, how: Preparation) -> None:
+def _require_same(store: PreparedStore, how: AnyPreparation) -> None:
     """A network reads scans prepared as those it learned from, and no others."""
-    is_ = vars(store.how)
-    other = [f"{k} {is_[k]}, not {v}" for k, v in vars(how).items() if k != "part" and is_[k] != v]
+    is_ = for_every_part(store.how)
+    other = [f"{k} {is_.get(k)}, not {v}" for k, v in for_every_part(how).items() if is_.get(k) != v]
     if other:
         raise UsageError(f"the store was prepared with {'; '.join(other)}", wanted="the network's own preparation",
                          remedy="leave --store out, and the scans are prepared as the network needs them")  # fmt: skip
@@ -111,8 +159,8 @@ def _learned_from(run: Path) -> set[str]:
     return set(split.loc[split["set"].isin(["train", "validation"]), "person_id"])
 
 
-def _coverage(run: Path) -> float:
-    """The probability with which the run's own intervals cover.
+def _asked(run: Path) -> tuple[str, float]:
+    """The run's recipe, and the probability with which its own intervals cover.
 
     Raises
     ------
@@ -123,7 +171,7 @@ def _coverage(run: Path) -> float:
     if asked is None:
         raise InputError(f"{run} has no {folder.BEGUN}, so that nobody knows what its intervals cover",
                          wanted="the whole folder that `spineclock train` made")  # fmt: skip
-    return float(asked["settings"]["interval_coverage"])
+    return asked["recipe"], float(asked["settings"]["interval_coverage"])
 
 
 def _accuracy(said: pd.DataFrame, settings: EvaluateSettings) -> pd.DataFrame | None:

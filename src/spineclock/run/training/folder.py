@@ -19,6 +19,7 @@ from spineclock.core.errors import InputError, UsageError
 from spineclock.ingest.study_table import simulated
 from spineclock.nets.run_folder import SCHEMA
 from spineclock.nets.weights import load_into, save
+from spineclock.prep.film import FilmPreparation
 from spineclock.prep.store import PreparedStore
 from spineclock.run.outputs import command, plain, versions, write_json, write_text
 from spineclock.run.training.answers import Answers, answers
@@ -36,7 +37,8 @@ BEGUN = "training.json"
 STATE, DONE = "state.ckpt", "run.json"
 """The training's state, while it is not done; and what is written last."""
 OURS = (BEGUN, DONE, "config.toml", STATE, f"{STATE}.partial", "curves.csv", "split.csv", "weights.safetensors",
-        "network.json", "predictions.csv", "errors.csv", "MODEL_CARD.md", "curves.png", "ages.png")  # fmt: skip
+        "network.json", "predictions.csv", "errors.csv", "MODEL_CARD.md", "curves.png", "ages.png",
+        "recalibration.json")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +136,9 @@ def require_same(out: Path, there: dict[str, Any], asked: dict[str, Any]) -> Non
         If so.
     """
     wanted = json.loads(json.dumps(asked))
-    other = [k for k, v in wanted["settings"].items() if there.get("settings", {}).get(k) != v]
+    first = {name: field.default for name, field in TrainSettings.model_fields.items()}
+    was = {**first, **there.get("settings", {})}  # a setting that came later was what it now is by default
+    other = [k for k, v in wanted["settings"].items() if was[k] != v]
     other += [k for k in ("recipe", "preparation") if there.get(k) != wanted[k]]
     if other:
         raise UsageError(
@@ -242,7 +246,8 @@ def _answers(run: Run, fitted: Fitted) -> tuple[list[list[float]], Answers]:
     predicted, _ = judged(fitted.net.to(run.device), fitted.head, held, part=run.settings.part)
     pairs = np.column_stack([predicted, table["age_years"]]).round(4)
     validation: list[list[float]] = pairs[(table["set"] == "validation").to_numpy()].tolist()
-    return validation, answers(table, predicted, validation, coverage=run.settings.interval_coverage, model=run.name)
+    found = answers(table, predicted, lambda kind: validation, coverage=run.settings.interval_coverage, model=run.name)
+    return validation, found
 
 
 def _about(run: Run, fitted: Fitted, validation: list[list[float]]) -> dict[str, Any]:
@@ -251,9 +256,15 @@ def _about(run: Run, fitted: Fitted, validation: list[list[float]]) -> dict[str,
     return {
         "schema": SCHEMA, "name": run.name, "statement": run.statement, "network": run.settings.network,
         "pool": run.settings.pool, "simulated": bool(simulated(run.cohort)), "head": fitted.head.as_dict(),
-        "preparation": {**asdict(run.store.how), "part": run.settings.part},
+        "preparation": _preparation(run),
         "ages_years": [float(learned.min()), float(learned.max())], "validation": validation,
     }  # fmt: skip
+
+
+def _preparation(run: Run) -> dict[str, Any]:
+    """How the network's input is prepared; of scans, for its part of the spine."""
+    how = run.store.how
+    return how.as_dict() if isinstance(how, FilmPreparation) else {**asdict(how), "part": run.settings.part}
 
 
 def _draw(out: Path, curves: pd.DataFrame, said: pd.DataFrame) -> None:

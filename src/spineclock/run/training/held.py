@@ -7,20 +7,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from spineclock import recipes
 from spineclock.core.errors import TableError
 from spineclock.learn.feed import Examples
+from spineclock.prep.kinds import AnyPreparation, for_every_part
 from spineclock.prep.masking import Part
-from spineclock.prep.prepared import Preparation
 from spineclock.prep.store import PreparedStore
 
 
 def prepared_store(
-    cohort: Path, store: Path | None, *, out: Path, how: Preparation | None = None, workers: int | None = None
-) -> Path:
+    cohort: Path, store: Path | None, *, recipe: str, out: Path, how: AnyPreparation | None = None,
+    workers: int | None = None,
+) -> Path:  # fmt: skip
     """The store that is given, or else one in ``out/prepared``, in which the cohort's scans are prepared here.
 
     Scans that cannot be prepared take no part; how many, and where the reasons are, is said.
-    ``how``: as a network needs them; the default preparation where not given.
+    ``how``: as a network needs them; the recipe's default preparation where not given.
     """
     if store is not None:
         return store
@@ -28,10 +30,13 @@ def prepared_store(
     from spineclock.run.prepare import prepare_cohort
     from spineclock.run.settings import PrepareSettings
 
-    grid = {} if how is None else {name: value for name, value in vars(how).items() if name != "part"}
-    told = configure(PrepareSettings, flags={**grid, "workers": workers, "resume": True}).settings
+    told = configure(
+        PrepareSettings,
+        defaults=recipes.get(recipe).learning.prepare,
+        flags={**({} if how is None else for_every_part(how)), "workers": workers, "resume": True},
+    ).settings
     made = out / "prepared"
-    if prepare_cohort(cohort, told, out=made):
+    if prepare_cohort(cohort, told, out=made, recipe=recipe):
         failed = len(pd.read_csv(made / "failures.csv"))
         print(f"{failed:,} scans of {cohort} could not be prepared and take no part: see {made / 'failures.csv'}")
     return made

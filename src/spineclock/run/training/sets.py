@@ -14,7 +14,7 @@ from spineclock.core.errors import TableError
 from spineclock.ingest.cohort import read_cohort, read_table, require_scans, with_person
 from spineclock.ingest.study_table import yes_or_no
 from spineclock.learn.split import SPLITS, Split
-from spineclock.run.training.settings import TrainSettings
+from spineclock.run.training.settings import TrainSettings, classes_of
 
 log = logging.getLogger(__name__)
 KEPT = ("person_id", "scan_id", "age_years", "sex", "site", "scanner")
@@ -26,8 +26,8 @@ class Sets:
     """A row a scan.
 
     ``split``: of the person. ``set``: train and validation, what the network learns from and is judged by; test, every
-    scan of the test people; unused, scans of training and validation people that do not count (not age-typical, beyond
-    the number asked for, the part not in view).
+    scan of the test people; unused, scans of training and validation people that do not count (not age-typical, of an
+    age beyond the classes, beyond the number asked for, the part not in view).
     """
 
     table: pd.DataFrame
@@ -146,14 +146,16 @@ def split_of(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
 
 
 def _counts(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
-    """Whether a scan may be learned from."""
+    """Whether a scan may be learned from: of an age the classes hold, and age-typical where that is asked for."""
+    classes = classes_of(settings)
+    held = pd.Series(True, index=table.index) if classes is None else table["age_years"].round().between(*classes)
     told = "normal" in table and bool(table["normal"].notna().any())
     if settings.train_on == "normal" and not told:
         raise TableError("nothing tells which scans are age-typical", wanted="a column normal, or --normals",
                          remedy="`spineclock normals` finds them from report findings")  # fmt: skip
     if settings.train_on == "all" or not told:
-        return pd.Series(True, index=table.index)
-    return is_typical(table)
+        return held
+    return held & is_typical(table)
 
 
 def _drawn(table: pd.DataFrame, most: int | None, rng: np.random.Generator) -> pd.Index:

@@ -37,9 +37,20 @@ class TrainSettings(Settings):
     validation_scans: int | None = Field(None, ge=3, description="no more scans than these to validate on")
     part: Part = Field("whole", description="whole, or only the cervical, thoracic or lumbar vertebrae")
 
-    network: NetworkName = Field("table2", description="table2: the paper's; resnet, transformer: rivals")
+    network: NetworkName = Field(
+        "table2",
+        description="table2: the paper's; resnet, transformer: rivals; of films: film_small, efficientnet_b4",
+    )
     pool: Pool = Field("max", description="how table2 ends: max or average")
     loss: AgeLoss = Field("mse", description="mse, smooth_l1, soft_label or mean_variance")
+    youngest: int | None = Field(
+        None,
+        ge=0,
+        le=119,
+        description="first whole year of soft_label's and mean_variance's classes; nobody younger is learned from; "
+        "five years below the youngest person where not given",
+    )
+    oldest: int | None = Field(None, ge=1, le=120, description="last of these whole years, likewise")
 
     batch_size: int = Field(2, ge=1, description="scans a step, on each device")
     max_epochs: int = Field(100, ge=1, description="the most epochs")
@@ -53,6 +64,8 @@ class TrainSettings(Settings):
     blur_voxels: float = Field(0.0, ge=0, le=8, description="the most a scan is blurred, as a Gaussian's SD")
     noise: float = Field(0.0, ge=0, le=3, description="the most noise added, in SDs of the spine's grey values")
     contrast: float = Field(0.0, ge=0, lt=1, description="the most grey values are stretched or lifted, in SDs")
+    rotate_deg: float = Field(0.0, ge=0, le=45, description="the most a scan is turned in its plane, either way")
+    zoom: float = Field(0.0, ge=0, le=0.5, description="the most a scan is enlarged or made smaller, as a share")
     seed: int = Field(0, ge=0, description="of the first weights, the order of scans and their changes")
 
     device: str = Device
@@ -74,10 +87,21 @@ class TrainSettings(Settings):
         if self.train_share + self.validation_share >= 1:
             raise UsageError(f"train_share {self.train_share} and validation_share {self.validation_share}",
                              wanted="shares that leave some people for the test")  # fmt: skip
+        if (self.youngest is None) != (self.oldest is None):
+            raise UsageError("one of youngest and oldest is set", wanted="both or none")
+        if self.youngest is not None and self.oldest is not None and self.youngest >= self.oldest:
+            raise UsageError(f"youngest {self.youngest} and oldest {self.oldest}", wanted="the younger one first")
         one_of_resume_and_overwrite(
             self.resume, self.overwrite, remedy="resume goes on with the run; overwrite replaces it"
         )
         return self
+
+
+def classes_of(settings: TrainSettings) -> tuple[int, int] | None:
+    """The first and last whole year of an age's classes, where they are set."""
+    if settings.youngest is None or settings.oldest is None:
+        return None
+    return settings.youngest, settings.oldest
 
 
 MAY_DIFFER = ("resume", "overwrite", "threads", "memory_gb", "store", "device", "save_minutes")

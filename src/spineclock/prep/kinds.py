@@ -1,0 +1,26 @@
+"""The ways in which scans are prepared, of which a store or a network names one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from spineclock.prep.film import FilmPreparation
+from spineclock.prep.prepared import Preparation
+
+AnyPreparation = Preparation | FilmPreparation
+
+
+def preparation_told(told: Mapping[str, Any]) -> AnyPreparation:
+    """From the same values as JSON holds them; TypeError where a name is none of these.
+
+    >>> preparation_told({"shape": [16, 128, 64]}).shape, preparation_told({"canvas": [256, 128]}).shape
+    ((16, 128, 64), (1, 256, 128))
+    """
+    return FilmPreparation.told(told) if "canvas" in told else Preparation.told(told)
+
+
+def for_every_part(how: AnyPreparation) -> dict[str, Any]:
+    """A preparation by the names of its settings, without the part of the spine: a store serves every part."""
+    return {name: value for name, value in asdict(how).items() if name != "part"}

@@ -1,0 +1,174 @@
+"""Spine age from a lateral radiograph of the spine, or from a densitometer's lateral film (DXA VFA).
+
+Source: VERTE-X-Aging (seed of recipe two), as docs/xray.md retells it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spineclock.core.errors import InputError, UsageError
+from spineclock.core.recipe import LATERAL_FILM, Age, Learning, Options, Reader, Recipe, Words
+from spineclock.core.records import ModelInfo, Quality, Reading, Scan
+
+if TYPE_CHECKING:
+    from spineclock.nets.run_folder import TrainedNetwork
+    from spineclock.prep.film import FilmPreparation
+    from spineclock.prep.kinds import AnyPreparation
+    from spineclock.prep.prepared import Variants
+
+PACKAGED = "xray_age"
+"""In ``spineclock/weights``: a training run's folder, as far as prediction needs it."""
+VFA, RADIOGRAPH = "vfa", "radiograph"
+CLASSES = (40, 99)
+"""The whole years of the published network's classes; nobody younger or older is learned from."""
+
+
+def load(model: str, options: Options) -> Reader:
+    """The recipe with its network in memory: the packaged one (``default``), or that of a run's folder.
+
+    Raises
+    ------
+    InputError
+        If the weights cannot be read, or are another recipe's.
+    TableError
+        If the network was validated on too few people for an interval of this coverage.
+    """
+    from spineclock.nets.run_folder import read_network
+    from spineclock.nets.weights import packaged
+    from spineclock.prep.film import FilmPreparation
+    from spineclock.prep.kinds import preparation_told
+    from spineclock.stats.calibration import Calibration
+
+    folder = packaged(f"{PACKAGED}/network.json").parent if model == "default" else Path(model)
+    network = read_network(folder, device=options.device)
+    how = preparation_told(network.about["preparation"])
+    if not isinstance(how, FilmPreparation):
+        raise InputError(f"the network in {folder} reads scans, not films", wanted="a run of xray-age",
+                         remedy="name the recipe it was trained for with --recipe")  # fmt: skip
+    for pairs in (network.about["validation"], *(r.pairs for r in network.recalibrated.values())):
+        Calibration.fit(pairs, coverage=options.coverage)  # refused before any film is read
+    info = ModelInfo(network.about["name"], network.hashes, network.about["statement"])
+    return XrayAge(info, network, how, options.coverage)
+
+
+@dataclass(frozen=True, eq=False)
+class XrayAge:
+    """The recipe's network in memory."""
+
+    model: ModelInfo
+    network: TrainedNetwork
+    how: FilmPreparation
+    coverage: float
+
+    @property
+    def ages_years(self) -> tuple[float, float]:
+        """Youngest and oldest age it learned from."""
+        low, high = self.network.about["ages_years"]
+        return float(low), float(high)
+
+    def read(self, scan: Scan, *, lowest_vertebra: str | None = None) -> Reading:
+        """Prepares and ages one film, and says where the network looked."""
+        from spineclock.explain.gradcam import attention
+        from spineclock.nets.film import EfficientNetFilm, FilmNet
+        from spineclock.prep.film import prepare_film
+        from spineclock.stats.calibration import Calibration
+
+        if lowest_vertebra is not None:
+            raise UsageError("a lowest vertebra for a film", wanted="films alone: their vertebrae are not outlined",
+                             remedy="leave --lowest-vertebra out")  # fmt: skip
+        verdict = self._known(scan)
+        if verdict.verdict == "refused":
+            return Reading(scan, verdict, self.model)
+        film = prepare_film(scan.volume, self.how, vfa=scan.film == VFA)
+        said = self.network.answer(film.array)
+        calibration = Calibration.fit(self.network.pairs(scan.film), coverage=self.coverage)
+        prediction = calibration.prediction(
+            said.age_years, age_years=scan.age_years, components={"network": said.age_years}
+        )
+        prediction = replace(prediction, predicted_sd_years=said.sd_years)
+        net = self.network.net
+        assert isinstance(net, FilmNet | EfficientNetFilm), "a network that reads films"
+        heat = attention(net, film.volume, scan.volume, age=self.network.head.age_years).on_scan
+        return Reading(scan, verdict, self.model, prediction, heat=heat)
+
+    def _known(self, scan: Scan) -> Quality:
+        """The film's quality with what is known of the person, the kind of film and the network."""
+        found = quality(scan)
+        low, high = self.ages_years
+        if scan.age_years is not None and not low <= scan.age_years <= high:
+            found = found.with_reason(
+                "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
+            )
+        if scan.film == VFA and VFA not in self.network.recalibrated:
+            found = found.with_reason(
+                "check", "a DXA VFA image, and the network's answer to these has not been corrected (recalibrate)"
+            )
+        if self.network.about["simulated"]:
+            found = found.with_reason("check", "the network has seen simulated people only")
+        return found
+
+
+def quality(scan: Scan) -> Quality:
+    """What the film's header and picture say against it; what is no lateral film was refused when it was read."""
+    if scan.volume.shape[0] != 1:
+        return Quality().with_reason(
+            "refused", f"{scan.volume.shape[0]} sagittal slices; wanted one lateral film of the spine"
+        )
+    found = Quality()
+    for note in scan.notes:
+        found = found.with_reason("check", note)
+    return found
+
+
+def preparation(settings: Any) -> FilmPreparation:
+    """How the settings of ``spineclock prepare`` have films prepared."""
+    from spineclock.prep.film import FilmPreparation
+
+    return FilmPreparation(settings.canvas_shape, settings.border_share, settings.equalise)
+
+
+def prepared(scan: Scan, how: AnyPreparation) -> Variants:
+    """A film as the network reads it; a film has no parts."""
+    from spineclock.prep.film import FilmPreparation, film_variants
+
+    assert isinstance(how, FilmPreparation), "a store of this recipe holds films"
+    return film_variants(scan.volume, how, vfa=scan.film == VFA)
+
+
+RECIPE = Recipe(
+    name="xray-age",
+    title="Spine age from a lateral radiograph or DXA VFA image",
+    accepts=LATERAL_FILM,
+    outcome=Age(),
+    load=load,
+    learning=Learning(
+        outlined=False,
+        quality=quality,
+        preparation=preparation,
+        variants=prepared,
+        prepare={"dtype": "uint8"},
+        train={
+            "network": "film_small",
+            "loss": "mean_variance",
+            "youngest": CLASSES[0],
+            "oldest": CLASSES[1],
+            "batch_size": 16,
+            "learning_rate": 1e-3,
+            "weight_decay": 1e-4,
+            "mirror": False,
+            "shift_voxels": 6,
+            "rotate_deg": 5.0,
+            "zoom": 0.08,
+            "noise": 0.03,
+        },
+    ),
+    words=Words(
+        "a lateral radiograph of the spine, or a lateral DXA VFA image",
+        "The lateral film as it was read",
+        "The film as it was read: dense is bright, the patient's front at the left. If it is the other way round, the "
+        "age is not to be used.",
+    ),
+)
