@@ -130,6 +130,7 @@ def test_grad_cam_finds_what_raises_the_age():
     assert found.cells.array / found.cells.array.max() == pytest.approx((feature / feature.max()).numpy(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_it_learns_the_size_of_a_gap():
     """Rows of bright blocks whose distance is the age; a new draw is read to a fraction of their spread."""
     torch.manual_seed(0)
@@ -195,6 +196,7 @@ def b4() -> Any:
     return network("efficientnet_b4", outputs=60, shape=(1, 64, 32), dropout=0.2).eval()
 
 
+@pytest.mark.slow
 def test_efficientnet_b4_is_monais_with_another_end(b4):
     from monai.networks.nets.efficientnet import EfficientNetBN
 
@@ -224,6 +226,7 @@ def test_without_a_connection_it_says_that_weights_are_random(b4, monkeypatch):
     assert torch.equal(b4.net._conv_stem.weight, before)
 
 
+@pytest.mark.slow
 def test_imagenets_weights_answer_to_grey_as_the_colours_did(monkeypatch):
     from monai.networks.nets.efficientnet import EfficientNetBN
 

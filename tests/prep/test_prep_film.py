@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_grey_values_are_ranks_whatever_the_type(dtype):
     p = prepare_film(whole.with_array(values.astype(dtype)), WHOLE, vfa=False)
     held = p.array[0][p.inside.array[0] != 0].reshape(200, 90)
     assert p.array.dtype == np.float32
-    assert held == pytest.approx(ranks(values[0]).T[::-1, ::-1], abs=1e-6)  # head up, face to the left
+    np.testing.assert_allclose(held, ranks(values[0]).T[::-1, ::-1], atol=1e-6)  # head up, face to the left
     assert (held.min(), held.max()) == (0, 1)
     assert not p.array[p.inside.array == 0].any()
 
@@ -87,7 +88,7 @@ def test_equalised_values_are_spread_evenly():
     plain = prepare_film(skewed, FilmPreparation(border_share=0, equalise=False), vfa=False)
     held = plain.array[plain.inside.array != 0].reshape(500, 400)
     grey = skewed.array[0].T[::-1, ::-1].astype(float)
-    assert held == pytest.approx((grey - grey.min()) / np.ptp(grey), abs=1e-6)
+    np.testing.assert_allclose(held, (grey - grey.min()) / np.ptp(grey), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_a_rising_function_of_the_grey_values_changes_nothing(rising):
     one = film(1300, 700)
     other = one.with_array(rising(one.array))
     wanted = prepare_film(one, vfa=False).array
-    assert prepare_film(other, vfa=False).array == pytest.approx(wanted, abs=2e-3)
+    np.testing.assert_allclose(prepare_film(other, vfa=False).array, wanted, atol=2e-3)
 
 
 def test_equalisation_and_scale_are_the_whole_films_border_and_all():
@@ -145,7 +146,7 @@ def test_what_is_finer_than_the_new_pixels_goes_to_its_mean():
     stripes = np.zeros((1, 1024, 2048), np.uint16)
     stripes[:, :, ::2] = 1000
     p = prepare_film(Volume(stripes, np.diag([1, 0.1, 0.1, 1.0])), FilmPreparation(equalise=False), vfa=True)
-    assert p.array[0, 4:-4] == pytest.approx(0.5, abs=0.02)
+    np.testing.assert_allclose(p.array[0, 4:-4], 0.5, atol=0.02)
 
 
 def test_oblong_pixels_become_square_and_nothing_is_enlarged():
@@ -166,8 +167,19 @@ def test_storage_order_does_not_matter(order, flips):
         affine[:3, 3] += affine[:3, axis] * (array.shape[axis] - 1)
         affine[:3, axis] *= -1
     wanted, got = prepare_film(source, vfa=False), prepare_film(Volume(array, affine), vfa=False)
-    assert got.array == pytest.approx(wanted.array, abs=1e-6)
+    np.testing.assert_allclose(got.array, wanted.array, atol=1e-6)
     assert got.affine[:3, 1:] == pytest.approx(wanted.affine[:3, 1:], abs=1e-9)
+
+
+def test_a_big_film_takes_a_fraction_of_a_second():
+    """At most 150 ms of a core. Measured: 38 ms of 16 bits, 37 of float32, 56 of float64; 2.4 times that under load."""
+    big = film(3000, 1500)
+    times = []
+    for _ in range(3):
+        begun = time.process_time()
+        prepare_film(big, vfa=False)
+        times.append(time.process_time() - begun)
+    assert min(times) < 0.15
 
 
 def test_what_is_no_lateral_film_is_refused():

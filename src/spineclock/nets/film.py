@@ -130,7 +130,8 @@ class FilmNet(nn.Module):
 
     def blocks(self, x: Tensor) -> Tensor:
         """The last convolutional features, shape (N, 128, 1, H/16, W/16), halves rounded down at each of four steps."""
-        features: Tensor = self.layers(x[:, :, 0])
+        # one channel is first and last alike: told by its strides to be last, it keeps all that follows so
+        features: Tensor = self.layers(x[:, 0, 0, :, :, None].permute(0, 3, 1, 2))  # N 1 H W
         return features[:, :, None]
 
 

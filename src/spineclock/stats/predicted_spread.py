@@ -198,7 +198,7 @@ def spread_by_group(
     width = np.asarray(sd, dtype=np.float64)
     parts = np.array_split(np.argsort(width, kind="stable"), groups)
     squares = [[float(np.sqrt(np.square(x[part]).mean())) for part in parts] for x in (width, error)]
-    return SpreadByGroup(*map(np.array, squares), people=np.array([len(part) for part in parts]))
+    return SpreadByGroup(np.array(squares[0]), np.array(squares[1]), np.array([len(part) for part in parts]))
 
 
 def _floored(sd: Floats, floor_years: float) -> Floats:
