@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +19,7 @@ from spineclock.run.study.diagnosis import diagnosis
 from spineclock.run.study.outcomes import outcomes
 from spineclock.run.study.sets import cohort_sets
 from spineclock.run.study.thirds import thirds
-from spineclock.run.study.truth import Truth
+from spineclock.run.study.truth import Truth, truth_of
 from spineclock.stats.bias import Cole
 
 N, TWICE, SD, ERROR, TRUE = 4000, 400, 4.0, 3.0, float(np.log(1.6))
@@ -145,6 +148,37 @@ def test_real_people_without_repeat_scans_get_measured_ratios_and_the_reason(tab
     assert outcomes(data(table.drop(columns=["death", "any_fracture"])), Truth()) is None
 
 
+def test_of_a_network_s_ages_only_the_true_gap_has_a_truth(table: pd.DataFrame) -> None:
+    once = table[table["scan_id"].str.endswith("a")]  # nobody twice: λ is then known from the true gaps alone
+    section = outcomes(data(once), replace(truth(table), as_projected=False))
+    assert section is not None
+    found = section.frames["outcomes"]
+    assert found.loc[found["gap"] == "measured", "truth"].isna().all()
+    assert of(found, "true")["truth"].notna().all()
+    assert set(of(found, "true")["reliability_of"]) == {"true gaps"}
+    assert "as measured" not in " ".join(section.text)
+    assert "truth, per SD" not in section.tables[0].head
+    assert section.tables[1].head == ("model", "λ (95% CI)", "hazard ratio per SD (95% CI)", "per year (95% CI)",
+                                      "truth, per SD")  # fmt: skip
+
+
+def test_the_phantom_s_own_ages_are_told_from_a_network_s(tmp_path: Path) -> None:
+    (tmp_path / "phantom.json").write_text('{"world": "default"}')
+    scans = pd.DataFrame({"scan_id": ["a", "b"], "predicted_age_years": [50.0, 60.123]})
+    assert not truth_of(tmp_path, scans).as_projected  # no file to compare with
+    pd.concat([scans, scans.assign(scan_id=["c", "d"])]).to_csv(tmp_path / "predictions.csv", index=False)
+    pd.DataFrame({"scan_id": ["a"], "true_gap_years": [2.5]}).to_csv(tmp_path / "truth.csv", index=False)
+    own = truth_of(tmp_path, scans)
+    assert own.as_projected
+    assert own.gaps["a"] == 2.5
+    assert 1.6 < own.hazard_ratio("any_fracture", "M1") < 1.8
+    assert own.odds()
+    other = truth_of(tmp_path, scans.assign(predicted_age_years=[50.0, 61]))
+    assert np.isnan(other.hazard_ratio("any_fracture", "M1"))
+    assert other.hazard_ratio("any_fracture", "M1", gap="true_gap_years", per_years=4) > 1.8
+    assert not other.odds()
+
+
 def test_thirds_are_even_and_their_incidences_rise_with_the_gap(table: pd.DataFrame) -> None:
     section = thirds(data(table))
     assert section is not None
@@ -193,7 +227,7 @@ def test_a_disease_nobody_or_hardly_anybody_has_is_left_out_with_the_reason(tabl
     assert any("3 people with the disease for 10 folds" in c for c in section.caution)
 
 
-def test_normals_are_read_by_the_one_reader_of_yes_and_no(tmp_path) -> None:
+def test_normals_are_read_by_the_one_reader_of_yes_and_no(tmp_path: Path) -> None:
     n = 40
     table = pd.DataFrame({"scan_id": [str(i) for i in range(n)], "person_id": [str(i) for i in range(n)],
                           "age_years": np.linspace(30, 80, n), "predicted_age_years": np.linspace(31, 79, n),

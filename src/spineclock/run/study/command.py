@@ -39,7 +39,7 @@ def study(predictions: Path, settings: StudySettings | None = None, *, cohort: P
     given = read_study(predictions, cohort=cohort, findings=settings.findings)
     people = cohort_sets(given, settings)
     data = study_data(given, people.table, model=settings.model)
-    sections = _sections(data, given, people, settings, truth=truth_of(cohort))
+    sections = _sections(data, given, people, settings, truth=truth_of(cohort, data.scans))
     out.mkdir(parents=True, exist_ok=True)
     write_folder(out, sections)
     data.scans.to_csv(out / "scans.csv", index=False, float_format="%.6g")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -10,15 +10,14 @@ import pandas as pd
 
 from spineclock.core.errors import SpineclockError, TableError
 from spineclock.report.forest import forest
-from spineclock.report.paper import published
 from spineclock.report.study_page import Picture, Section
-from spineclock.report.tables import Table, records
+from spineclock.report.tables import records
 from spineclock.run.study.data import StudyData
 from spineclock.run.study.events import EVENTS, adjustments, followed
+from spineclock.run.study.ratio_tables import freed_table, measured_table, published_table
 from spineclock.run.study.truth import Truth
-from spineclock.run.study.words import interval
 from spineclock.stats.repeat_scans import repeat_pairs
-from spineclock.stats.result import number, p_text
+from spineclock.stats.result import number
 from spineclock.stats.survival import CalibratedHazardRatios, TimeTo
 from spineclock.stats.survival.calibrated import FEWEST_PAIRS
 
@@ -52,6 +51,8 @@ def outcomes(data: StudyData, truth: Truth) -> Section | None:
 
 
 GAPS = {"measured": "gap_years", "true": "true_gap_years"}
+SOURCES = ("repeat scans", "true gaps")
+"""What the reliability is known from, the first that there is being the study's own."""
 
 
 def _close_repeats(data: StudyData) -> pd.DataFrame:
@@ -71,21 +72,22 @@ def _ratios(
         sources.append((repeats, None))
     if "_true_gap_years" in scans:
         sources.append((None, "_true_gap_years"))
-    parts = [ratios(scans)]
+    parts: list[pd.DataFrame] = []
     for pairs, true in sources:
         try:
             more = ratios(scans, repeats=pairs, true=true)
         except SpineclockError:  # no reliability above 0 came of it: the measured ratios stand alone, and it is said so
             continue
-        parts.append(more[more["gap"] == "true"])
-    return pd.concat(parts, ignore_index=True)
+        parts.append(more[more["gap"] == "true"] if parts else more)
+    return pd.concat(parts or [ratios(scans)], ignore_index=True)
 
 
 def _section(
     found: pd.DataFrame, models: Mapping[str, tuple[str, ...]], refused: list[str], close: pd.DataFrame
 ) -> Section:
     measured = found[(found["gap"] == "measured") & (found["per"] == "SD")]
-    freed = found[(found["gap"] == "true") & (found["reliability_of"] == "repeat scans")]
+    sources = [s for s in SOURCES if (found["reliability_of"] == s).any()]
+    freed = found[found["reliability_of"] == sources[0]] if sources else found.head(0)
     said = [
         "Cox models on the first scan of each person in the full test set. Who dies is followed until then: ratios of "
         "fractures are of the cause-specific hazard. All models of an event are fitted to the same people, those with "
@@ -93,14 +95,14 @@ def _section(
         f"{_adjusted(models)}."
     ]
     if len(freed):
-        said.append(_told_of_calibration(close))
+        said.append(_told_of_calibration(sources[0], close))
     said += _coverage(found)
     return Section(
         "outcomes",
         TITLE,
         tuple(said),
         (*refused, _caution(freed), *_warnings(measured)),
-        (_measured_table(found), *([_freed_table(found)] if len(freed) else []), _published_table()),
+        (measured_table(found), *([freed_table(found, sources[0])] if sources else []), published_table()),
         (_picture(measured, freed[freed["per"] == "SD"]),),
         {"outcomes": found},
     )
@@ -128,15 +130,26 @@ def _people(measured: pd.DataFrame) -> str:
     return "; ".join(f"{EVENTS[r.event]} {r.n:,} people, {r.left_out:,} left out" for r in records(each))
 
 
-def _told_of_calibration(close: pd.DataFrame) -> str:
+def _told_of_calibration(source: str, close: pd.DataFrame) -> str:
+    known = (
+        f"Its error variance is that of {len(close):,} people scanned twice within {MOST_YEARS_APART:g} years (on "
+        f"average {number(float(close['years_apart'].mean()), 1)})"
+        if source == "repeat scans"
+        else "It is the slope of the true gap on the measured one in these simulated people, too few of whom were "
+        "scanned twice; real people do not offer it"
+    )
+    unseen = (
+        " Error that both scans share is not seen, which leaves λ too large; true change between them is taken for "
+        "error, which makes it too small."
+        if source == "repeat scans"
+        else ""
+    )
     return (
         "A gap measured with error gives ratios that are too near to 1. Regression calibration divides their logarithm "
         "by the reliability λ, the true gap's share of the measured gap's variance among people alike in the "
-        f"covariates. Its error variance is that of {len(close):,} people scanned twice within "
-        f"{MOST_YEARS_APART:g} years (on average {number(float(close['years_apart'].mean()), 1)}); intervals hold the "
-        "uncertainty of λ (delta method). It takes the error to be classical (as large whatever the true gap, the "
-        "covariates and the outcome) and the event to be rare or the effect small. Error that both scans share is "
-        "not seen, which leaves λ too large; true change between them is taken for error, which makes it too small."
+        f"covariates. {known}; intervals hold the uncertainty of λ (delta method). It takes the error to be classical "
+        "(as large whatever the true gap, the covariates and the outcome) and the event to be rare or the effect "
+        f"small.{unseen}"
     )
 
 
@@ -175,99 +188,6 @@ def _warnings(measured: pd.DataFrame) -> list[str]:
     return [f"{EVENTS[r.event]}, {r.model}: {r.warning}." for r in records(measured) if r.warning]
 
 
-def _cells(found: pd.DataFrame, gap: str, source: str = "") -> Iterable[tuple[str, pd.DataFrame]]:
-    """The rows of each event, one a model, SD and year side by side (``…_sd``, ``…_year``)."""
-    own = found[found["gap"] == gap]
-    if source:
-        own = own[own["reliability_of"] == source]
-    sides = {per: own[own["per"] == per].set_index(["event", "model"]) for per in ("SD", "year")}
-    wide = sides["SD"].join(sides["year"][["estimate", "low", "high"]].add_prefix("year_")).reset_index()
-    yield from ((str(event), rows) for event, rows in wide.groupby("event", sort=False))
-
-
-def _measured_table(found: pd.DataFrame) -> Table:
-    body: list[tuple[str, ...]] = []
-    true = found["truth"].notna().any()
-    for event, rows in _cells(found, "measured"):
-        body.append((EVENTS[event],))
-        body += [
-            (
-                r.model,
-                f"{r.events:,}",
-                interval(r),
-                interval(r, "year_", digits=3),
-                p_text(r.p),
-                p_text(r.ph_p),
-                *([_known(r.truth)] if true else []),
-            )
-            for r in records(rows)
-        ]
-    sd = float(found.loc[(found["gap"] == "measured") & (found["per"] == "SD"), "unit_years"].iloc[0])
-    head = ("model", "events", "hazard ratio per SD (95% CI)", "per year (95% CI)", "p", "proportional hazards")
-    return Table(
-        f"Hazard ratios of the measured gap (SD {number(sd)} years)",
-        (*head, *(["truth, per SD"] if true else [])),
-        tuple(body),
-        "Truth: the same model on a million simulated people, measured alike, for this study's SD." if true else "",
-    )
-
-
-def _freed_table(found: pd.DataFrame) -> Table:
-    body: list[tuple[str, ...]] = []
-    oracle = {(event, r.model): r for event, rows in _cells(found, "true", "true gaps") for r in records(rows)}
-    true = found["truth"].notna().any()
-    for event, rows in _cells(found, "true", "repeat scans"):
-        body.append((EVENTS[event],))
-        for r in records(rows):
-            cells = [
-                r.model,
-                f"{number(r.reliability)} ({number(r.reliability_low)} to {number(r.reliability_high)})",
-                interval(r),
-                interval(r, "year_", digits=3),
-            ]
-            if true:
-                cells.append(_known(r.truth))
-            if oracle:
-                known = oracle.get((event, r.model))
-                cells += ["", ""] if known is None else [number(known.reliability), interval(known)]
-            body.append(tuple(cells))
-    first = found[(found["gap"] == "true") & (found["reliability_of"] == "repeat scans") & (found["per"] == "SD")]
-    head = ["model", "λ (95% CI)", "hazard ratio per SD (95% CI)", "per year (95% CI)"]
-    head += ["truth, per SD"] if true else []
-    head += ["λ from true gaps", "ratio per SD with it"] if oracle else []
-    note = (
-        "Truth: the same model on a million simulated people whose true gap is known, for the SD in the title. λ from "
-        "true gaps: the slope of the true gap on the measured one and the covariates in these people, as a validation "
-        "study would tell it; a check that real people do not offer."
-    )
-    return Table(
-        f"Hazard ratios of the true gap, by regression calibration (SD {number(float(first['unit_years'].iloc[0]))} "
-        "years)",
-        tuple(head),
-        tuple(body),
-        note if true or oracle else "",
-    )
-
-
-def _published_table() -> Table:
-    """The radiograph paper's ratios, which are of other people and other images."""
-    body: list[tuple[str, ...]] = []
-    for (images, people), rows in published("radiograph_hazards").groupby(["images", "people"], sort=False):
-        body.append((f"{images}, {people:,} people",))
-        for event, own in rows.groupby("event", sort=False):
-            by_model = own.set_index("model")
-            cells = [by_model.loc[m, ["hazard_ratio", "low", "high"]].to_numpy(dtype=float) for m in ("M1", "M2", "M3")]
-            body.append((EVENTS[str(event)], *(f"{v:.2f} ({low:.2f} to {high:.2f})" for v, low, high in cells)))
-    return Table(
-        "For comparison only, published: hazard ratio per SD of the predicted age difference, as measured",
-        ("outcome", "M1: age, sex", "M2: and prevalent fracture, clinical factors", "M3: and osteoporosis"),
-        tuple(body),
-        "Of other people and other images than this study's (lateral radiographs from 40 years, DXA vertebral fracture "
-        "assessment from 65 years), by another network, per SD of its own difference: not a target for the figures "
-        "above. Source: npj Aging 2025, s41514-025-00271-8, Table 2.",
-    )
-
-
 def _picture(measured: pd.DataFrame, freed: pd.DataFrame) -> Picture:
     drawn = measured.assign(label=[f"{EVENTS[r.event]}, {r.model}" for r in records(measured)], n=measured["events"])
     title, unit = "Hazard ratios per SD of the gap", "hazard ratio per SD"
@@ -281,7 +201,3 @@ def _picture(measured: pd.DataFrame, freed: pd.DataFrame) -> Picture:
     both = raw.join(freed.set_index(["event", "model"])[[*ends, "truth"]])
     figure = forest(both, title=title, unit=unit, neutral=1, paper="measured gap", ours="true gap, by calibration")
     return Picture("outcomes", figure, f"{caption} Each is per SD of its own gap, the true one's being smaller.")
-
-
-def _known(value: float) -> str:
-    return number(value) if value == value else ""
