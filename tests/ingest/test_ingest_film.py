@@ -147,7 +147,7 @@ SPACINGS = [
      (0.1, 0.2), ""),
     ({"ImagerPixelSpacing": None, "NominalScannedPixelSpacing": [0.17, 0.17]}, (0.17, 0.17), "on the digitised sheet"),
     ({"ImagerPixelSpacing": None, "PixelSpacing": [0.3, 0.3]}, (0.3, 0.3), "does not say whether"),
-    ({"ImagerPixelSpacing": None, "PixelSpacing": [0.3, 0.3], "Modality": "OT", "SOPClassUID": SC}, (0.3, 0.3), ""),
+    ({"ImagerPixelSpacing": None, "PixelSpacing": [0.3, 0.3], "Modality": "BMD"}, (0.3, 0.3), ""),
     ({"ImagerPixelSpacing": None}, (1, 1), "is not known: taken as 1 mm"),
     ({"ImagerPixelSpacing": None, "PixelAspectRatio": [2, 1]}, (1, 2), "is not known: taken as 1 mm"),
     ({"ImagerPixelSpacing": [0.0, 0.0]}, (1, 1), "ImagerPixelSpacing of 0 × 0 mm cannot be true"),
@@ -181,9 +181,10 @@ def test_every_kind_of_pixel_spacing(tmp_path, tags, mm, note):
     ],
 )
 def test_radiograph_or_densitometer(tmp_path, tags, film):
-    scan = read(save_film(tmp_path / "a", ramp(), **tags))
-    assert scan.film == film
-    assert any("taken as a radiograph" in note for note in scan.notes) == (film == "")
+    (ref,) = list_series(save_film(tmp_path / "a", ramp(), **tags), films=True).refs
+    assert ref.film is not None
+    assert ref.film.film == film
+    assert any("taken as a radiograph" in note for note in ref.film.notes) == (film == "")
 
 
 @pytest.mark.parametrize(
@@ -286,7 +287,7 @@ def test_a_truncated_film(tmp_path):
 def test_damaged_headers_never_give_another_exception(tmp_path):
     whole = save_film(tmp_path / "whole", ramp(), WindowCenter=2000, WindowWidth=900).read_bytes()
     rng = np.random.default_rng(0)
-    for n in range(150):
+    for n in range(90):
         raw = bytearray(whole[: int(rng.integers(200, len(whole)))] if n % 3 == 0 else whole)
         for at in rng.integers(132, min(len(raw), 1600), 4):
             raw[at] = int(rng.integers(256))

@@ -21,6 +21,7 @@ from spineclock.ingest import checks, find, metaimage, nifti
 from spineclock.ingest.choose import Refusal, choose
 from spineclock.ingest.film import reference
 from spineclock.ingest.film.load import load_film
+from spineclock.ingest.film.seen import with_views
 from spineclock.ingest.names import is_mask, unique_ids
 from spineclock.ingest.refs import SeriesRef
 from spineclock.ingest.stitch import stitch
@@ -57,7 +58,8 @@ def list_series(
     keep_patient_id : bool
         Keep DICOM's PatientID as ``person_id`` instead of a short hash of it.
     films : bool
-        List as films also PNG, JPEG and TIFF pictures, secondary captures, and single slices of no stated modality.
+        List as films also PNG, JPEG and TIFF pictures, secondary captures, and single slices of no stated modality; and
+        look at the pictures of a DICOM study that holds several films where headers do not state the view.
     """
     found = find.several(paths, scratch=scratch, pictures=films)
     failures = list(found.failures)
@@ -75,7 +77,7 @@ def list_series(
         from spineclock.ingest import dicom  # pydicom's import is spared where there is no DICOM
 
         more, broken = dicom.references(slices, keep_patient_id=keep_patient_id, films=films)
-        refs += more
+        refs += with_views(more) if films else more
         failures += broken
     ids = unique_ids([ref.scan_id for ref in refs], [f"{ref.source.as_posix()}#{ref.frames[0][1]}" for ref in refs])
     return Listing(tuple(replace(r, scan_id=i) for r, i in zip(refs, ids, strict=True)), tuple(failures))

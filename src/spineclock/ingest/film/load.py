@@ -32,16 +32,17 @@ def load_film(ref: SeriesRef, *, max_bytes: int) -> Scan:
     checks.require_room(ref.shape, max_bytes=max_bytes)
     values, notes = shown(ref, max_bytes=max_bytes)
     values = samples(values)
-    front, seen = examined(values, film, modality=ref.facts.modality)
-    upright, mm = _upright(values, film, front)
-    if (1, *upright.shape) != ref.shape:
+    upright, mm = stood_up(values, film)
+    front, seen = examined(upright, film, modality=ref.facts.modality)
+    ahead = (upright[:, ::-1] if front == "left" else upright)[::-1].T
+    if (1, *ahead.shape) != ref.shape:
         raise InputError(
             f"{ref.source.name} holds {values.shape[1]} × {values.shape[0]} pixels where its header says otherwise",
             wanted="a sound file", remedy="export it again",
         )  # fmt: skip
     told = ref.facts
     return Scan(
-        ref.scan_id, Volume(np.ascontiguousarray(upright)[None], np.diag([1.0, *mm, 1.0])), ref.source, told.modality,
+        ref.scan_id, Volume(np.ascontiguousarray(ahead)[None], np.diag([1.0, *mm, 1.0])), ref.source, told.modality,
         "", told.description, None, None, told.scanner, told.person_id, told.age_years, told.sex,
         notes=(*told.notes, *ref.notes, *film.notes, *notes, *seen), film=film.film,
     )  # fmt: skip
@@ -62,18 +63,11 @@ def shown(ref: SeriesRef, *, max_bytes: int = LATERAL_FILM.max_bytes) -> tuple[A
     return np.moveaxis(volume.array, flat, 0)[0].T[::-1], ()
 
 
-def _upright(values: Array, film: FilmFacts, front: str) -> tuple[Array, tuple[float, float]]:
-    """The picture with axes towards the front and upwards, and its spacing along them.
-
-    ``front`` is the side of the upright picture that shows the patient's front, "left" or "right".
-    """
-    lying = film.across in ("H", "F") and film.across != ""
+def stood_up(values: Array, film: FilmFacts) -> tuple[Array, tuple[float, float]]:
+    """The picture with rows downwards as far as the header tells, and the spacing of its columns and rows in mm."""
+    lying = film.across in ("H", "F")
     mm = (film.across_mm, film.down_mm)
     if lying:
         values, mm = values.T, mm[::-1]
     down = film.across if lying else film.down
-    if down == "H":
-        values = values[::-1]
-    if front == "left":
-        values = values[:, ::-1]
-    return values[::-1].T, mm
+    return (values[::-1] if down == "H" else values), mm

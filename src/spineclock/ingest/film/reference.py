@@ -26,7 +26,7 @@ def film_reference(
     scan_id: str, kind: Kind, path: Path, source: Path, *, rows: int, columns: int, told: Facts, film: FilmFacts
 ) -> SeriesRef:
     """A film's reference; its grid is that of the upright picture as far as the header tells."""
-    lying = film.across in ("H", "F") and film.across != ""
+    lying = film.across in ("H", "F")
     size, mm = (columns, rows), (film.across_mm, film.down_mm)
     if lying:
         size, mm = size[::-1], mm[::-1]
