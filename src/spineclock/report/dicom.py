@@ -100,24 +100,24 @@ def images(
     """
     slices, positions, across, down = planes(volume)
     spacing = canonical(volume).spacing_mm
-    common = _common(examination)
-    common.update(_acquired(facts, slice_mm=spacing[0]))
-    common.SeriesInstanceUID = examination.uid("series", name)
-    common.SeriesNumber = number
+    shared = common(examination)
+    shared.update(_acquired(facts, slice_mm=spacing[0]))
+    shared.SeriesInstanceUID = examination.uid("series", name)
+    shared.SeriesNumber = number
     begun = (datetime.combine(examination.day, time(8)) + timedelta(minutes=5 * number)).time()
     for keyword in ("Series", "Acquisition", "Content"):
-        setattr(common, f"{keyword}Date", common.StudyDate)
-        setattr(common, f"{keyword}Time", begun.strftime("%H%M%S"))
-    common.ImageOrientationPatient = [_decimal(v) for v in (*across, *down)]
-    common.PixelSpacing = [_decimal(spacing[2]), _decimal(spacing[1])]
-    common.update(_pixels(volume.array))
+        setattr(shared, f"{keyword}Date", shared.StudyDate)
+        setattr(shared, f"{keyword}Time", begun.strftime("%H%M%S"))
+    shared.ImageOrientationPatient = [decimal(v) for v in (*across, *down)]
+    shared.PixelSpacing = [decimal(spacing[2]), decimal(spacing[1])]
+    shared.update(_pixels(volume.array))
     found = []
     for k, (pixels, position) in enumerate(zip(slices, positions, strict=True)):
         one = FileDataset("", Dataset(), preamble=b"\0" * 128)
-        one.update(common)
+        one.update(shared)
         one.SOPInstanceUID, one.InstanceNumber = examination.uid("image", name, k + 1), k + 1
-        one.ImagePositionPatient = [_decimal(v) for v in position]
-        one.SliceLocation = _decimal(float(np.dot(position, np.cross(across, down))))
+        one.ImagePositionPatient = [decimal(v) for v in position]
+        one.SliceLocation = decimal(float(np.dot(position, np.cross(across, down))))
         one.Rows, one.Columns = pixels.shape
         one.PixelData = np.ascontiguousarray(pixels.astype("<u2" if one.PixelRepresentation == 0 else "<i2")).tobytes()
         one["PixelData"].VR = "OW"
@@ -156,7 +156,7 @@ def meta(one: Dataset, syntax: UID) -> FileMetaDataset:
     return found
 
 
-def _common(examination: Examination) -> Dataset:
+def common(examination: Examination) -> Dataset:
     """Modules patient, study, frame of reference, equipment, and what is the same of every image."""
     one = Dataset()
     one.SpecificCharacterSet = "ISO_IR 192"
@@ -185,7 +185,7 @@ def _acquired(facts: Mapping[str, Any], *, slice_mm: float) -> Dataset:
     one.ScanningSequence, one.SequenceVariant, one.ScanOptions = "SE", "SK", ""
     one.MRAcquisitionType, one.BodyPartExamined, one.EchoTrainLength = "2D", "SPINE", None
     one.RepetitionTime, one.EchoTime, one.ImagedNucleus = None, None, "1H"
-    one.SliceThickness = one.SpacingBetweenSlices = _decimal(slice_mm)
+    one.SliceThickness = one.SpacingBetweenSlices = decimal(slice_mm)
     for name, (keyword, longest) in _WORDS.items():
         if facts.get(name):
             value = facts[name]
@@ -196,7 +196,7 @@ def _acquired(facts: Mapping[str, Any], *, slice_mm: float) -> Dataset:
     for name, keyword, factor in _FACTS:
         value = facts.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value):
-            setattr(one, keyword, round(value) if keyword == "EchoTrainLength" else _decimal(value * factor))
+            setattr(one, keyword, round(value) if keyword == "EchoTrainLength" else decimal(value * factor))
     return one
 
 
@@ -206,10 +206,10 @@ def _pixels(array: Array) -> Dataset:
     one.BitsAllocated, one.BitsStored, one.HighBit = 16, 16, 15
     one.PixelRepresentation = 0 if array.min() >= 0 else 1
     low, high = np.percentile(array[:, ::2, ::2], (1.0, 99.7))
-    one.WindowCenter, one.WindowWidth = _decimal(round((low + high) / 2)), _decimal(max(1, round(high - low)))
+    one.WindowCenter, one.WindowWidth = decimal(round((low + high) / 2)), decimal(max(1, round(high - low)))
     return one
 
 
-def _decimal(value: float) -> DSfloat:
+def decimal(value: float) -> DSfloat:
     """A number in the sixteen characters that DICOM's decimal strings may have."""
     return DSfloat(float(value) + 0.0, auto_format=True)

@@ -29,6 +29,8 @@ _OURS = re.compile(
     r"sub-\d+p\d{7}_ses-\d+(_acq-(cervical|thoracic|lumbar))?_((T1w|T2w|xray)(_dseg)?(\.nii\.gz|\.png|\.json|\.dcm)?|scan\.json(\.partial)?)"
 )
 ENDINGS = {"nifti": ".nii.gz", "png": ".png"}
+COMPUTED = ("Canon",)
+"""Makers whose DICOM radiographs are of computed radiography (CR); those of the others are digital X-ray (DX)."""
 PNG_SCALE = 16
 """What a film's samples, 0 to 4095, are multiplied by in 16-bit pictures."""
 _SLICE = re.compile(r"\d{4}\.dcm")
@@ -241,6 +243,9 @@ def _write_dicom(made: Sequence[Series], out: Path, visit: Examination) -> None:
     for k, series in enumerate(made, start=1):
         where = out / series_path(visit.scan_id, station=series.station, weighting=series.weighting, form="dicom")
         where.mkdir(parents=True, exist_ok=True)
+        if series.weighting == "xray":
+            _write_dicom_film(series, where, visit)
+            continue
         name = where.name.removeprefix(f"{visit.scan_id}_")
         slices = images(series.volume, series.facts, visit, name=name, number=k)
         for n, one in enumerate(slices, start=1):
@@ -248,6 +253,20 @@ def _write_dicom(made: Sequence[Series], out: Path, visit: Examination) -> None:
         map_ = segmentation(series.labels, slices, visit, name=f"{name}_dseg", number=100 + k)
         map_.save_as(where.with_name(f"{where.name}_dseg.dcm"), enforce_file_format=True)
         _put(where.with_name(f"{where.name}.json"), {"Modality": "MR", **series.facts, "Statement": STATEMENT})
+
+
+def _write_dicom_film(series: Series, where: Path, visit: Examination) -> None:
+    """A film and its facts; its label map as a picture on the same pixels, as a segmentation needs a place in space."""
+    from spineclock.phantom.radiograph.film import FULL_SCALE
+    from spineclock.report.dicom_film import film
+
+    front = series.facts["PatientOrientation"][0]
+    shown = as_displayed(series.volume.array, front)
+    computed = str(series.facts["Manufacturer"]) in COMPUTED
+    one = film(shown, series.facts, visit, name="xray", full_scale=FULL_SCALE, computed=computed)
+    one.save_as(where / "0001.dcm", enforce_file_format=True)
+    where.with_name(f"{where.name}_dseg.png").write_bytes(png_bytes(as_displayed(series.labels.array, front)))
+    _put(where.with_name(f"{where.name}.json"), {**series.facts, "Modality": one.Modality, "Statement": STATEMENT})
 
 
 def _put(path: Path, content: dict[str, Any]) -> None:

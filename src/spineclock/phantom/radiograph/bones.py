@@ -1,4 +1,4 @@
-"""Line integrals through vertebral bodies and blocks of bone, and the silhouettes that make the label map."""
+"""Line integrals through vertebral bodies and blocks of bone, and the outlines that make the label map."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _FAR = 99.0
 def project_bodies(
     rays: Rays, bodies: Records, density: Records, grain: Floats, depth: Floats, near: Floats, labels: Labels
 ) -> None:
-    """Adds each body to the optical depth and labels its silhouette.
+    """Adds each body to the optical depth and labels the outline of its middle section as it is projected.
 
-    ``near`` is the least distance out of a body that a ray has come to so far; where silhouettes overlap, the body
-    into which the ray goes deepest has the label.
+    That is what morphometry draws: between the two contours that a tilted body has, end plates at their deepest. Where
+    outlines overlap, the body in which a place lies deepest has the label; ``near`` keeps the distances.
     """
     for n in range(len(bodies)):
         b, s = bodies[n], density[n]
@@ -41,10 +41,15 @@ def project_bodies(
         for j in range(j0, j1):
             for k in range(k0, k1):
                 f, g = rays.forward[j], rays.up[k]
-                bone, least = _through_body(rays, b, s, grain, n, f, g, start, steps, wide, deep, tall)
+                bone = _through_body(rays, b, s, grain, n, f, g, start, steps, wide, deep, tall)
                 depth[j, k] += bone * rays.step * slant(rays, f, g)
-                if least < 0.0 and least < near[j, k]:
-                    near[j, k] = least
+                y, z = in_body(rays, f, g, b.centre[0])
+                _, v, w = in_frame(axes, b.centre, b.centre[0], y, z)
+                if abs(w) > tall or abs(v) > deep:
+                    continue
+                out = body_distance(b, 0.0, v, w)[0]
+                if out < 0.0 and out < near[j, k]:
+                    near[j, k] = out
                     labels[j, k] = b.label
 
 
@@ -52,9 +57,9 @@ def project_bodies(
 def _through_body(
     rays: Rays, b: Record, s: Record, grain: Floats, n: int, f: float, g: float, start: float, steps: int,
     wide: float, deep: float, tall: float,
-) -> tuple[float, float]:  # fmt: skip
-    """The sum of a body's excess attenuation at the samples of a ray, and the least distance out of it."""
-    total, trabecular, least = 0.0, 0.0, _FAR
+) -> float:  # fmt: skip
+    """The sum of a body's excess attenuation at the samples of a ray."""
+    total, trabecular = 0.0, 0.0
     at_v, at_w = 0.0, 0.0
     last_out, last_deep = _FAR, _FAR
     for i in range(steps):
@@ -64,7 +69,6 @@ def _through_body(
         if abs(w) > tall or abs(v) > deep or abs(u) > wide:
             continue
         out, above, below, side = body_distance(b, u, v, w)
-        least = min(least, out)
         within = max(above + s.shell, below + s.shell, side + s.wall, out + 0.6 * s.wall)
         share = cover(out, max(rays.soft, min(rays.step, abs(out - last_out))))
         inside = min(share, cover(within, max(rays.soft, min(rays.step, abs(within - last_deep)))))
@@ -80,12 +84,12 @@ def _through_body(
         stripes = smooth(grain, at_v / 0.7 + 9.0 * n, at_w / 4.5, 3.5 + 5.0 * n)
         specks = smooth(grain, at_v / 0.6, at_w / 0.6 + 7.0 * n, 40.5)
         total += trabecular * s.marrow * max(0.3, 1.0 + s.striped * stripes + 0.05 * specks)
-    return total, least
+    return total
 
 
 @njit(cache=True)
 def label_discs(rays: Rays, discs: Records, bodies: Records, labels: Labels) -> None:
-    """Labels what each disc covers in the plane of its middle, between the bodies' silhouettes."""
+    """Labels what each disc covers in the plane of its middle, between the bodies' outlines."""
     for n in range(len(discs)):
         d = discs[n]
         up, low = bodies[d.upper], bodies[d.lower]

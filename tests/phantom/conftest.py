@@ -1,0 +1,1 @@
+"""Makes ``bodies`` importable from the folders below."""
