@@ -29,7 +29,7 @@ def judged(picture: np.ndarray, front: str) -> str:
         found, notes = examined(picture, FilmFacts())
     except SpineclockError as error:
         return f"refused: {str(error).split(';')[0].split('(')[0].strip()}"
-    sure = "with a note" if notes else "without a note"
+    sure = "for sure" if all("it was judged by the picture" in note for note in notes) else "as doubtful"
     if not front:
         return f"accepted {sure}"
     return f"accepted {sure}, front {'right' if found == front else 'wrong'}"

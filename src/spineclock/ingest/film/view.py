@@ -23,7 +23,7 @@ FRONTAL, UNSURE, ALIKE = 0.0, -0.4, 0.3
 """Of :func:`frontality`: above the first a film is frontal, between the two not surely lateral. Of :attr:`Look.mirror`:
 below the third nothing is alike from both sides, and a film is not called frontal."""
 WEAK = 1.0
-"""Of :attr:`Look.front`, either way: below it the facing is a guess."""
+"""Of :attr:`Look.front`, either way: below it the facing is a mere guess."""
 
 
 def frontality(seen: Look) -> float:
@@ -75,9 +75,10 @@ def examined(upright: Array, film: FilmFacts, *, modality: str = "") -> tuple[Si
     told = film.down if film.across in ("H", "F") else film.across
     if told in ("A", "P"):
         return ("right" if told == "A" else "left"), notes
-    if abs(found.front) < WEAK:
-        notes += ("the header does not say where the front is, and the picture hardly: it may be the wrong way round",)
-    return ("left" if found.front >= 0 else "right"), notes
+    side: Side = "left" if found.front >= 0 else "right"
+    how = "the picture hardly does" if abs(found.front) < WEAK else f"it was judged by the picture to be at its {side}"
+    note = f"the header does not say where the front is, and {how}: see that it is not the wrong way round"
+    return side, (*notes, note)
 
 
 def _content(found: Look, film: FilmFacts, *, xray: bool) -> tuple[str, ...]:
