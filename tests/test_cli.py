@@ -14,7 +14,8 @@ import pytest
 from spineclock import cli
 from spineclock.core.errors import InputError, UsageError
 
-COMMANDS = ["", "predict", "segment", "findings", "normals", "study", "phantom people", "phantom mri", "demo",
+COMMANDS = ["", "predict", "segment", "findings", "normals", "study", "phantom people", "phantom mri",
+            "phantom radiograph", "demo",
             "selftest", "prepare", "train", "evaluate", "ablate"]  # fmt: skip
 EXECUTABLE = Path(sys.executable).with_name("spineclock")
 

@@ -10,7 +10,7 @@ import pytest
 
 from spineclock.core.errors import UsageError
 from spineclock.run.config import configure
-from spineclock.run.settings import PhantomMriSettings, PredictSettings, PrepareSettings
+from spineclock.run.settings import PhantomMriSettings, PhantomRadiographSettings, PredictSettings, PrepareSettings
 
 
 @pytest.fixture
@@ -137,7 +137,12 @@ def test_settings_that_contradict_each_other(given, message):
 
 @pytest.mark.parametrize(
     ("command", "model"),
-    [("predict", PredictSettings), ("prepare", PrepareSettings), ("phantom mri", PhantomMriSettings)],
+    [
+        ("predict", PredictSettings),
+        ("prepare", PrepareSettings),
+        ("phantom mri", PhantomMriSettings),
+        ("phantom radiograph", PhantomRadiographSettings),
+    ],
 )
 def test_the_documented_settings_are_the_settings(command, model):
     page = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")

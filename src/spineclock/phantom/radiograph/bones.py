@@ -187,7 +187,7 @@ def _project_group(
 def _fade(p: Record) -> float:
     """How much thinner a long process gets towards its ends: seen end on, flat sides would be drawn as a frame."""
     if p.joins >= 0 and p.half[0] > 0.8 * p.half[1]:
-        return 0.5
+        return 0.8
     return 0.6 if p.half[0] > 1.8 * p.half[1] else 0.0
 
 

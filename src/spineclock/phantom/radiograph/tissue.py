@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spineclock.core.anatomy import LEVEL_NUMBERS
 from spineclock.core.findings import LEVELS as FINDING_LEVELS
 from spineclock.phantom.anatomy.forms import Anatomy, Records
 from spineclock.phantom.anatomy.traits import Traits
@@ -92,6 +93,8 @@ def arch_densities(person: Traits, spine: Anatomy, told: Bone, *, seed: int) -> 
     out = np.full(len(spine.blocks), base)
     for n, block in enumerate(spine.blocks):
         group = int(block["group"])
+        if block["label"] == LEVEL_NUMBERS["S1"] and block["joins"] >= 0:
+            out[n] *= 0.4  # the sacrum's wings hold little but fat
         if group < len(spine.names) and (level := spine.names[group]) in FINDING_LEVELS:
             out[n] *= 1 + 0.22 * int(person.facet[FINDING_LEVELS.index(level)])
     return out
