@@ -64,7 +64,7 @@ def weights(fitted: Fitted) -> torch.Tensor:
 def test_it_learns_what_the_pictures_tell() -> None:
     fitted = training(epochs=12).run()
     held_out = people(40, seed=3)
-    predicted, _ = judged(fitted.net, training().head, held_out)
+    predicted, *_ = judged(fitted.net, training().head, held_out)
     guess = np.abs(held_out.ages_years - 55).mean()
     assert np.abs(predicted - held_out.ages_years).mean() < 0.6 * guess
     assert fitted.epochs[-1].train_loss < 0.75 * fitted.epochs[0].train_loss
@@ -139,7 +139,7 @@ def test_it_ends_when_validation_no_longer_improves_and_keeps_the_best() -> None
 def test_the_best_epochs_weights_are_the_ones_handed_over() -> None:
     told = training(epochs=6)
     fitted = told.run()
-    _, loss = judged(fitted.net, told.head, told.validation)
+    _, loss, _ = judged(fitted.net, told.head, told.validation)
     assert loss == pytest.approx(fitted.epochs[fitted.best_epoch].validation_loss, rel=1e-5)
 
 

@@ -36,7 +36,22 @@ def mri_age(folder: Path) -> Path:
     return folder / "predicted"
 
 
-THROUGH: dict[str, Callable[[Path], Path]] = {"mri-age": mri_age}
+def xray_age(folder: Path) -> Path:
+    """Trained on some of 60 simulated radiographs; where another one, a PNG picture, was read to."""
+    spineclock("phantom", "radiograph", "--n", "60", "--seed", "8", "--grid", "64x32", "--out", folder / "people")
+    spineclock("prepare", folder / "people", "--recipe", "xray-age", "--out", folder / "store", "--set", "canvas=64,32")
+    told = {"max_epochs": 40, "train_share": 0.4, "validation_share": 0.4, "batch_size": 8, "loss": "smooth_l1",
+            "weight_decay": 0, "shift_voxels": 1, "rotate_deg": 0, "zoom": 0, "plateau_patience": 40,
+            "stop_patience": 40}  # fmt: skip
+    spineclock("train", "xray-age", folder / "people", "--out", folder / "run", "--store", folder / "store",
+               *(word for name, value in told.items() for word in ("--set", f"{name}={value}")))  # fmt: skip
+    spineclock("phantom", "radiograph", "--n", "1", "--seed", "9", "--format", "png", "--out", folder / "another")
+    (film,) = (folder / "another").rglob("*_xray.png")
+    spineclock("predict", film, "--recipe", "xray-age", "--model", folder / "run", "--out", folder / "predicted")
+    return folder / "predicted"
+
+
+THROUGH: dict[str, Callable[[Path], Path]] = {"mri-age": mri_age, "xray-age": xray_age}
 
 
 def test_each_recipe_is_taken_through() -> None:

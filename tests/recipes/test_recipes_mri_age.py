@@ -197,7 +197,7 @@ def test_its_attention_lies_on_the_scan(by_network, scan):
     [
         ({"shape": [16, 128, 64], "colour": "red"}, "unexpected keyword argument 'colour'"),
         ({"shape": [16, 128]}, "does not tell the shape of the input"),
-        ({"shape": [8, 128, 64]}, "three axes of at least 16 voxels"),
+        ({"shape": [3, 128, 64]}, "three axes of at least 4 voxels"),
         ({"shape": [16, 128, 64], "spacing_mm": [0, 1, 1]}, r"spacing \(0, 1, 1\)"),
     ],
 )

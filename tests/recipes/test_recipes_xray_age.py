@@ -34,11 +34,12 @@ def run_of(folder: Path, preparation: dict[str, object], *, net: str = "film_sma
     assert isinstance(shape, list)
     made = network(net, outputs=HEAD.outputs if net == "film_small" else 1, shape=tuple(shape))  # type: ignore[arg-type]
     save(made, folder / "weights.safetensors")
-    validation = [[60 + 0.5 * k + (-1) ** k, 50.0 + k] for k in range(40)]
+    validation = [[60 + 0.5 * k + (-1) ** k, 50.0 + k, 2.0 + k % 3] for k in range(40)]
     about = {
         "schema": SCHEMA, "name": "xray-age-test", "statement": "Research model.", "network": net, "pool": "max",
         "simulated": True, "head": HEAD.as_dict() if net == "film_small" else replace(HEAD, loss="mse").as_dict(),
-        "preparation": preparation, "ages_years": [41.0, 88.0], "validation": validation,
+        "preparation": preparation, "ages_years": [41.0, 88.0],
+        "validation": validation if net == "film_small" else [row[:2] for row in validation],
     }  # fmt: skip
     (folder / "network.json").write_text(json.dumps(about), encoding="utf-8")
     return folder
@@ -65,7 +66,7 @@ def test_a_film_gets_the_age_the_network_says_of_the_prepared_film(run: Path, fi
     assert reading.prediction.predicted_sd_years == pytest.approx(said.sd_years)
     assert said.sd_years is not None
     assert 0 < said.sd_years < 30
-    slope, intercept = np.polyfit(*np.array(net.about["validation"])[:, ::-1].T, 1)  # predicted on chronological
+    slope, intercept = np.polyfit(*np.array(net.about["validation"])[:, [1, 0]].T, 1)  # predicted on chronological
     assert reading.prediction.corrected_age_years == pytest.approx((said.age_years - intercept) / slope)
     assert reading.quality.verdict == "check"
     assert "simulated" in " ".join(reading.quality.reasons)
@@ -91,7 +92,7 @@ def test_vfa_is_marked_until_recalibrated_and_then_corrected_by_its_own_people(
     vfa = replace(film, film="vfa")
     before = xray_age.load(str(other), Options()).read(vfa)
     assert any("has not been corrected" in reason for reason in before.quality.reasons)
-    pairs = tuple((70.0 + 0.25 * k, 65.0 + 0.5 * k + 2 * (-1) ** k) for k in range(40))
+    pairs = tuple((70.0 + 0.25 * k, 65.0 + 0.5 * k + 2 * (-1) ** k, 3.0) for k in range(40))
     write_recalibrated(other, read_network(other).sha256, {"vfa": Recalibrated(pairs, hashed(["a"]), {})})
     reader = xray_age.load(str(other), Options())
     after = reader.read(vfa)

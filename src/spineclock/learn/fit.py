@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -186,7 +186,7 @@ class Training:
     def _close_epoch(self, net: nn.Module, parts: _Parts, progress: Progress) -> None:
         """Judges the epoch, lowers the rate where it is time, and keeps the weights if they are the best so far."""
         begun = time.perf_counter()
-        predicted, loss = judged(net, self.head, self.validation, part=self.feed.part)
+        predicted, loss, _ = judged(net, self.head, self.validation, part=self.feed.part)
         # batch norm's statistics differ a little between processes: the first one's judgement counts
         loss, mae = self.fabric.broadcast((loss, float(np.abs(predicted - self.validation.ages_years).mean())))
         if not math.isfinite(loss + progress.loss_sum):
@@ -250,15 +250,29 @@ class _Parts:
         self.best = state["best"]
 
 
-def judged(net: nn.Module, head: AgeHead, examples: Examples, *, part: Part = "whole") -> tuple[Ages, float]:
+class Judged(NamedTuple):
+    """What a network says of scans, in their order.
+
+    ``sd_years``: of the distribution over whole years that it answers with; None where it answers with an age.
+    """
+
+    ages_years: Ages
+    loss: float
+    sd_years: Ages | None
+
+
+def judged(net: nn.Module, head: AgeHead, examples: Examples, *, part: Part = "whole") -> Judged:
     """Predicted ages in years, in the examples' order, and the mean loss; nothing is learned."""
     net.eval()
     device = next(net.parameters()).device
-    answers, costs = [], []
+    answers, spreads, costs = [], [], []
     with torch.inference_mode():
         for batch in ReadAhead(in_order(examples, JUDGED_AT_ONCE, part)):
             ages = batch.ages_years.to(device)
             raw = net(batch.volumes.to(device).contiguous(memory_format=torch.channels_last_3d)).float()
             answers.append(head.age_years(raw).cpu())
+            if head.binned:
+                spreads.append(head.predicted_sd_years(raw).cpu())
             costs.append(float(head.cost(raw, ages)) * len(ages))
-    return torch.cat(answers).double().numpy(), sum(costs) / len(examples)
+    spread = torch.cat(spreads).double().numpy() if spreads else None
+    return Judged(torch.cat(answers).double().numpy(), sum(costs) / len(examples), spread)

@@ -24,7 +24,7 @@ class Recalibrated:
 
     Attributes
     ----------
-    pairs : sequence of (predicted, chronological) age in years
+    pairs : sequence of (predicted, chronological) age in years, or (…, predicted SD)
     people : frozenset of str
         :func:`hashed` names of those who may not be evaluated on.
     about : mapping
@@ -69,7 +69,9 @@ def read_recalibrated(folder: Path, weights_sha256: str) -> dict[str, Recalibrat
 
 
 def _of(told: Mapping[str, Any]) -> Recalibrated:
-    pairs = tuple((float(predicted), float(age)) for predicted, age in told["pairs"])
+    pairs = tuple(tuple(map(float, row)) for row in told["pairs"])
+    if {len(row) for row in pairs} not in ({2}, {3}):
+        raise ValueError("rows of pairs that are no pairs")
     return Recalibrated(pairs, frozenset(told["people"]), told["about"])
 
 

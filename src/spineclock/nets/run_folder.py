@@ -3,7 +3,7 @@
 ``network.json`` holds ``schema``, ``name``, ``statement``, ``network`` (its name), ``pool``, ``simulated`` (whether it
 has seen made-up people only), ``head`` (what its answer means, :class:`spineclock.nets.age_head.AgeHead`),
 ``preparation`` (of the input), ``ages_years`` (youngest, oldest) and ``validation`` (predicted and chronological age of
-each validation scan, for bias correction and interval).
+each validation scan, and the SD of the answer where it is a distribution; for bias correction and interval).
 
 ``recalibration.json``, where there is one, holds the same pairs of people of other places or other kinds of films
 (``spineclock recalibrate``), which then stand for the validation scans.
@@ -24,7 +24,7 @@ from torch import nn
 
 from spineclock.core.errors import InputError, UsageError
 from spineclock.core.volume import Array
-from spineclock.nets.age_head import AgeHead
+from spineclock.nets.age_head import BINNED, AgeHead
 from spineclock.nets.names import NetworkName
 from spineclock.nets.networks import network
 from spineclock.nets.recalibration import Recalibrated, read_recalibrated
@@ -67,14 +67,15 @@ def _faults(about: dict[str, Any]) -> list[str]:
         AgeHead.from_dict(about["head"])
     except (TypeError, UsageError) as error:
         faults.append(f"head does not tell what the answer means ({error})")
-    for key, shape in (("ages_years", (2,)), ("validation", (None, 2))):
+    binned = isinstance(about["head"], dict) and about["head"].get("loss") in BINNED
+    for key, shape in (("ages_years", (2,)), ("validation", (None, 3 if binned else 2))):
         try:
             values = np.array(about[key], dtype=float)
         except (TypeError, ValueError):
             values = np.array([np.nan])
         fits = values.ndim == len(shape) and all(w in (None, n) for w, n in zip(shape, values.shape, strict=True))
         if not fits or not np.isfinite(values).all():
-            faults.append(f"{key} does not hold {'pairs of ages' if shape == (None, 2) else 'ages'} in years")
+            faults.append(f"{key} does not hold {'pairs of ages' if len(shape) == 2 else 'ages'} in years")
     grid = about["preparation"].get("shape") if isinstance(about["preparation"], dict) else None
     if not (isinstance(grid, list) and len(grid) == 3 and all(type(n) is int and n > 0 for n in grid)):
         faults.append("preparation does not tell the shape of the input")

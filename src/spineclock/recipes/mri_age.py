@@ -75,9 +75,9 @@ def load(model: str, options: Options) -> Reader:
         from spineclock.nets.run_folder import read_network
 
         network = read_network(Path(model), device=options.device)
-        Calibration.fit(network.about["validation"], coverage=options.coverage)  # refused before any scan is read
+        Calibration.fit(network.pairs(), coverage=options.coverage)  # refused before any scan is read
         _preparation(network)
-        info = ModelInfo(network.about["name"], {**hashes, "network": network.sha256}, network.about["statement"])
+        info = ModelInfo(network.about["name"], {**hashes, **network.hashes}, network.about["statement"])
     Calibration.fit(clock.out_of_fold, coverage=options.coverage)
     outliner = scorer(segmenter, engine=options.engine, threads=options.threads)
     return MriAge(info, outliner, clock, features, network, options.coverage)
@@ -224,14 +224,15 @@ class MriAge:
             reason = "the network has seen simulated people only"
             reading = replace(reading, quality=reading.quality.with_reason("check", reason))
         prepared = prepare(scan.volume, mask, _preparation(network))
-        predicted = network.age_years(prepared.array)
-        calibration = Calibration.fit(network.about["validation"], coverage=self.coverage)
+        said = network.answer(prepared.array)
+        calibration = Calibration.fit(network.pairs(), coverage=self.coverage)
         measured = reading.prediction
         prediction = calibration.prediction(
-            predicted,
+            said.age_years,
             age_years=scan.age_years,
-            components={"network": predicted, **(measured.components if measured else {})},
+            components={"network": said.age_years, **(measured.components if measured else {})},
             contributions=measured.contributions if measured else (),
+            sd_years=said.sd_years,
         )
         if not isinstance(network.net, AgeNet):
             return replace(reading, prediction=prediction)

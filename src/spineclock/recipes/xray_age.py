@@ -5,7 +5,7 @@ Source: VERTE-X-Aging (seed of recipe two), as docs/xray.md retells it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,9 +86,8 @@ class XrayAge:
         said = self.network.answer(film.array)
         calibration = Calibration.fit(self.network.pairs(scan.film), coverage=self.coverage)
         prediction = calibration.prediction(
-            said.age_years, age_years=scan.age_years, components={"network": said.age_years}
+            said.age_years, age_years=scan.age_years, components={"network": said.age_years}, sd_years=said.sd_years
         )
-        prediction = replace(prediction, predicted_sd_years=said.sd_years)
         net = self.network.net
         assert isinstance(net, FilmNet | EfficientNetFilm), "a network that reads films"
         heat = attention(net, film.volume, scan.volume, age=self.network.head.age_years).on_scan

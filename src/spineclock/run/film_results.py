@@ -51,14 +51,14 @@ class People:
     least_age: float = LEAST_AGE
 
 
-LEARNED = People("learned", 9000, 40)
-CALIBRATION = People("vfa_calibration", 1500, 41, modality="vfa", least_age=LEAST_AGE_VFA)
+LEARNED = People("learned", 6000, 40)
+CALIBRATION = People("vfa_calibration", 3000, 41, modality="vfa", least_age=LEAST_AGE_VFA)
 TESTED = (
-    People("radiographs", 4000, 42),
-    People("vfa", 6000, 43, modality="vfa", least_age=LEAST_AGE_VFA),
-    People("radiographs_shifted", 1500, 44, world="shifted"),
+    People("radiographs", 5000, 42),
+    People("vfa", 9000, 43, modality="vfa", least_age=LEAST_AGE_VFA),
+    People("radiographs_shifted", 1000, 44, world="shifted"),
     People("vfa_shifted", 3000, 45, modality="vfa", world="shifted", least_age=LEAST_AGE_VFA),
-    People("radiographs_ageing_off", 1000, 46, world="ageing_off"),
+    People("radiographs_ageing_off", 600, 46, world="ageing_off"),
 )
 
 
@@ -95,6 +95,7 @@ def films(places: Places, people: People, *, workers: int) -> None:
     if not _finished(cohort):
         settings = PhantomRadiographSettings(
             seed=people.seed, modality=people.modality, world=people.world, grid=CANVAS.replace(",", "x"),
+            from_years=people.least_age,
             workers=workers, resume=(cohort / "phantom.json").exists(),
         )  # fmt: skip
         _demand(make_films(people.count, settings, out=cohort), cohort, "made")
@@ -181,7 +182,7 @@ def _line(places: Places, people: People, *, before: bool) -> Beheshti:
 
     network = read_network(places.run)
     pairs = network.about["validation"] if before else network.pairs(people.modality)
-    return Beheshti.fit(*np.array(pairs, dtype=float).T)
+    return Beheshti.fit(*np.array(pairs, dtype=float)[:, :2].T)
 
 
 def _errors(name: str, said: pd.DataFrame, spine_age: pd.Series, line: Beheshti) -> dict[str, Any]:

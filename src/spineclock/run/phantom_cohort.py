@@ -85,6 +85,8 @@ class Sort:
     scanner : callable
         Gives what is asked of the simulated scanner, and the scanner's ``acquire``; called when scans are made, as its
         import takes a while.
+    from_years : float
+        People younger than this are in the tables, and are not scanned.
     """
 
     command: str
@@ -93,6 +95,7 @@ class Sort:
     others: tuple[str, ...]
     path: Callable[[str], str]
     scanner: Callable[[], tuple[Any, Any]]
+    from_years: float = 0.0
 
 
 def made_by(n: int, settings: Choices, sort: Sort, parameters: Parameters) -> dict[str, Any]:
@@ -179,11 +182,13 @@ def _document(folder: Path) -> dict[str, Any] | None:
 
 def tables(drawn: Iterable[People], out: Path, settings: Choices, sort: Sort, parameters: Parameters) -> dict[str, Any]:
     """Writes all tables, block by block, and what explains the folder; what phantom.json says of them."""
-    ages, spines, persons = [], [], 0
+    ages, spines, persons, count = [], [], 0, 0
     for k, some in enumerate(drawn):
-        paths = [sort.path(scan) for scan in some.table["scan_id"]]
+        scanned = some.table["age_years"] >= sort.from_years
+        paths = [sort.path(scan) if there else "" for scan, there in zip(some.table["scan_id"], scanned, strict=True)]
         write_block(replace(some, table=some.table.assign(path=paths)), out, parameters=parameters,
                     seed=settings.seed, number=k)  # fmt: skip
+        count += int(scanned.sum())
         ages.append(some.table["age_years"].to_numpy())
         spines.append(some.truth["spine_age_years"].to_numpy())
         persons += some.table["person_id"].nunique()
@@ -194,7 +199,7 @@ def tables(drawn: Iterable[People], out: Path, settings: Choices, sort: Sort, pa
     write_json(out / "dataset_description.json", _bids(settings, sort))
     write_text(out / ".bidsignore", "*_dseg.nii.gz\n*_scan.json\n*.csv\n*.dcm\nphantom.json\nrun.json\nREADME.txt\n")
     told = phantom_people.document(persons, best, parameters, seed=settings.seed)
-    return {name: told[name] for name in ("scans", "oracle")}
+    return {"scans": count, "oracle": told["oracle"]}
 
 
 def people_told(folder: Path) -> dict[str, Any]:

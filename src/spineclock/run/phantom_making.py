@@ -71,6 +71,8 @@ def _jobs(
     request, acquire = sort.scanner()
     for some in drawn:
         for person, sex in zip(traits_of(some, world=settings.world), some.table["sex"], strict=True):
+            if person.age_years < sort.from_years:
+                continue
             there = finished_bytes(out, person.scan_id, settings.format) if settings.resume else None
             if there is None:
                 yield Job(person, sex, request, settings.seed, out, settings.format, acquire)

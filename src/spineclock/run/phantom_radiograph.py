@@ -50,8 +50,9 @@ def _sort(settings: PhantomRadiographSettings) -> Sort:
     return Sort(
         command="spineclock phantom radiograph",
         shown="lateral radiographs of the spine" if settings.modality == "radiograph" else "lateral DXA films (VFA)",
-        choices={name: getattr(settings, name) for name in ("modality", "grid", "pixel_mm")},
+        choices={name: getattr(settings, name) for name in ("modality", "grid", "pixel_mm", "from_years")},
         others=("scanner",),
         path=path,
         scanner=asked,
+        from_years=settings.from_years,
     )

@@ -214,6 +214,7 @@ class PhantomRadiographSettings(Settings):
         None, pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$", description="rows and columns of a training grid, such as 256x128"
     )
     pixel_mm: float | None = Field(None, ge=0.1, le=5, description="pixels at the detector; about 0.6 mm where not set")
+    from_years: float = Field(0.0, ge=0, le=120, description="people younger than this get no film")
     workers: int = Field(2, ge=1, le=512, description="processes that make films side by side")
     resume: bool = Field(False, description="keep the films that are there, and make the others")
     overwrite: bool = Field(False, description="replace an earlier phantom")

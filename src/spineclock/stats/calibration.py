@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from spineclock.core.errors import UsageError
 from spineclock.core.records import AgePrediction, Contribution
 from spineclock.stats.bias import Cole
-from spineclock.stats.intervals import SplitConformal
+from spineclock.stats.intervals import Intervals, SplitConformal
+from spineclock.stats.predicted_spread import NormalisedConformal
 
 
 @dataclass(frozen=True)
@@ -17,19 +20,31 @@ class Calibration:
     """Bias correction and interval of one model, fitted on people it has not seen."""
 
     cole: Cole
-    conformal: SplitConformal
+    conformal: SplitConformal | NormalisedConformal
+    """Of constant width, or of a width that goes with the SD of the distribution that the network answers with."""
 
     @classmethod
     def fit(cls, validation: Sequence[Sequence[float]], *, coverage: float) -> Calibration:
-        """From pairs of predicted and chronological age in years, one a person.
+        """From predicted and chronological age in years, one pair a person; with the predicted SD where there is one.
 
         Raises
         ------
         TableError
             If there are too few people for a correction, or for an interval of this coverage.
         """
-        past, ages = np.array(validation, dtype=float).T
-        return cls(Cole.fit(past, ages), SplitConformal.fit(past - ages, coverage=coverage))
+        past, ages, *spread = np.array(validation, dtype=float).T
+        cole = Cole.fit(past, ages)
+        if spread:
+            return cls(cole, NormalisedConformal.fit(past, spread[0], ages, coverage=coverage))
+        return cls(cole, SplitConformal.fit(past - ages, coverage=coverage))
+
+    def around(self, predicted: npt.ArrayLike, sd_years: npt.ArrayLike | None = None) -> Intervals:
+        """The intervals round raw predicted ages; ``sd_years`` where those it was fitted on came with theirs."""
+        if isinstance(self.conformal, SplitConformal):
+            return self.conformal.around(predicted)
+        if sd_years is None:
+            raise UsageError("an interval by predicted SDs, and no SD", wanted="the SD of each answer")
+        return self.conformal.around(predicted, sd_years)
 
     def prediction(
         self,
@@ -38,6 +53,7 @@ class Calibration:
         age_years: float | None,
         components: Mapping[str, float],
         contributions: tuple[Contribution, ...] = (),
+        sd_years: float | None = None,
     ) -> AgePrediction:
         """All that is reported of a raw predicted age; the interval lies round the raw one.
 
@@ -50,8 +66,9 @@ class Calibration:
         return AgePrediction(
             predicted_age_years=predicted,
             corrected_age_years=corrected,
-            interval=self.conformal.around(predicted)[0],
+            interval=self.around([predicted], None if sd_years is None else [sd_years])[0],
             gap_years=None if age_years is None else corrected - age_years,
             components=dict(components),
             contributions=contributions,
+            predicted_sd_years=sd_years,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,9 @@ from spineclock.run.training.held import examples, in_view, prepared_store
 from spineclock.run.training.sets import people_of
 from spineclock.run.training.settings import EvaluateSettings
 from spineclock.stats.accuracy import AgeAccuracy
+
+if TYPE_CHECKING:
+    from spineclock.learn.fit import Judged
 
 MEMORY_GB = 8.0
 """Prepared scans are held in memory up to this size, else read ahead."""
@@ -53,7 +57,7 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
     out.mkdir(parents=True, exist_ok=True)
     aged = age_cohort(run, cohort, settings, out=out)
     trained, table = aged.trained, aged.table
-    said, caution = answers(table.assign(set="test"), aged.predicted, trained.pairs, coverage=aged.coverage,
+    said, caution = answers(table.assign(set="test"), aged.said, trained.pairs, coverage=aged.coverage,
                             model=trained.about["name"])  # fmt: skip
     errors, accuracy = error_card(said), _accuracy(said, settings)
     _write(out, said, errors, accuracy)
@@ -85,8 +89,8 @@ class Aged:
     trained : TrainedNetwork
     table : DataFrame
         A row a scan; of films with ``film``, their kind.
-    predicted : ndarray
-        Its age, in years.
+    said : Judged
+        What the network says of each row.
     left_out : int
         Scans of the cohort that are not in it.
     coverage : float
@@ -95,7 +99,7 @@ class Aged:
 
     trained: TrainedNetwork
     table: pd.DataFrame
-    predicted: np.ndarray
+    said: Judged
     left_out: int
     coverage: float
 
@@ -130,8 +134,8 @@ def age_cohort(run: Path, cohort: Path, settings: EvaluateSettings, *, out: Path
         table["film"] = kinds
     device.set_threads(settings.threads)
     (held,) = examples(table, store=store, memory_gb=MEMORY_GB)
-    predicted, _ = judged(trained.net, trained.head, held, part=part)
-    return Aged(trained, table, predicted, len(people) - len(table), coverage)
+    said = judged(trained.net, trained.head, held, part=part)
+    return Aged(trained, table, said, len(people) - len(table), coverage)
 
 
 def _require_same(store: PreparedStore, how: AnyPreparation) -> None:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from spineclock.core.errors import InputError, UsageError
@@ -22,7 +21,7 @@ from spineclock.nets.weights import load_into, save
 from spineclock.prep.film import FilmPreparation
 from spineclock.prep.store import PreparedStore
 from spineclock.run.outputs import command, plain, versions, write_json, write_text
-from spineclock.run.training.answers import Answers, answers
+from spineclock.run.training.answers import Answers, answers, corrected_by
 from spineclock.run.training.card import Facts, model_card
 from spineclock.run.training.errors import TYPICAL, error_card
 from spineclock.run.training.held import examples
@@ -243,10 +242,10 @@ def _answers(run: Run, fitted: Fitted) -> tuple[list[list[float]], Answers]:
 
     table = run.sets.table[run.sets.table["set"].isin(["validation", "test"])].reset_index(drop=True)
     (held,) = examples(table, store=run.store, memory_gb=run.settings.memory_gb)
-    predicted, _ = judged(fitted.net.to(run.device), fitted.head, held, part=run.settings.part)
-    pairs = np.column_stack([predicted, table["age_years"]]).round(4)
-    validation: list[list[float]] = pairs[(table["set"] == "validation").to_numpy()].tolist()
-    found = answers(table, predicted, lambda kind: validation, coverage=run.settings.interval_coverage, model=run.name)
+    said = judged(fitted.net.to(run.device), fitted.head, held, part=run.settings.part)
+    every = corrected_by(said, table["age_years"])
+    validation = [row for row, of in zip(every, table["set"], strict=True) if of == "validation"]
+    found = answers(table, said, lambda kind: validation, coverage=run.settings.interval_coverage, model=run.name)
     return validation, found
 
 

@@ -7,10 +7,12 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from spineclock.core.errors import TableError
 from spineclock.nets.recalibration import Recalibrated, hashed, write_recalibrated
+from spineclock.run.training.answers import corrected_by
 from spineclock.run.training.evaluation import age_cohort
 from spineclock.run.training.sets import is_typical
 from spineclock.run.training.settings import EvaluateSettings
@@ -41,16 +43,15 @@ def recalibrate(run: Path, cohort: Path, settings: EvaluateSettings | None = Non
         aged = age_cohort(run, cohort, settings, out=scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    table = aged.table.assign(predicted_age_years=aged.predicted)
+    table = aged.table.assign(row=pd.Series(corrected_by(aged.said, aged.table["age_years"]), dtype=object))
     if "normal" in table:
         table = table[is_typical(table)]
     kinds = table["film"] if "film" in table else pd.Series("", index=table.index)
-    found = dict(aged.trained.recalibrated)
-    for kind, rows in table.groupby(kinds):
-        found[str(kind)] = _recalibrated(rows, str(kind), cohort, coverage=aged.coverage)
-    write_recalibrated(run, aged.trained.sha256, found)
-    for kind, rows in table.groupby(kinds):
-        _say(rows, str(kind), coverage=aged.coverage)
+    found = {str(kind): _recalibrated(rows, str(kind), cohort, coverage=aged.coverage)
+             for kind, rows in table.groupby(kinds)}  # fmt: skip
+    write_recalibrated(run, aged.trained.sha256, {**aged.trained.recalibrated, **found})
+    for kind, one in found.items():
+        _say(one, kind, coverage=aged.coverage)
     return 0
 
 
@@ -58,9 +59,8 @@ def _recalibrated(rows: pd.DataFrame, kind: str, cohort: Path, *, coverage: floa
     people = rows["person_id"].nunique()
     if people < FEWEST:
         raise TableError(f"{people} people with {kind or 'scans'} to recalibrate by", wanted=f"at least {FEWEST}")
-    pairs = rows[["predicted_age_years", "age_years"]].round(4)
     found = Recalibrated(
-        tuple(map(tuple, pairs.to_numpy().tolist())),
+        tuple(map(tuple, rows["row"])),
         hashed(rows["person_id"]),
         {"cohort": cohort.name, "scans": len(rows), "people": people,
          "made": datetime.now(UTC).isoformat(timespec="seconds")},
@@ -69,11 +69,12 @@ def _recalibrated(rows: pd.DataFrame, kind: str, cohort: Path, *, coverage: floa
     return found
 
 
-def _say(rows: pd.DataFrame, kind: str, *, coverage: float) -> None:
-    said, age = rows["predicted_age_years"].to_numpy(), rows["age_years"].to_numpy()
-    pairs = rows[["predicted_age_years", "age_years"]].to_numpy().tolist()
-    calibration = Calibration.fit(pairs, coverage=coverage)
-    line, half = calibration.cole, calibration.conformal.half_width_years
-    print(f"{kind or 'scans'}: {len(rows):,} of {rows['person_id'].nunique():,} people, "
+def _say(found: Recalibrated, kind: str, *, coverage: float) -> None:
+    said, age = np.array(found.pairs)[:, :2].T
+    calibration = Calibration.fit(found.pairs, coverage=coverage)
+    line, spread = calibration.cole, np.array(found.pairs)[:, 2:].T
+    interval = calibration.around(said, spread[0] if len(spread) else None)
+    half = float(np.median(interval.high_years - interval.low_years)) / 2
+    print(f"{kind or 'scans'}: {found.about['scans']:,} of {found.about['people']:,} people, "
           f"MAE {metrics.mae(said, age):.2f} years, mean error {(said - age).mean():+.2f}; predicted = "
           f"{line.slope:.3f} · age {line.intercept:+.2f}; {coverage:.0%} interval ± {half:.1f} years")  # fmt: skip
