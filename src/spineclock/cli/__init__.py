@@ -7,7 +7,7 @@ from types import TracebackType
 
 import typer
 
-from spineclock.cli.app import DONE, INTERRUPTED, SOME_FAILED, WRONG_CALL, app
+from spineclock.cli.program import DONE, INTERRUPTED, SOME_FAILED, WRONG_CALL, app
 
 # in the order in which `--help` lists them
 from spineclock.cli import (  # isort: skip

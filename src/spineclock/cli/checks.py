@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from spineclock.cli.app import app, example, plain_errors
 from spineclock.cli.options import Debug
+from spineclock.cli.program import app, example, plain_errors
 
 
 @app.command("demo", epilog=example("spineclock demo --out demo"))

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from spineclock.cli.app import app, example, plain_errors
 from spineclock.cli.options import (
     ConfigFile,
     Debug,
@@ -21,6 +20,7 @@ from spineclock.cli.options import (
     Threads,
     settings,
 )
+from spineclock.cli.program import app, example, plain_errors
 from spineclock.core.errors import UsageError
 
 
@@ -28,6 +28,7 @@ from spineclock.core.errors import UsageError
     "predict",
     epilog=example(
         "spineclock predict scan.nii.gz --age 57 --sex F --out results",
+        "spineclock predict film.dcm --recipe xray-age --age 67 --sex F --out results",
         "spineclock predict studies/ --cohort people.csv --out results --resume",
         "spineclock predict export.zip --set interval_coverage=0.8 --print-config",
     ),
@@ -36,10 +37,12 @@ def _predict(
     inputs: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="INPUT", help="NIfTI, MetaImage or DICOM: files, folders, or a .zip.", show_default=False
+            metavar="INPUT",
+            help="NIfTI, MetaImage, DICOM; of films also PNG, JPEG, TIFF: files, folders, or a .zip.",
+            show_default=False,
         ),
     ] = None,
-    recipe: Annotated[str | None, typer.Option(metavar="NAME", help="Which question is asked (mri-age).")] = None,
+    recipe: Annotated[str | None, typer.Option(metavar="NAME", help="mri-age, or xray-age for lateral films.")] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME|RUN", help="Packaged weights, or a run's folder.")] = None,
     age: Annotated[float | None, typer.Option(metavar="YEARS", help="The person's age at the scan.")] = None,
     sex: Annotated[str | None, typer.Option(metavar="F|M", help="The person's sex.")] = None,

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from spineclock.cli.app import app, example, plain_errors
 from spineclock.cli.options import Cohort, ConfigFile, Debug, LogFile, Overwrite, PrintConfig, Sets, settings
+from spineclock.cli.program import app, example, plain_errors
 
 
 @app.command(

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from spineclock.cli.app import app, example, plain_errors
 from spineclock.cli.options import Debug, LogFile, LowestVertebra, Threads
+from spineclock.cli.program import app, example, plain_errors
 
 
 @app.command("segment", epilog=example("spineclock segment scan.nii.gz --out mask.nii.gz --scheme spider"))

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from spineclock.cli.app import app, example, plain_errors
 from spineclock.cli.options import Cohort, ConfigFile, Debug, LogFile, Overwrite, PrintConfig, Sets, Threads, settings
+from spineclock.cli.program import app, example, plain_errors
 
 Resume = Annotated[bool | None, typer.Option("--resume", help="Go on where it was stopped.")]
 Store = Annotated[
