@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import subprocess
@@ -87,6 +88,12 @@ def test_help_imports_nothing_heavy():
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "[]"
+
+
+def test_modules_of_the_command_line_are_found_under_their_names():
+    for path in Path(cli.__file__).parent.glob("[a-z]*.py"):
+        module = importlib.import_module(f"spineclock.cli.{path.stem}")
+        assert getattr(cli, path.stem) is module
 
 
 def test_version_is_the_package_s():
