@@ -60,7 +60,8 @@ def test_the_page_tells_usual_and_unusual_people_apart() -> None:
     row = {"person_id": "a", "levels": 23, "view": "whole spine", "way": "exact", "right": True, "discs missed": 0,
            "said to be unusual": False, "sacrum found": True, "confidence": 1.0, "wrong": ""}  # fmt: skip
     rows = [row, {**row, "person_id": "b", "right": False}, {**row, "person_id": "c", "levels": 24}]
-    text = page(pd.DataFrame(rows), command="x", seconds=60)
+    text = page(pd.DataFrame(rows), command="x --seed 1", date="2026-01-31", seconds=60)
+    assert "- Command: `x --seed 1`, 2026-01-31\n- Time: 1 minutes\n" in text
     usual, unusual = text.split("## People with one or two more")
     assert "| whole spine | exact | 2 | 50.000 | 0.000 | 0 |" in usual
     assert "| whole spine | exact | 1 | 100.000 | 0.000 | 0 |" in unusual

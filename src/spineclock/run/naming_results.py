@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -237,15 +238,15 @@ def examine(n: int, *, seed: int, workers: int, weights: Path | None = None) -> 
     return pd.DataFrame(rows).sort_values(["person_id", "view", "way"], ignore_index=True)
 
 
-def page(table: pd.DataFrame, *, command: str, seconds: float) -> str:
-    """The page as Markdown."""
+def page(table: pd.DataFrame, *, command: str, date: str, seconds: float) -> str:
+    """The page as Markdown; ``date`` is the day of the measurement."""
     usual, other = table[table["levels"] == USUAL], table[table["levels"] != USUAL]
     return f"""# Naming of levels
 
 Simulated people, T2-weighted, {table["person_id"].nunique()} of them. A person is right when every vertebra and every
 disc found has its true name; C1, which no disc bounds, counts as C2. The label maps are {_of(table)}.
 
-- Command: `{command}`
+- Command: `{command}`, {date}
 - Time: {seconds / 60:.0f} minutes
 
 ## People with 24 vertebrae above the sacrum
@@ -300,7 +301,8 @@ def main() -> None:
     command = f"python -m spineclock.run.naming_results --people {told.people} --seed {told.seed}"
     command += f" --weights {told.weights.name}" if told.weights else ""
     told.out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(told.out, page(table, command=command, seconds=time.monotonic() - begun))
+    date = f"{datetime.now(UTC):%Y-%m-%d}"
+    write_text(told.out, page(table, command=command, date=date, seconds=time.monotonic() - begun))
     if told.table is not None:
         table.to_csv(told.table, index=False)
 
