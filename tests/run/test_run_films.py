@@ -24,6 +24,7 @@ from spineclock.run.training.command import train
 from spineclock.run.training.evaluation import evaluate
 from spineclock.run.training.recalibration import recalibrate
 from spineclock.run.training.settings import EvaluateSettings, TrainSettings
+from spineclock.stats.bias import Beheshti
 from spineclock.stats.calibration import Calibration
 
 pytestmark = pytest.mark.slow
@@ -116,11 +117,15 @@ def test_recalibrated_by_vfa_people_who_are_then_left_out(
         np.testing.assert_allclose(
             after["corrected_age_years"], cole.corrected(after["predicted_age_years"]), atol=1e-2
         )
+        line = Beheshti.fit(*np.array(pairs)[:, :2].T)
+        by_line = line.corrected(after["predicted_age_years"], after["age_years"])
+        np.testing.assert_allclose(after["modality_corrected_age_years"], by_line, atol=1e-2)
         assert "vfa" in json.loads((tmp_path / "after" / "run.json").read_text(encoding="utf-8"))["recalibrated"]
         with pytest.raises(TableError, match=r"people with vfa to recalibrate by; wanted: at least 30"):
             recalibrate(run, other, told)
     finally:
-        (run / "recalibration.json").unlink(missing_ok=True)
+        for name in ("recalibration.json", "modality_correction.json"):
+            (run / name).unlink(missing_ok=True)
 
 
 def test_a_store_of_films_and_a_network_of_scans_do_not_go_together(run: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from spineclock.core.errors import SpineclockError
 from spineclock.run.ablation.table import true_ages
 from spineclock.run.config import configure
 from spineclock.run.defaults import prepare_defaults, train_defaults
+from spineclock.run.film_package import package
 from spineclock.run.outputs import write_text
 from spineclock.run.settings import PhantomRadiographSettings, PrepareSettings, StudySettings
 from spineclock.run.tables import markdown
@@ -30,7 +31,6 @@ from spineclock.run.training import folder
 from spineclock.run.training.evaluation import evaluate
 from spineclock.run.training.settings import EvaluateSettings, TrainSettings
 from spineclock.stats import metrics
-from spineclock.stats.bias import Beheshti
 
 RECIPE, CANVAS, PIXEL_MM = "xray-age", "256,128", 1.3
 """Pixels are a little finer than the canvas, so that every film is shrunk onto it, as one of full size would be."""
@@ -173,23 +173,14 @@ def ages(places: Places) -> pd.DataFrame:
         for before in (True, False) if people.modality == "vfa" else (False,):
             said = pd.read_csv(places.evaluation(people, before=before) / "predictions.csv", dtype={"scan_id": str})
             words = people.name.replace("_", " ") + (", before recalibration" if before else "")
-            rows.append(_errors(words, said, said["scan_id"].map(truth), _line(places, people, before=before)))
+            rows.append(_errors(words, said, said["scan_id"].map(truth)))
     return pd.DataFrame(rows)
 
 
-def _line(places: Places, people: People, *, before: bool) -> Beheshti:
-    """Beheshti's correction for a set: that of its kind of film, or of the validation people."""
-    from spineclock.nets.run_folder import read_network
-
-    network = read_network(places.run)
-    pairs = network.about["validation"] if before else network.pairs(people.modality)
-    return Beheshti.fit(*np.array(pairs, dtype=float)[:, :2].T)
-
-
-def _errors(name: str, said: pd.DataFrame, spine_age: pd.Series, line: Beheshti) -> dict[str, Any]:
+def _errors(name: str, said: pd.DataFrame, spine_age: pd.Series) -> dict[str, Any]:
     age, predicted, corrected = (said[f"{c}age_years"].to_numpy() for c in ("", "predicted_", "corrected_"))
     slope, intercept = np.polyfit(age, predicted, 1)
-    by_age = line.corrected(predicted, age)
+    by_age = said.get("modality_corrected_age_years", pd.Series(np.nan, index=said.index)).to_numpy()
     true_slope = np.polyfit(spine_age, predicted, 1)
     covered = (said["interval_low_years"] <= said["age_years"]) & (said["age_years"] <= said["interval_high_years"])
     return {
@@ -200,7 +191,7 @@ def _errors(name: str, said: pd.DataFrame, spine_age: pd.Series, line: Beheshti)
         "r with true spine age": metrics.pearson_r(predicted, spine_age),
         "slope on true spine age": float(true_slope[0]),
         "r of corrected with true gap": metrics.pearson_r(corrected - age, spine_age - age),
-        "corrected mean error": float((corrected - age).mean()), "Beheshti: MAE": metrics.mae(by_age, age),
+        "corrected mean error": float((corrected - age).mean()), "Beheshti: MAE": float(np.abs(by_age - age).mean()),
         "Beheshti: mean error": float((by_age - age).mean()), "90% interval covers": float(covered.mean()),
     }  # fmt: skip
 
@@ -213,7 +204,7 @@ def pictured(places: Places) -> bytes:
     radiographs, vfa = TESTED[0], TESTED[1]
     before = pd.read_csv(places.evaluation(vfa, before=True) / "predictions.csv")
     after = pd.read_csv(places.evaluation(vfa) / "predictions.csv")
-    corrected = _line(places, vfa, before=False).corrected(after["predicted_age_years"], after["age_years"])
+    corrected = after["modality_corrected_age_years"]
     return ink.png(predicted({
         "radiographs": pd.read_csv(places.evaluation(radiographs) / "predictions.csv"),
         "VFA": before,
@@ -363,6 +354,7 @@ def main() -> int:
     parser.add_argument("--picture", type=Path, default=Path("docs/images/films.png"))
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--package", type=Path, metavar="DIR", help="also put the network among packaged weights")
     parser.add_argument("--until", choices=("films", "trained", "page"), default="page")
     told = parser.parse_args()
     places = Places(told.out)
@@ -385,6 +377,10 @@ def main() -> int:
     told.picture.parent.mkdir(parents=True, exist_ok=True)
     told.picture.write_bytes(pictured(places))
     write_text(told.page, text)
+    if told.package is not None:
+        package(
+            places.run, (places.evaluation(TESTED[0]), places.evaluation(TESTED[1])), told.package, seed=LEARNED.seed
+        )
     print(f"See {told.page}")
     return 0
 

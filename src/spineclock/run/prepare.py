@@ -197,7 +197,7 @@ def _end(plan: Plan, tally: Tally, store: Writer, settings: PrepareSettings, *, 
     pace = f", {per_scan:.2g} s a scan with {settings.workers} at a time" if per_scan is not None else ""
     kept = f"{len(plan.kept):,} kept, " if plan.kept else ""
     print(f"{kept}{len(tally.entries):,} prepared in {tally.seconds:,.0f} s{pace}")
-    print(f"{store.path}: {len(store.entries):,} scans of {settings.shape.replace(',', ' × ')}, "
+    print(f"{store.path}: {len(store.entries):,} scans of {' × '.join(map(str, store.about.how.shape))}, "
           f"{settings.dtype}; {size(held)} on disk")  # fmt: skip
     if cut:
         print(f"of {cut:,} less than {CUT_OFF:.0%} of the spine fits on the grid")

@@ -19,7 +19,7 @@ from spineclock.prep.kinds import AnyPreparation, for_every_part, preparation_to
 from spineclock.prep.store import PreparedStore
 from spineclock.run.outputs import command, plain, require_room, versions, write_json, write_text
 from spineclock.run.tables import markdown
-from spineclock.run.training import device, folder
+from spineclock.run.training import device, folder, modality
 from spineclock.run.training.answers import answers
 from spineclock.run.training.errors import error_card, without_sites
 from spineclock.run.training.held import examples, in_view, prepared_store
@@ -59,6 +59,7 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
     trained, table = aged.trained, aged.table
     said, caution = answers(table.assign(set="test"), aged.said, trained.pairs, coverage=aged.coverage,
                             model=trained.about["name"])  # fmt: skip
+    said = modality.applied(run, said)
     errors, accuracy = error_card(said), _accuracy(said, settings)
     _write(out, said, errors, accuracy)
     statement = " ".join(s for s in (trained.about["statement"], simulated(cohort)) if s)

@@ -37,7 +37,7 @@ STATE, DONE = "state.ckpt", "run.json"
 """The training's state, while it is not done; and what is written last."""
 OURS = (BEGUN, DONE, "config.toml", STATE, f"{STATE}.partial", "curves.csv", "split.csv", "weights.safetensors",
         "network.json", "predictions.csv", "errors.csv", "MODEL_CARD.md", "curves.png", "ages.png",
-        "recalibration.json")  # fmt: skip
+        "recalibration.json", "modality_correction.json")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

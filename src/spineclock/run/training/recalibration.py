@@ -12,6 +12,7 @@ import pandas as pd
 
 from spineclock.core.errors import TableError
 from spineclock.nets.recalibration import Recalibrated, hashed, write_recalibrated
+from spineclock.run.training import modality
 from spineclock.run.training.answers import corrected_by
 from spineclock.run.training.evaluation import age_cohort
 from spineclock.run.training.sets import is_typical
@@ -26,9 +27,10 @@ FEWEST = 30
 def recalibrate(run: Path, cohort: Path, settings: EvaluateSettings | None = None) -> int:
     """Has a run's network age a cohort, and keeps predicted and true ages in its folder to correct by from now on.
 
-    For each kind of film by itself (radiographs, DXA VFA), or for scans. Age-typical people alone where the cohort
-    tells who they are. Who is learned from here is known again and left out by ``spineclock evaluate``; the weights
-    stay as they are. Returns the exit status.
+    For each kind of film by itself (radiographs, DXA VFA), of which also the line is kept that makes them comparable to
+    radiographs (:class:`spineclock.stats.bias.ModalityCorrection`), or for scans. Age-typical people alone where the
+    cohort tells who they are. Who is learned from here is known again and left out by ``spineclock evaluate``; the
+    weights stay as they are. Returns the exit status.
 
     Raises
     ------
@@ -43,12 +45,17 @@ def recalibrate(run: Path, cohort: Path, settings: EvaluateSettings | None = Non
         aged = age_cohort(run, cohort, settings, out=scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    table = aged.table.assign(row=pd.Series(corrected_by(aged.said, aged.table["age_years"]), dtype=object))
+    table = aged.table.assign(
+        predicted_age_years=aged.said.ages_years,
+        row=pd.Series(corrected_by(aged.said, aged.table["age_years"]), dtype=object),
+    )
     if "normal" in table:
         table = table[is_typical(table)]
     kinds = table["film"] if "film" in table else pd.Series("", index=table.index)
     found = {str(kind): _recalibrated(rows, str(kind), cohort, coverage=aged.coverage)
              for kind, rows in table.groupby(kinds)}  # fmt: skip
+    if "film" in table:
+        modality.write(run, modality.fitted(table), earlier=modality.read(run))
     write_recalibrated(run, aged.trained.sha256, {**aged.trained.recalibrated, **found})
     for kind, one in found.items():
         _say(one, kind, coverage=aged.coverage)

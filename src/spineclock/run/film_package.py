@@ -1,0 +1,51 @@
+"""The network of films that ships: a finished ``make films`` into ``spineclock/weights``, with its card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from spineclock.run.outputs import write_text
+from spineclock.run.tables import markdown
+from spineclock.run.training.card import WORDS
+from spineclock.run.training.errors import without_sites
+
+FILES = ("network.json", "weights.safetensors", "recalibration.json")
+CARD, TEMPLATE = "MODEL_CARD_xray_age.md", "packaged_film_card.md.jinja"
+
+
+def package(run: Path, evaluations: tuple[Path, Path], weights: Path, *, seed: int) -> None:
+    """Copies what prediction needs of a run into the folder of packaged weights, and writes its card.
+
+    ``evaluations``: the folders of the radiographs' and of the VFA images' evaluation; ``seed``: of the people learned
+    from.
+    """
+    into = weights / "xray_age"
+    into.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        shutil.copyfile(run / name, into / name)
+    about, told, vfa = (json.loads((run / name).read_text(encoding="utf-8")) for name in
+                        ("network.json", "run.json", "recalibration.json"))  # fmt: skip
+    learned = pd.read_csv(run / "split.csv")
+    learned = learned[learned["set"] == "train"]
+    radiographs, densitometer = (_errors(folder) for folder in evaluations)
+    low, high = about["ages_years"]
+    text = (resources.files("spineclock.report") / "templates" / TEMPLATE).read_text(encoding="utf-8")
+    card = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    write_text(weights / CARD, card.from_string(text).render(
+        name=about["name"], canvas=" × ".join(map(str, about["preparation"]["canvas"])),
+        youngest=about["head"]["youngest"], oldest=about["head"]["oldest"], sha256=told["weights_sha256"],
+        train=len(learned), people=learned["person_id"].nunique(), low=low, high=high, seed=seed,
+        validation=told["scans"]["validation"], vfa=vfa["kinds"]["vfa"]["about"]["people"], ended=told["ended"][:10],
+        minutes=told["training_minutes"], epochs=told["epochs"], radiographs=radiographs, vfa_errors=densitometer,
+    ))  # fmt: skip
+
+
+def _errors(evaluation: Path) -> str:
+    shown = without_sites(pd.read_csv(evaluation / "errors.csv")).rename(columns=WORDS)
+    return markdown(shown[list(WORDS.values())])
