@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+N = TypeVar("N", bound=nn.Module)
 
 
 class Conv3d(nn.Conv3d):
@@ -31,8 +35,15 @@ class Conv3d(nn.Conv3d):
         return F.conv3d(padded, self.weight, self.bias, self.stride, (0, *pad[1:]), self.dilation, self.groups)
 
 
-def trusted(net: nn.Module) -> nn.Module:
-    """The network, its 3-D convolutions made :class:`Conv3d`; names and weights stay."""
+def trusted(net: N) -> N:
+    """The network, its 3-D convolutions made :class:`Conv3d`; names and weights stay.
+
+    For every network that is to learn, and the one way to it: :func:`spineclock.nets.networks.network` does it, so that
+    networks are written in PyTorch's layers, ours as MONAI's.
+
+    >>> type(trusted(nn.Sequential(nn.Conv3d(1, 1, 3)))[0]) is Conv3d
+    True
+    """
     for layer in net.modules():
         if type(layer) is nn.Conv3d:
             layer.__class__ = Conv3d

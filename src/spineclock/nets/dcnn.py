@@ -12,7 +12,6 @@ import itertools
 
 from torch import Tensor, nn
 
-from spineclock.nets.convolution import Conv3d
 from spineclock.nets.names import Pool
 
 CHANNELS = (32, 64, 128, 256, 256)
@@ -30,7 +29,7 @@ class Block(nn.Module):
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
-        self.conv = Conv3d(c_in, c_out, kernel_size=3, padding=1)
+        self.conv = nn.Conv3d(c_in, c_out, kernel_size=3, padding=1)
         self.norm = nn.BatchNorm3d(c_out)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -19,6 +19,8 @@ def network(
 ) -> nn.Module:
     """An untrained network: volumes (N, 1, D, H, W) → (N, outputs).
 
+    Its 3-D convolutions, whoever built them, are :func:`trusted <spineclock.nets.convolution.trusted>` ones from here.
+
     Parameters
     ----------
     name : str
@@ -46,13 +48,17 @@ def network(
     'FilmNet'
     """
     _require_fit(name, shape)
+    return trusted(_built(name, outputs=outputs, shape=shape, pool=pool, dropout=dropout))
+
+
+def _built(name: NetworkName, *, outputs: int, shape: tuple[int, int, int], pool: Pool, dropout: float) -> nn.Module:
     match name:
         case "table2":
             return AgeNet(pool, outputs=outputs)
         case "resnet":
             from monai.networks.nets.resnet import resnet18
 
-            return trusted(resnet18(spatial_dims=3, n_input_channels=1, num_classes=outputs))
+            return resnet18(spatial_dims=3, n_input_channels=1, num_classes=outputs)
         case "transformer":
             return _transformer(outputs, shape)
         case "film_small":

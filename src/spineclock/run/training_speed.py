@@ -93,6 +93,7 @@ def _placed(way: Way, x: Any) -> Any:
 def _net(way: Way) -> tuple[Any, Any]:
     import torch
 
+    from spineclock.nets.convolution import trusted
     from spineclock.nets.dcnn import AgeNet, Block
 
     class LatePool(Block):
@@ -102,7 +103,7 @@ def _net(way: Way) -> tuple[Any, Any]:
             x = torch.relu(self.norm(self.conv(x)))
             return torch.nn.functional.max_pool3d(x, [2 if n > 1 else 1 for n in x.shape[2:]])
 
-    net = AgeNet().train()
+    net = trusted(AgeNet()).train()
     if not way.early_pool:
         for block in net.blocks:
             block.__class__ = LatePool
