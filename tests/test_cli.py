@@ -203,6 +203,15 @@ def test_a_fault_of_the_program_shows_a_traceback_with_debug_only(tmp_path, debu
     assert ("run again with --debug" in answer.stderr) is not debug
 
 
+def test_ctrl_c_says_of_ablations_that_overwriting_is_to_be_left_out(run, monkeypatch, tmp_path):
+    module = types.ModuleType("spineclock.run.ablation.command")
+    module.ablate = lambda *told, **more: raiser(KeyboardInterrupt())()
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    status, _, err = run("ablate", "people.csv", "--out", str(tmp_path), "--overwrite")
+    assert status == 130
+    assert err == "stopped; what is finished is kept, and the same call, without --overwrite, takes up from here\n"
+
+
 def test_ctrl_c_says_how_to_go_on(run, predicting):
     predicting.outcome = raiser(KeyboardInterrupt())
     status, _, err = run("predict", "scan.nii")

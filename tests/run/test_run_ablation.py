@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from spineclock.core.errors import UsageError
+from spineclock.run.ablation import command
 from spineclock.run.ablation.command import ablate, tabulate
 from spineclock.run.ablation.page import page
 from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen, settings_of
@@ -19,6 +20,7 @@ from spineclock.run.ablation.table import Drawn, rows
 from spineclock.run.phantom_mri import make_scans
 from spineclock.run.prepare import prepare_cohort
 from spineclock.run.settings import PhantomMriSettings, PrepareSettings
+from spineclock.run.training import folder
 from spineclock.run.training.settings import TrainSettings
 
 
@@ -100,7 +102,7 @@ def test_each_row_changes_what_it_says_and_nothing_else() -> None:
 
 def finished(out: Path, split: pd.Series, *, shape: tuple[int, ...] = (16, 128, 64), **settings: Any) -> None:
     """A run's folder as far as the table reads it; ``split`` of each scan of :func:`predictions`."""
-    out.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
     asked = {"recipe": "mri-age", "settings": {"seed": 0, **settings}, "preparation": {"shape": list(shape)}}
     (out / "training.json").write_text(json.dumps(asked), encoding="utf-8")
     done = {"command": "c", "ended": "2026-01-01T00:00", "scans": {"train": 9}, "training_minutes": 1, "epochs": 2}
@@ -128,6 +130,80 @@ def test_trainings_of_other_people_or_another_preparation_are_left_out_and_named
     assert capsys.readouterr().out.splitlines() == lines
     text = (tmp_path / "ablations.md").read_text(encoding="utf-8")
     assert all(line in text for line in lines)
+
+
+class Trainings:
+    """Stands for ``spineclock train``: what it was asked to train, and where it is to be stopped."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.stop_at = ""
+
+    def __call__(self, recipe: str, cohort: Path, settings: TrainSettings, *, out: Path) -> int:
+        if settings.resume and (out / "run.json").is_file():
+            return 0
+        self.done.append(out.name)
+        if out.name == self.stop_at:
+            raise KeyboardInterrupt
+        finished(out, pd.Series(np.where(np.arange(300) < 150, "train", "test")))
+        return 0
+
+
+@pytest.fixture
+def trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trainings:
+    stand_in = Trainings()
+    monkeypatch.setattr(command, "train", stand_in)
+    monkeypatch.setattr(command, "prepared_store", lambda *told, **more: tmp_path / "store")
+    monkeypatch.setattr(command, "_proposed_scans", lambda *told: (9, 3))
+    return stand_in
+
+
+def test_a_stopped_overwrite_is_gone_on_with_by_leaving_it_out(
+    tmp_path: Path, trainings: Trainings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, cohort = tmp_path / "out", tmp_path / "cohort"
+
+    def call(only: str = "proposed,scans_85,lumbar", *, overwrite: bool = False) -> list[str]:
+        trainings.done = []
+        ablate(cohort, TrainSettings(overwrite=overwrite), out=out, only=only, drawn=Drawn(0))
+        return trainings.done
+
+    assert call() == ["proposed", "scans_85", "lumbar"]
+    assert call() == []
+    trainings.stop_at = "scans_85"
+    with pytest.raises(KeyboardInterrupt):
+        call(overwrite=True)
+    assert trainings.done == ["proposed", "scans_85"]
+    line = "Removed, to be trained anew: proposed, scans_85, lumbar. To go on if stopped, call without --overwrite"
+    assert line in capsys.readouterr().out.splitlines()
+    assert set(pd.read_csv(out / "ablations.csv")["name"]) == {"proposed"}  # nothing of what was removed
+    trainings.stop_at = ""
+    assert call() == ["scans_85", "lumbar"]
+    assert call("lumbar", overwrite=True) == ["lumbar"]
+    assert set(pd.read_csv(out / "ablations.csv")["name"]) == {"proposed", "scans_85", "lumbar"}
+
+
+def test_overwriting_removes_nothing_if_a_folder_is_no_training(tmp_path: Path, trainings: Trainings) -> None:
+    ablate(tmp_path / "cohort", TrainSettings(), out=tmp_path, only="proposed", drawn=Drawn(0))
+    (tmp_path / "lumbar").mkdir()
+    (tmp_path / "lumbar" / "predictions.csv").write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageError, match="holds predictions.csv of something else"):
+        ablate(tmp_path / "cohort", TrainSettings(overwrite=True), out=tmp_path, only="proposed,lumbar")
+    assert (tmp_path / "proposed" / "run.json").is_file()
+    assert (tmp_path / "ablations.md").is_file()
+
+
+def test_a_run_whose_removal_was_stopped_is_not_done_and_can_be_removed(tmp_path: Path) -> None:
+    finished(tmp_path, pd.Series(["test"] * 300))
+    in_the_way = tmp_path / "weights.safetensors" / "file"
+    in_the_way.parent.mkdir()
+    with pytest.raises(OSError):
+        folder.clear(tmp_path)
+    assert not (tmp_path / "run.json").exists()
+    folder.require_room(tmp_path, resume=False, overwrite=True)
+    in_the_way.parent.rmdir()
+    folder.clear(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -33,8 +33,13 @@ def example(*lines: str) -> str:
 
 
 @contextmanager
-def plain_errors(*, debug: bool, log_file: Path | None = None) -> Iterator[None]:
-    """Turns what a user can act on into one line and an exit status, and keeps the log."""
+def plain_errors(
+    *, debug: bool, log_file: Path | None = None, goes_on: str = "`--resume` takes up from here"
+) -> Iterator[None]:
+    """Turns what a user can act on into one line and an exit status, and keeps the log.
+
+    ``goes_on`` says how a command that was stopped is gone on with.
+    """
     if debug:
         sys.excepthook = sys.__excepthook__
     with _logged(log_file, debug=debug):
@@ -55,7 +60,7 @@ def plain_errors(*, debug: bool, log_file: Path | None = None) -> Iterator[None]
             )
             raise typer.Exit(SOME_FAILED) from error
         except KeyboardInterrupt:
-            typer.echo("stopped; what is finished is kept, and `--resume` takes up from here", err=True)
+            typer.echo(f"stopped; what is finished is kept, and {goes_on}", err=True)
             raise typer.Exit(INTERRUPTED) from None
 
 

@@ -141,7 +141,10 @@ def _ablate(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the runs and their table go.")],
     only: Annotated[str | None, typer.Option(metavar="NAME,…", help="Some of them; all where not given.")] = None,
     store: Store = None,
-    overwrite: Overwrite = None,
+    overwrite: Annotated[
+        bool | None,
+        typer.Option("--overwrite", help="First remove the earlier runs of these; leave it out to go on when stopped."),
+    ] = None,
     threads: Threads = None,
     device: Device = None,
     config: ConfigFile = None,
@@ -152,10 +155,12 @@ def _ablate(
 ) -> None:
     """Train the paper's ablations and more, one after another, and set them beside the paper's Table 3.
 
-    Finished ones are kept and a stopped one is gone on with: call it again as before. docs/training.md lists them.
+    Finished ones are kept and a stopped one is gone on with: call it again as before, but without --overwrite, which
+    removes the earlier runs once, at the start. docs/training.md lists them.
     """
     flags: dict[str, Any] = {"store": store, "overwrite": overwrite, "threads": threads, "device": device}
-    with plain_errors(debug=debug, log_file=log_file):
+    goes_on = "the same call, without --overwrite, takes up from here"
+    with plain_errors(debug=debug, log_file=log_file, goes_on=goes_on):
         from spineclock.run.training.settings import TrainSettings
 
         told = settings(TrainSettings, config=config, assignments=assignments, flags=flags, print_config=print_config)

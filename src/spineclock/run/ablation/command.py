@@ -11,16 +11,18 @@ import pandas as pd
 from spineclock.ingest.study_table import simulated
 from spineclock.prep.store import PreparedStore
 from spineclock.run.ablation.page import page
-from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen, settings_of
+from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, Ablation, chosen, settings_of
 from spineclock.run.ablation.table import Drawn, rows, true_ages
 from spineclock.run.outputs import command, plain, versions, write_json, write_text
-from spineclock.run.training import folder
+from spineclock.run.training import device, folder
 from spineclock.run.training.command import train
 from spineclock.run.training.held import in_view, prepared_store
 from spineclock.run.training.sets import people_of, sets, split_of
 from spineclock.run.training.settings import TrainSettings
 
 RECIPE = "mri-age"
+TABLE = ("ablations.csv", "ablations.md", "run.json")
+"""What is written of all trainings together."""
 
 
 def ablate(
@@ -33,8 +35,10 @@ def ablate(
 ) -> int:
     """Trains each chosen row of :data:`ABLATIONS` into ``out/NAME`` and writes the table of all that are done.
 
-    All are resumed where they were stopped, and finished ones are kept: called again it goes on. Leaves ablations.csv,
-    ablations.md and run.json. Returns the exit status.
+    All are resumed where they were stopped, and finished ones are kept: called again it goes on. ``overwrite`` removes
+    the chosen rows' earlier trainings once, before the first of them is trained anew: called again *without* it, it
+    goes on; called again with it, it begins anew. Leaves ablations.csv, ablations.md and run.json. Returns the exit
+    status.
 
     Raises
     ------
@@ -47,15 +51,38 @@ def ablate(
     todo = chosen(only)
     out.mkdir(parents=True, exist_ok=True)
     store = prepared_store(cohort, settings.store, recipe=RECIPE, out=out)  # one for all of them
-    base = settings.model_copy(update={"resume": not settings.overwrite, "store": store})
+    base = settings.model_copy(update={"resume": True, "overwrite": False, "store": store})
     count = _proposed_scans(cohort, base)
+    if settings.overwrite and device.is_first_process():
+        _remove(out, todo)
     try:
         for k, row in enumerate(todo, start=1):
             print(f"{k} of {len(todo)}: {row.name}, {row.words}", flush=True)
             train(RECIPE, cohort, settings_of(row, base, proposed_scans=count), out=out / row.name)
     finally:
-        tabulate(out, cohort, drawn=drawn, begun=begun)
+        if device.is_first_process():
+            tabulate(out, cohort, drawn=drawn, begun=begun)
     return 0
+
+
+def _remove(out: Path, chosen: tuple[Ablation, ...]) -> None:
+    """Removes the earlier trainings of these rows, and the table that shows them; nothing if one is no training.
+
+    Raises
+    ------
+    UsageError
+        If a row's folder holds results of something else.
+    """
+    for row in chosen:
+        folder.require_room(out / row.name, resume=False, overwrite=True)
+    removed = [row.name for row in chosen if folder.begun(out / row.name) is not None]
+    for name in TABLE if removed else ():
+        (out / name).unlink(missing_ok=True)
+    for name in removed:
+        folder.clear(out / name)
+    print(
+        f"Removed, to be trained anew: {', '.join(removed) or 'nothing'}. To go on if stopped, call without --overwrite"
+    )
 
 
 def tabulate(out: Path, cohort: Path, *, drawn: Drawn | None = None, begun: datetime | None = None) -> pd.DataFrame:

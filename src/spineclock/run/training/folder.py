@@ -155,10 +155,13 @@ def require_same(out: Path, there: dict[str, Any], asked: dict[str, Any]) -> Non
 
 
 def clear(out: Path) -> None:
-    """Removes what an earlier run left; what else lies there stays, prepared scans too."""
-    for name in OURS:
-        (out / name).unlink(missing_ok=True)
+    """Removes what an earlier run left; what else lies there stays, prepared scans too.
+
+    Stopped halfway, it leaves a run that is not done and can be removed.
+    """
     shutil.rmtree(out / "tensorboard", ignore_errors=True)
+    for name in (DONE, *(n for n in OURS if n not in (DONE, BEGUN)), BEGUN):
+        (out / name).unlink(missing_ok=True)
 
 
 @contextmanager
