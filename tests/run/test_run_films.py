@@ -8,18 +8,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_image
 
 from spineclock.core.errors import InputError, TableError, UsageError
 from spineclock.learn import fit
 from spineclock.learn.feed import Examples
 from spineclock.learn.fit import Judged
+from spineclock.nets.recalibration import write_recalibrated
 from spineclock.nets.run_folder import read_network
 from spineclock.prep.store import PreparedStore
 from spineclock.run.config import configure
 from spineclock.run.defaults import prepare_defaults, train_defaults
 from spineclock.run.phantom_radiograph import make_films
+from spineclock.run.predict import predict_all
 from spineclock.run.prepare import prepare_cohort
-from spineclock.run.settings import PhantomRadiographSettings, PrepareSettings
+from spineclock.run.settings import PhantomRadiographSettings, PredictSettings, PrepareSettings
 from spineclock.run.training.command import train
 from spineclock.run.training.evaluation import evaluate
 from spineclock.run.training.recalibration import recalibrate
@@ -135,3 +139,24 @@ def test_a_store_of_films_and_a_network_of_scans_do_not_go_together(run: Path, t
         train("mri-age", cohort, told, out=tmp_path / "run", quiet=True)
     with pytest.raises(InputError, match="no run of an age network"):
         evaluate(tmp_path / "nothing", cohort, out=tmp_path / "evaluation")
+
+
+def test_a_photograph_gets_its_refusal_and_no_age(run: Path, tmp_path: Path) -> None:
+    photograph = tmp_path / "films" / "temple.png"
+    photograph.parent.mkdir()
+    Image.fromarray(load_sample_image("china.jpg")).save(photograph)
+    settings = configure(PredictSettings, flags={"recipe": RECIPE, "model": str(run)}).settings
+    try:
+        write_recalibrated(run, read_network(run).sha256, {})
+        with pytest.MonkeyPatch.context() as patch:  # a network that learned nothing has no interval, and is refused
+            patch.setattr(Calibration, "fit", classmethod(lambda cls, pairs, coverage: None))
+            assert predict_all([photograph], settings, out=tmp_path / "out", progress=False) == 1
+    finally:
+        (run / "recalibration.json").unlink()
+    (document,) = [json.loads(p.read_text(encoding="utf-8")) for p in (tmp_path / "out").rglob("prediction.json")]
+    assert document["quality"]["verdict"] == "refused"
+    assert "colour" in document["quality"]["reasons"][0]
+    assert "predicted_age_years" not in document
+    assert document["input"]["shape"] == [1, 640, 427]
+    assert "colour" in (tmp_path / "out" / "failures.csv").read_text(encoding="utf-8")
+    assert "colour" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

@@ -119,6 +119,17 @@ def load(ref: SeriesRef, *, max_bytes: int = LARGEST_BYTES) -> Scan:
     )  # fmt: skip
 
 
+def unread(ref: SeriesRef) -> Scan:
+    """What is known of a series whose samples were refused: its facts, and a volume of its shape that holds nothing."""
+    told = ref.facts
+    nothing = Volume(np.broadcast_to(np.uint8(0), ref.shape), np.eye(4))
+    return Scan(
+        ref.scan_id, nothing, ref.source, told.modality, told.sequence, told.description,
+        told.echo_time_ms, told.repetition_time_ms, told.scanner, told.person_id, told.age_years, told.sex,
+        notes=told.notes,
+    )  # fmt: skip
+
+
 def _stitched(ref: SeriesRef, max_bytes: int) -> Scan:
     """The stations as one scan; the preferred one alone, with the reason, where another is damaged or does not fit."""
     preferred, *others = ref.stations

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from spineclock.core.errors import RefusedError, SpineclockError, UsageError
 from spineclock.core.recipe import Reader
 from spineclock.core.records import Failure, Quality, Reading
 from spineclock.ingest.find import reason
 from spineclock.ingest.refs import SeriesRef
-from spineclock.ingest.series import load
+from spineclock.ingest.series import load, unread
 from spineclock.run import outputs
 from spineclock.run.people import People
 from spineclock.run.settings import PredictSettings
@@ -40,6 +40,15 @@ class Result:
     failures: tuple[Failure, ...] = ()
 
 
+class _NotReadError(Exception):
+    """At what stage a scan failed, and why."""
+
+    def __init__(self, stage: Literal["ingest", "predict"], reason: str) -> None:
+        super().__init__(reason)
+        self.stage: Literal["ingest", "predict"] = stage
+        self.reason = reason
+
+
 class Batch:
     """One run over many scans; the models are loaded when the first scan needs them."""
 
@@ -64,24 +73,33 @@ class Batch:
         begun = time.monotonic()
         outputs.withdraw(folder)  # should the scan fail now, an earlier answer must not stand for it
         try:
-            scan = people.known(load(ref, max_bytes=self.settings.max_bytes))
-        except UsageError:
-            raise  # the call is wrong, not the scan
-        except (SpineclockError, OSError) as error:
-            return Result(None, (Failure(str(ref.source), "ingest", reason(error)),))
-        reader = self.reader
-        try:
-            reading = reader.read(scan, lowest_vertebra=self.settings.lowest_vertebra)
-        except UsageError:
-            raise
-        except RefusedError as error:
-            reading = Reading(scan, Quality("refused", (str(error),)), reader.model)
-        except SpineclockError as error:
-            return Result(None, (Failure(str(ref.source), "predict", str(error)),))
+            reading = self._reading(ref, people)
+        except _NotReadError as error:
+            return Result(None, (Failure(str(ref.source), error.stage, error.reason),))
         document = outputs.prediction_document(reading, recipe=self.recipe, seconds=time.monotonic() - begun,
                                                settings=self.remembered)  # fmt: skip
         outputs.write_reading(reading, folder, document=document)
         return Result(document, _refusals(document, str(ref.source)))
+
+    def _reading(self, ref: SeriesRef, people: People) -> Reading:
+        """What the recipe makes of the scan; what is refused, be it as the file is read, comes back with the reason."""
+        try:
+            scan = people.known(load(ref, max_bytes=self.settings.max_bytes))
+        except UsageError:
+            raise  # the call is wrong, not the scan
+        except RefusedError as error:  # a frontal film, a photograph
+            return Reading(people.known(unread(ref)), Quality("refused", (str(error),)), self.reader.model)
+        except (SpineclockError, OSError) as error:
+            raise _NotReadError("ingest", reason(error)) from error
+        reader = self.reader
+        try:
+            return reader.read(scan, lowest_vertebra=self.settings.lowest_vertebra)
+        except UsageError:
+            raise
+        except RefusedError as error:
+            return Reading(scan, Quality("refused", (str(error),)), reader.model)
+        except SpineclockError as error:
+            raise _NotReadError("predict", str(error)) from error
 
     def _holds(self, earlier: dict[str, Any], ref: SeriesRef) -> bool:
         """Whether an earlier answer is that of this very input, these settings and these weights."""

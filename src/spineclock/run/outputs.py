@@ -188,7 +188,7 @@ def _pictures(reading: Reading) -> dict[str, bytes]:
     pictures = {}
     if reading.scan.mask is not None:
         pictures["overlay"] = ink.png(overlay(reading.scan.volume, reading.scan.mask))
-    elif reading.scan.volume.shape[0] == 1:
+    elif reading.scan.volume.shape[0] == 1 and reading.scan.volume.array.any():  # nothing of what was not read
         pictures["overlay"] = ink.png(film(reading.scan.volume))
     if reading.prediction is not None:
         if reading.prediction.contributions:
