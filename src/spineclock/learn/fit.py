@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from spineclock.core.errors import SpineclockError
 from spineclock.learn import checkpoint as disk
 from spineclock.learn.feed import Ages, Batch, Examples, Feed, ReadAhead, in_order
+from spineclock.learn.stopping import SharedStop
 from spineclock.nets.age_head import AgeHead
 from spineclock.nets.networks import channels_last
 from spineclock.prep.masking import Part
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 JUDGED_AT_ONCE = 16
 """Scans a batch where nothing is learned."""
-AGREED_EVERY = 50
-"""Steps after which several processes ask each other whether to stop."""
 
 
 class StoppedError(SpineclockError):
@@ -121,7 +120,8 @@ class Training:
     save_every_s : float
         Seconds between writings within an epoch.
     stop : function
-        Asked after each step; True ends the training with :class:`StoppedError` once its state is written.
+        Asked after each step, of several processes about every five seconds; True, of any of them, ends the training
+        with :class:`StoppedError` once its state is written.
     on_step, on_epoch : functions
         Told of each step (progress, batches of the epoch) and of each epoch.
     """
@@ -149,15 +149,17 @@ class Training:
         )
         net, fast = self.fabric.setup(plain, optimiser)
         parts = _Parts(plain, optimiser, plateau, copy.deepcopy(plain.state_dict()))
-        progress = self._restored(parts)
+        progress, stop = self._restored(parts), SharedStop(self.fabric, self.stop)
         while not progress.finished(self.schedule):
-            self._train_epoch(net, fast, parts, progress)
+            self._train_epoch(net, fast, parts, progress, stop)
             self._close_epoch(net, parts, progress)
             self._save(parts, progress)
         plain.load_state_dict(parts.best)
         return Fitted(plain.cpu().eval(), self.head, tuple(Epoch(**row) for row in progress.rows), progress.best_epoch)
 
-    def _train_epoch(self, net: nn.Module, optimiser: Any, parts: _Parts, progress: Progress) -> None:
+    def _train_epoch(
+        self, net: nn.Module, optimiser: Any, parts: _Parts, progress: Progress, asked_to_stop: SharedStop
+    ) -> None:
         net.train()
         batches, saved = self.feed.batches, time.monotonic()
         ahead = ReadAhead(self.feed.epoch(progress.epoch, first=progress.batch))
@@ -176,11 +178,12 @@ class Training:
             progress.waited_s += ahead.waited_s - waited
             begun, waited = now, ahead.waited_s
             self.on_step(progress, batches)
-            stop = self._asked_to_stop(progress.batch)
+            stop = asked_to_stop()
             if progress.batch < batches and (stop or time.monotonic() - saved > self.save_every_s):
                 self._save(parts, progress)
                 saved = time.monotonic()
             if stop and progress.batch < batches:
+                self.fabric.barrier()  # the first process is killed soon after another has ended: it writes before
                 raise StoppedError("stopped", wanted="time", remedy="--resume takes up from here")
 
     def _close_epoch(self, net: nn.Module, parts: _Parts, progress: Progress) -> None:
@@ -210,13 +213,6 @@ class Training:
     def _placed(self, batch: Batch) -> Tensor:
         volumes: Tensor = self.fabric.to_device(batch.volumes)
         return volumes.contiguous(memory_format=torch.channels_last_3d)
-
-    def _asked_to_stop(self, done: int) -> bool:
-        if self.fabric.world_size == 1:
-            return self.stop()
-        if done % AGREED_EVERY:
-            return False
-        return bool(self.fabric.all_reduce(torch.tensor(float(self.stop())), reduce_op="sum"))
 
     def _save(self, parts: _Parts, progress: Progress) -> None:
         if self.state is not None and self.fabric.is_global_zero:
