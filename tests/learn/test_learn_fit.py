@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,34 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from two_processes import SHAPE, SLOW_S, Held, learned_by, people
+from two_processes import __file__ as two_processes
 
 from spineclock.core.errors import InputError, SpineclockError, TableError
 from spineclock.learn.feed import Augmentation, Examples, Feed, ReadAhead
 from spineclock.learn.fit import Fitted, Schedule, StoppedError, Training, judged
 from spineclock.nets.age_head import AgeHead
 from spineclock.nets.networks import network
-
-SHAPE = (16, 16, 16)
-
-
-class Held:
-    """Prepared scans in an array."""
-
-    def __init__(self, scans: np.ndarray) -> None:
-        self.scans = scans
-
-    def inputs(self, indices: Any, part: str = "whole") -> np.ndarray:
-        assert part == "whole"
-        return self.scans[list(indices)][:, None]
-
-
-def people(n: int, *, seed: int) -> Examples:
-    """Scans whose brightness in the middle tells the age."""
-    rng = np.random.default_rng(seed)
-    ages = rng.uniform(30, 80, n)
-    scans = rng.normal(0, 0.3, (n, *SHAPE)).astype(np.float32)
-    scans[:, 4:12, 4:12, 4:12] += ((ages - 55) / 15)[:, None, None, None]
-    return Examples(Held(scans), range(n), ages)
 
 
 def training(tmp_path: Path | None = None, *, epochs: int = 3, **changes: Any) -> Training:
@@ -109,15 +91,17 @@ def test_stopped_again_and_again_with_dropout_it_still_ends_the_same(tmp_path: P
 
 
 def test_the_rate_falls_on_a_plateau_also_across_a_stop(tmp_path: Path) -> None:
-    schedule = Schedule(max_epochs=6, learning_rate=1e-2, plateau_patience=0, stop_patience=99)
-    unbroken = training(schedule=schedule).run()
+    schedule = Schedule(max_epochs=6, learning_rate=1e-2, plateau_patience=0, plateau_factor=0.5, stop_patience=99)
+    held_out = people(8, seed=2)
+    told = {"schedule": schedule, "validation": replace(held_out, ages_years=110 - held_out.ages_years)}
+    unbroken = training(**told).run()  # the more it learns, the worse it does on those of the opposite age
     rates = [e.learning_rate for e in unbroken.epochs]
     assert rates[-1] < rates[0]
     assert unbroken.best_epoch < len(rates) - 1
     fallen = next(k for k, rate in enumerate(rates) if rate < rates[0])
     with pytest.raises(StoppedError):
-        training(tmp_path, schedule=schedule, stop=Stop(12 * fallen + 3)).run()
-    resumed = training(tmp_path, schedule=schedule).run()
+        training(tmp_path, **told, stop=Stop(12 * fallen + 3)).run()
+    resumed = training(tmp_path, **told).run()
     assert [e.learning_rate for e in resumed.epochs] == rates
     assert resumed.best_epoch == unbroken.best_epoch
     assert torch.equal(weights(resumed), weights(unbroken))
@@ -229,3 +213,52 @@ def test_a_damaged_state_is_refused_in_words(tmp_path: Path) -> None:
     state.write_bytes(state.read_bytes()[:5000])
     with pytest.raises(InputError, match="cannot be read as a training's state"):
         training(tmp_path, epochs=1).run()
+
+
+# --- two processes that share a training -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of two processes tells of the same trainings."""
+    out = tmp_path_factory.mktemp("both")
+    done = subprocess.run(
+        [sys.executable, two_processes, out], capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = [torch.load(out / f"{rank}.pt") for rank in (0, 1)]
+    state = torch.load(out / "state.ckpt")
+    return [{**one, "state": state["progress"]} for one in told]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_two_processes_learn_what_one_learns_from_batches_twice_as_large(both: list[dict[str, Any]]) -> None:
+    from lightning.fabric import Fabric
+
+    alone = learned_by(Fabric(accelerator="cpu", devices=1, precision="32-true"), batch=2)
+    for told in (one["learned"] for one in both):
+        # Adam's steps hardly depend on the gradients' size: they are compared themselves
+        torch.testing.assert_close(told["gradients"], alone["gradients"], rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(told["weights"], alone["weights"], rtol=1e-3, atol=1e-5)
+        assert told["losses"] == pytest.approx(alone["losses"], rel=1e-4)
+    assert torch.equal(both[0]["learned"]["weights"], both[1]["learned"]["weights"])
+    assert alone["gradients"].abs().amax(1).min() > 1e-2  # so that there is something to compare
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_two_processes_together_see_everybody_once_an_epoch(both: list[dict[str, Any]]) -> None:
+    epochs = list(zip(*(one["learned"]["read"] for one in both), strict=True))
+    for first, second in epochs:
+        assert len(first) == len(second) == 12
+        assert sorted([*first, *second]) == list(range(24))
+    assert epochs[0] != epochs[1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_two_processes_of_slow_steps_stop_together_soon_after_one_is_asked_to(both: list[dict[str, Any]]) -> None:
+    first, second = (one["stopped"] for one in both)
+    assert first["steps"] == second["steps"] == both[0]["state"]["batch"] < 12
+    assert max(first["after_s"], second["after_s"]) < 5 + 3 * SLOW_S

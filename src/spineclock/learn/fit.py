@@ -192,7 +192,8 @@ class Training:
         predicted, loss, _ = judged(net, self.head, self.validation, part=self.feed.part)
         # batch norm's statistics differ a little between processes: the first one's judgement counts
         loss, mae = self.fabric.broadcast((loss, float(np.abs(predicted - self.validation.ages_years).mean())))
-        if not math.isfinite(loss + progress.loss_sum):
+        loss_sum = self._mean_of_processes(progress.loss_sum)
+        if not math.isfinite(loss + loss_sum):
             raise SpineclockError(f"the loss of epoch {progress.epoch + 1} is no number",
                                   remedy="a smaller learning_rate, or precision=float32")  # fmt: skip
         rate = float(parts.optimiser.param_groups[0]["lr"])
@@ -203,7 +204,7 @@ class Training:
         learning_s = progress.seconds
         seconds = learning_s + time.perf_counter() - begun
         minutes = (progress.rows[-1]["minutes"] if progress.rows else 0.0) + seconds / 60
-        row = Epoch(progress.epoch, progress.loss_sum / self.feed.batches, loss, mae, rate, seconds,
+        row = Epoch(progress.epoch, loss_sum / self.feed.batches, loss, mae, rate, seconds,
                     progress.waited_s / learning_s, minutes)  # fmt: skip
         progress.rows.append(asdict(row))
         progress.epoch, progress.batch = progress.epoch + 1, 0
@@ -213,6 +214,11 @@ class Training:
     def _placed(self, batch: Batch) -> Tensor:
         volumes: Tensor = self.fabric.to_device(batch.volumes)
         return volumes.contiguous(memory_format=torch.channels_last_3d)
+
+    def _mean_of_processes(self, value: float) -> float:
+        mean = self.fabric.all_reduce(torch.tensor(value, dtype=torch.float64), reduce_op="mean")
+        assert isinstance(mean, Tensor)
+        return float(mean)
 
     def _save(self, parts: _Parts, progress: Progress) -> None:
         if self.state is not None and self.fabric.is_global_zero:
