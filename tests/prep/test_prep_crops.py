@@ -210,6 +210,37 @@ def test_a_crop_of_one_grey_value_is_left_out():
         crops(flat, bodies, body_frames(bodies))
 
 
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"depth_mm": 12.0}, "what was found of it is 12 mm deep where the others are 34: no body"),
+        ({"height_mm": 45.0}, "what was found of it is 45 mm high where the others are 26: no body"),
+        ({"depth_mm": 45.0, "height_mm": 40.0}, "what was found of it fills less than 50% of its box: no body"),
+    ],
+)
+def test_what_has_no_bodys_size_or_shape_is_left_out(sizes, message):
+    volume, bodies = drawn()
+    frames = body_frames(bodies)
+    frames["L2"] = replace(frames["L2"], **sizes)
+    found = crops(volume, bodies, frames)
+    assert found.levels == ("L1", "L3", "L4")
+    assert found.missing == {"L2": message}
+
+
+def test_a_severe_fracture_is_no_reason_to_leave_a_body_out():
+    volume, bodies = drawn()
+    frames = body_frames(bodies)
+    frames["L2"] = replace(frames["L2"], height_mm=0.45 * HEIGHT_MM)
+    assert crops(volume, bodies, frames).levels == ("L1", "L2", "L3", "L4")
+
+
+def test_a_speck_alone_is_no_body():
+    volume, bodies = drawn()
+    frames = {"L2": replace(body_frames(bodies)["L2"], depth_mm=4.0, height_mm=3.0)}
+    with pytest.raises(RefusedError, match="L2: what was found of it is 4 mm deep: no body"):
+        crops(volume, bodies, frames, Cropping(levels=("L2",)))
+
+
 def test_scan_and_bodies_must_share_a_grid():
     volume, bodies = drawn()
     with pytest.raises(GeometryError, match="the scan and its map of bodies: shapes"):

@@ -18,6 +18,14 @@ from spineclock.prep.cropping import Cropping
 
 Floats = npt.NDArray[np.float32]
 
+DEPTHS, HEIGHTS = (0.6, 1.5), (0.4, 1.6)
+"""Of the median of the person's bodies in view: beyond these a depth or height is that of no body. Fractures take off
+height, and Genant's severe ones start at a loss of 40%."""
+LEAST_MM = 15.0
+"""No adult's lumbar body is less deep."""
+FULL = 0.5
+"""A body fills at least this share of its own box, a wedge just that; what was mistaken for one often does not."""
+
 
 @dataclass(frozen=True, eq=False)
 class Crop:
@@ -89,7 +97,8 @@ def crops(
     Each is a square-pixelled picture that just holds the body's own box with the margin, turned until the box is
     upright, in the scan's sagittal slices; every sample is interpolated once, linearly within its slice, after a
     Gaussian against aliasing where pixels grow by more than 5%. The answer does not depend on the order in which the
-    scan's axes are stored, and the frames may come from another sequence of the same examination.
+    scan's axes are stored, and the frames may come from another sequence of the same examination. A body that is cut
+    off, that the scan does not show, or whose size or shape is no body's is left out, with the reason.
 
     Parameters
     ----------
@@ -198,11 +207,23 @@ def _reference(how: Cropping, reference: ReferenceSignal | None) -> ReferenceSig
 
 
 def _told(level: str, frames: Mapping[str, BodyFrame]) -> BodyFrame:
+    """The frame of a level, which must be whole and of a size that a vertebral body beside the others can have."""
     if level not in frames:
         raise RefusedError("it was not found in the scan")
-    if frames[level].cut:
+    frame = frames[level]
+    if frame.cut:
         raise RefusedError("its body meets the border of the scan")
-    return frames[level]
+    whole = [f for name, f in frames.items() if name != "S1" and not f.cut]
+    for what, own, others, (least, most) in (
+        ("deep", frame.depth_mm, [f.depth_mm for f in whole], DEPTHS),
+        ("high", frame.height_mm, [f.height_mm for f in whole], HEIGHTS),
+    ):
+        usual = float(np.median(others))
+        if not least * usual <= own <= most * usual:
+            raise RefusedError(f"what was found of it is {own:.0f} mm {what} where the others are {usual:.0f}: no body")
+    if frame.depth_mm < LEAST_MM:
+        raise RefusedError(f"what was found of it is {frame.depth_mm:.0f} mm deep: no body")
+    return frame
 
 
 def _crop(
@@ -216,6 +237,9 @@ def _crop(
     mask = share >= 0.5
     if not mask.any(axis=(1, 2)).all():
         raise RefusedError("its box in the scan does not hold it")
+    box_pixels = frame.depth_mm * frame.height_mm / plane.pixel_mm**2
+    if float(np.median(mask.sum(axis=(1, 2)))) < FULL * box_pixels:
+        raise RefusedError(f"what was found of it fills less than {FULL:.0%} of its box: no body")
     array = _scaled(grey, in_view, how, reference)
     seen = float(in_view.mean())
     return Crop(frame.level, array, mask, plane.affine(volume, first), plane.pixel_mm, seen, reference)
