@@ -20,7 +20,7 @@ from spineclock.nets.recalibration import Recalibrated, hashed, write_recalibrat
 from spineclock.nets.run_folder import SCHEMA, read_network
 from spineclock.nets.weights import save
 from spineclock.prep.film import FilmPreparation, prepare_film
-from spineclock.recipes import xray_age
+from spineclock.recipes import mri_age, xray_age
 
 HOW = FilmPreparation((64, 32))
 HEAD = AgeHead("mean_variance", 60.0, 10.0, 40, 99)
@@ -91,17 +91,25 @@ def test_vfa_is_marked_until_recalibrated_and_then_corrected_by_its_own_people(
         (other / name).write_bytes((run / name).read_bytes())
     vfa = replace(film, film="vfa")
     before = xray_age.load(str(other), Options()).read(vfa)
-    assert any("has not been corrected" in reason for reason in before.quality.reasons)
+    assert any("have not been corrected" in reason for reason in before.quality.reasons)
     pairs = tuple((70.0 + 0.25 * k, 65.0 + 0.5 * k + 2 * (-1) ** k, 3.0) for k in range(40))
     write_recalibrated(other, read_network(other).sha256, {"vfa": Recalibrated(pairs, hashed(["a"]), {})})
     reader = xray_age.load(str(other), Options())
     after = reader.read(vfa)
-    assert not any("has not been corrected" in reason for reason in after.quality.reasons)
+    assert not any("have not been corrected" in reason for reason in after.quality.reasons)
     assert before.prediction is not None
     assert after.prediction is not None
     assert after.prediction.predicted_age_years == before.prediction.predicted_age_years
     assert after.prediction.corrected_age_years != before.prediction.corrected_age_years
     assert set(after.model.weights_sha256) == {"network", "recalibration"}  # another answer, another name for it
+    untold = replace(film, film="")
+    write_recalibrated(
+        other,
+        read_network(other).sha256,
+        {"radiograph": Recalibrated(tuple((p, a + 9, sd) for p, a, sd in pairs), hashed(["b"]), {})},
+    )
+    again = xray_age.load(str(other), Options())
+    assert again.read(untold).prediction == again.read(film).prediction  # counts as a radiograph
     radiograph, first = reader.read(film).prediction, xray_age.load(str(run), Options()).read(film).prediction
     assert radiograph == first
 
@@ -119,6 +127,8 @@ def test_a_stack_of_slices_is_refused_and_a_person_beyond_the_training_ages_mark
 def test_a_lowest_vertebra_and_a_network_of_scans_are_refused(run: Path, film: Scan, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not outlined"):
         xray_age.load(str(run), Options()).read(film, lowest_vertebra="L4")
+    with pytest.raises(InputError, match="reads films, not scans"):
+        mri_age.load(str(run), Options())
     scans = run_of(tmp_path / "scans", {"shape": [16, 64, 32], "spacing_mm": [8, 5, 4]}, net="table2")
     with pytest.raises(InputError, match="reads scans, not films"):
         xray_age.load(str(scans), Options())

@@ -40,7 +40,7 @@ def films(folder: Path, n: int, *, seed: int, modality: str = "radiograph") -> P
     settings = PhantomRadiographSettings(seed=seed, modality=modality, grid="64x32", workers=1, from_years=40)
     assert make_films(n, settings, out=folder) == 0
     told = configure(PrepareSettings, defaults=prepare_defaults(RECIPE), flags={"canvas": "64,32", "workers": 1})
-    prepare_cohort(folder, told.settings, out=store_of(folder), recipe=RECIPE)  # people without a film are failures
+    assert prepare_cohort(folder, told.settings, out=store_of(folder), recipe=RECIPE) == 0
     return folder
 
 
@@ -70,6 +70,10 @@ def test_nobody_beyond_the_classes_is_learned_from_and_intervals_go_with_the_net
     split = pd.read_csv(run / "split.csv")
     learned = split[split["set"].isin(["train", "validation"])]
     assert learned["age_years"].round().between(40, 99).all()
+    assert split.loc[split["set"] == "test", "age_years"].round().between(40, 99).all()
+    assert set(split["film"]) == {"radiograph"}
+    assert read_network(run).corrects("radiograph")
+    assert not read_network(run).corrects("vfa")
     net = read_network(run)
     assert (net.head.youngest, net.head.oldest) == (40, 99)
     said = pd.read_csv(run / "predictions.csv")
@@ -104,6 +108,8 @@ def test_recalibrated_by_vfa_people_who_are_then_left_out(
     settings = EvaluateSettings(store=store_of(vfa), resamples=0)
     assert evaluate(run, vfa, settings, out=tmp_path / "before") == 0
     before = pd.read_csv(tmp_path / "before" / "predictions.csv")
+    page = (tmp_path / "before" / "evaluation.md").read_text(encoding="utf-8")
+    assert "DXA VFA images have not been corrected for" in page
     weights = (run / "weights.safetensors").read_bytes()
     try:
         assert recalibrate(run, vfa, settings) == 0
@@ -127,16 +133,25 @@ def test_recalibrated_by_vfa_people_who_are_then_left_out(
         assert "vfa" in json.loads((tmp_path / "after" / "run.json").read_text(encoding="utf-8"))["recalibrated"]
         with pytest.raises(TableError, match=r"people with vfa to recalibrate by; wanted: at least 30"):
             recalibrate(run, other, told)
+        page = (tmp_path / "after" / "evaluation.md").read_text(encoding="utf-8")
+        assert "have not been corrected" not in page
+        assert "uses the" in page  # Beheshti's line looks at the tested person's age
+        people = read_network(run).recalibrated["vfa"].people
+        assert recalibrate(run, vfa, settings) == 0  # again by the same people
+        assert read_network(run).recalibrated["vfa"].people == people
     finally:
-        for name in ("recalibration.json", "modality_correction.json"):
-            (run / name).unlink(missing_ok=True)
+        (run / "recalibration.json").unlink(missing_ok=True)
 
 
 def test_a_store_of_films_and_a_network_of_scans_do_not_go_together(run: Path, tmp_path: Path) -> None:
     cohort = run.parent / "people"
     told = TrainSettings(store=store_of(cohort), max_epochs=1)  # the defaults of scans
-    with pytest.raises(UsageError, match="table2 reads scans of many slices"):
+    with pytest.raises(UsageError, match="was not prepared for mri-age"):
         train("mri-age", cohort, told, out=tmp_path / "run", quiet=True)
+    with pytest.raises(UsageError, match="table2 reads scans of many slices"):
+        train(RECIPE, cohort, told, out=tmp_path / "other", quiet=True)
+    with pytest.raises(UsageError, match="start imagenet for the network film_small"):
+        configure(TrainSettings, defaults=train_defaults(RECIPE), flags={"start": "imagenet"})
     with pytest.raises(InputError, match="no run of an age network"):
         evaluate(tmp_path / "nothing", cohort, out=tmp_path / "evaluation")
 
@@ -160,3 +175,19 @@ def test_a_photograph_gets_its_refusal_and_no_age(run: Path, tmp_path: Path) -> 
     assert document["input"]["shape"] == [1, 640, 427]
     assert "colour" in (tmp_path / "out" / "failures.csv").read_text(encoding="utf-8")
     assert "colour" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_ages_that_the_network_cannot_answer_are_left_out_and_it_is_said(run: Path, tmp_path: Path) -> None:
+    cohort = run.parent / "people"
+    table = pd.read_csv(cohort / "participants.tsv", sep="\t", dtype=str)
+    table["path"] = [str(cohort / p) if isinstance(p, str) else "" for p in table["path"]]
+    split = pd.read_csv(run / "split.csv", dtype=str)
+    tested = table[table["scan_id"].isin(split.loc[split["set"] == "test", "scan_id"])].reset_index(drop=True)
+    tested.loc[0, "age_years"] = "31"  # as if a younger one had been filmed
+    tested.to_csv(tmp_path / "people.csv", index=False)
+    told = EvaluateSettings(store=store_of(cohort), resamples=0)
+    assert evaluate(run, tmp_path / "people.csv", told, out=tmp_path / "evaluation") == 0
+    said = pd.read_csv(tmp_path / "evaluation" / "predictions.csv")
+    assert len(said) == len(tested) - 1
+    caution = json.loads((tmp_path / "evaluation" / "run.json").read_text(encoding="utf-8"))["caution"]
+    assert "1 scans of people beyond the network's ages" in caution

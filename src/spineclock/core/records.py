@@ -47,6 +47,15 @@ class Scan:
         return replace(self, mask=mask)
 
 
+def film_kind(film: str) -> str:
+    """The kind of film a network's answer is corrected by: one of no told kind counts as a radiograph.
+
+    >>> film_kind(""), film_kind("vfa")
+    ('radiograph', 'vfa')
+    """
+    return film or "radiograph"
+
+
 @dataclass(frozen=True)
 class Failure:
     """An input that gave no result: which, at what stage, and why."""

@@ -5,6 +5,8 @@ has seen made-up people only), ``head`` (what its answer means, :class:`spineclo
 ``preparation`` (of the input), ``ages_years`` (youngest, oldest) and ``validation`` (predicted and chronological age of
 each validation scan, and the SD of the answer where it is a distribution; for bias correction and interval).
 
+``films`` names the kinds of films it learned from, where these are not radiographs alone.
+
 ``recalibration.json``, where there is one, holds the same pairs of people of other places or other kinds of films
 (``spineclock recalibrate``), which then stand for the validation scans.
 """
@@ -101,6 +103,10 @@ class TrainedNetwork:
         if told:
             found["recalibration"] = hashlib.sha256(json.dumps(told).encode()).hexdigest()
         return found
+
+    def corrects(self, kind: str) -> bool:
+        """Whether answers to films of a kind are corrected by people with such films; of scans always so."""
+        return kind in ("", *self.about.get("films", ["radiograph"])) or kind in self.recalibrated
 
     def pairs(self, kind: str = "") -> Sequence[Sequence[float]]:
         """Predicted and chronological ages by which answers to scans of a kind are corrected."""

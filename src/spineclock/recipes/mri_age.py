@@ -244,6 +244,9 @@ def _preparation(network: TrainedNetwork) -> Preparation:
     """How the network's input is prepared, as its run says."""
     from spineclock.prep.prepared import Preparation
 
+    if "canvas" in network.about["preparation"]:
+        raise InputError("the network reads films, not scans", wanted="a run of mri-age",
+                         remedy="name the recipe it was trained for with --recipe")  # fmt: skip
     try:
         how = Preparation.told(network.about["preparation"])
         fits = len(how.shape) == len(how.spacing_mm) == 3 and min(how.shape) >= 4 and min(how.spacing_mm) > 0

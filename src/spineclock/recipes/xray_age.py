@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from spineclock.core.errors import InputError, UsageError
 from spineclock.core.recipe import LATERAL_FILM, Age, Learning, Options, Reader, Recipe, Words
-from spineclock.core.records import ModelInfo, Quality, Reading, Scan
+from spineclock.core.records import ModelInfo, Quality, Reading, Scan, film_kind
 
 if TYPE_CHECKING:
     from spineclock.nets.run_folder import TrainedNetwork
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGED = "xray_age"
 """In ``spineclock/weights``: a training run's folder, as far as prediction needs it."""
-VFA, RADIOGRAPH = "vfa", "radiograph"
+VFA = "vfa"
 CLASSES = (40, 99)
 """The whole years of the published network's classes; nobody younger or older is learned from."""
 
@@ -84,7 +84,7 @@ class XrayAge:
             return Reading(scan, verdict, self.model)
         film = prepare_film(scan.volume, self.how, vfa=scan.film == VFA)
         said = self.network.answer(film.array)
-        calibration = Calibration.fit(self.network.pairs(scan.film), coverage=self.coverage)
+        calibration = Calibration.fit(self.network.pairs(film_kind(scan.film)), coverage=self.coverage)
         prediction = calibration.prediction(
             said.age_years, age_years=scan.age_years, components={"network": said.age_years}, sd_years=said.sd_years
         )
@@ -101,13 +101,17 @@ class XrayAge:
             found = found.with_reason(
                 "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
             )
-        if scan.film == VFA and VFA not in self.network.recalibrated:
-            found = found.with_reason(
-                "check", "a DXA VFA image, and the network's answer to these has not been corrected (recalibrate)"
-            )
+        if not self.network.corrects(kind := film_kind(scan.film)):
+            found = found.with_reason("check", uncorrected(kind))
         if self.network.about["simulated"]:
             found = found.with_reason("check", "the network has seen simulated people only")
         return found
+
+
+def uncorrected(kind: str) -> str:
+    """What is to be said of films of a kind that the network's correction knows nobody with."""
+    what = "DXA VFA images" if kind == VFA else f"films of the kind {kind}"
+    return f"{what} have not been corrected for by people with such films (spineclock recalibrate)"
 
 
 def quality(scan: Scan) -> Quality:

@@ -78,13 +78,18 @@ class Places:
         return self.out / f"{people.name}-store"
 
     def evaluation(self, people: People, *, before: bool = False) -> Path:
-        """What the network says of them; before it was recalibrated, or after."""
-        return self.out / f"{people.name}-{'before' if before else 'evaluation'}"
+        """What the network says of them, before it was recalibrated or after; another network has another folder."""
+        return self.out / f"{people.name}-{'before' if before else 'evaluation'}-{self.network}"
 
     @property
     def run(self) -> Path:
         """The training."""
         return self.out / "run"
+
+    @property
+    def network(self) -> str:
+        """The first digits of its weights' hash."""
+        return str(json.loads((self.run / folder.DONE).read_text(encoding="utf-8"))["weights_sha256"])[:8]
 
 
 def films(places: Places, people: People, *, workers: int) -> None:
@@ -93,7 +98,7 @@ def films(places: Places, people: People, *, workers: int) -> None:
     from spineclock.run.prepare import prepare_cohort
 
     cohort, store = places.cohort(people), places.store(people)
-    if not _finished(cohort):
+    if not _finished(cohort, people):
         settings = PhantomRadiographSettings(
             seed=people.seed, modality=people.modality, world=people.world, pixel_mm=PIXEL_MM,
             from_years=people.least_age,
@@ -114,13 +119,16 @@ def _of_age(cohort: Path, least_age: float) -> None:
     table[table["age_years"] >= least_age].to_csv(cohort / "of_age.csv", index=False)
 
 
-def _finished(cohort: Path) -> bool:
+def _finished(cohort: Path, people: People) -> bool:
+    """Whether these very people's films are all there."""
     path = cohort / "phantom.json"
-    return (
-        path.is_file()
-        and bool(json.loads(path.read_text(encoding="utf-8")).get("finished"))
-        and (cohort / "of_age.csv").is_file()
-    )
+    if not path.is_file():
+        return False
+    told = json.loads(path.read_text(encoding="utf-8"))
+    asked = {"people": people.count, "seed": people.seed, "world": people.world, "from_years": people.least_age}
+    if other := [name for name, value in asked.items() if told.get(name) != value]:
+        raise SpineclockError(f"{cohort} was made with another {', '.join(other)}", remedy="another --out")
+    return bool(told.get("finished")) and (cohort / "of_age.csv").is_file()
 
 
 def _demand(status: int, what: Path, done: str) -> None:
@@ -147,9 +155,11 @@ def evaluated(places: Places) -> None:
     """Every tested set, the VFA ones before the network was recalibrated and after."""
     from spineclock.run.training.recalibration import recalibrate
 
-    for people in TESTED:
-        if people.modality == "vfa":
-            _evaluate(places, people, places.evaluation(people, before=True))
+    for people in (p for p in TESTED if p.modality == "vfa"):
+        before = places.evaluation(people, before=True)
+        if not (before / "evaluation.md").is_file() and (places.run / "recalibration.json").is_file():
+            raise SpineclockError(f"{places.run} is recalibrated already", remedy="remove its recalibration.json")
+        _evaluate(places, people, before)
     if not (places.run / "recalibration.json").is_file():
         recalibrate(
             places.run, places.cohort(CALIBRATION) / "of_age.csv", EvaluateSettings(store=places.store(CALIBRATION))
@@ -218,7 +228,7 @@ def studied(places: Places) -> dict[str, Path]:
 
     found = {}
     for people in TESTED[:2]:
-        out = places.out / f"{people.name}-study"
+        out = places.out / f"{people.name}-study-{places.network}"
         if not (out / "study.html").is_file():
             shutil.rmtree(out, ignore_errors=True)
             predictions = places.evaluation(people) / "predictions.csv"

@@ -35,6 +35,7 @@ class Facts:
     """Whose errors they are: test or validation people."""
     sha256: str
     caution: str
+    start: str
     epochs: int
     best_epoch: int
 

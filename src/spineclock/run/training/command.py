@@ -20,7 +20,7 @@ from spineclock.core.recipe import Age
 from spineclock.learn.fit import StoppedError
 from spineclock.run.config import configure
 from spineclock.run.training import device, folder
-from spineclock.run.training.held import examples, in_view, prepared_store
+from spineclock.run.training.held import examples, in_view, prepared_store, with_films
 from spineclock.run.training.sets import Sets, people_of, sets, split_of
 from spineclock.run.training.settings import MAY_DIFFER, TrainSettings, classes_of
 
@@ -56,9 +56,10 @@ def train(recipe: str, cohort: Path, settings: TrainSettings | None = None, *, o
     if device.is_first_process():
         folder.require_room(out, resume=settings.resume, overwrite=settings.overwrite)
     store = _store(recipe, cohort, settings, out)
+    _require_its_own(recipe, store)
     people = people_of(cohort, normals=settings.normals, split=settings.split)
     people = people.assign(split=split_of(people, settings))  # of everybody, whoever is in view of a part
-    told = sets(people[in_view(people, store, settings.part)].reset_index(drop=True), settings)
+    told = sets(with_films(people[in_view(people, store, settings.part)].reset_index(drop=True), store), settings)
     asked = _asked(recipe, settings, store, told)
     if settings.resume and folder.finished(out, asked):
         print(f"{out} is finished: nothing is left to do")
@@ -99,6 +100,17 @@ def _store(recipe: str, cohort: Path, settings: TrainSettings, out: Path) -> Pre
     if settings.store is None and settings.devices > 1:
         raise UsageError("several devices and no store", wanted="prepared scans", remedy="`spineclock prepare` first")
     return PreparedStore.open(prepared_store(cohort, settings.store, recipe=recipe, out=out))
+
+
+def _require_its_own(recipe: str, store: PreparedStore) -> None:
+    """Refuses a store that was prepared for another recipe."""
+    from spineclock.run.settings import PrepareSettings
+
+    learning = recipes.get(recipe).learning
+    wanted = learning.preparation(configure(PrepareSettings, defaults=learning.prepare).settings)
+    if type(store.how) is not type(wanted):
+        raise UsageError(f"the store {store.path} was not prepared for {recipe}", wanted="its own scans",
+                         remedy=f"`spineclock prepare … --recipe {recipe}`")  # fmt: skip
 
 
 def _say_lacking(lacking: int, all_scans: int, store: Path) -> None:
@@ -142,6 +154,7 @@ def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric:
     from spineclock.learn.feed import Augmentation, Feed
     from spineclock.learn.fit import Schedule, Training
     from spineclock.nets.age_head import AgeHead
+    from spineclock.nets.film import EfficientNetFilm, begin_from_imagenet
     from spineclock.nets.networks import network
 
     learned, held_out = examples(told.of("train"), told.of("validation"), store=store, memory_gb=settings.memory_gb)
@@ -150,6 +163,9 @@ def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric:
     head = AgeHead.of(torch.tensor(learned.ages_years), settings.loss, classes=classes_of(settings))
     torch.manual_seed(settings.seed)
     net = network(settings.network, outputs=head.outputs, shape=store.how.shape, pool=settings.pool)
+    if isinstance(net, EfficientNetFilm) and settings.start == "imagenet" and not watch.state.exists():
+        start = begin_from_imagenet(net)
+        folder.say_start(watch.state.parent, start.sentence)
     feed = Feed(
         learned,
         settings.batch_size,

@@ -18,7 +18,7 @@ COLUMNS = ("group", "scans", "people", "mae_years", "mean_error_years", "correct
 
 
 def error_card(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a group: everyone, the age-typical, each ten years of age, each sex, each site, and age by sex by site.
+    """One row a group: everyone, the age-typical, each kind of film, ten years, sex and site, and age by sex by site.
 
     ``table`` has person_id, age_years, sex, predicted_age_years, corrected_age_years, and the interval's ends; ``site``
     where the cohort tells it. Groups without scans have no row. Errors are predicted minus chronological age, in years;
@@ -43,6 +43,8 @@ def error_card(table: pd.DataFrame) -> pd.DataFrame:
     age = ten.map(lambda b: f"{b - 5} to {b + 4} years" if b > 0 else "beyond 25 to 84 years")
     sex = table["sex"].map(SEXES).fillna("sex not known")
     keys = {"age": age, "sex": sex}
+    if "film" in table and table["film"].nunique() > 1:
+        keys["film"] = "films of the kind " + table["film"].astype(str)
     if "site" in table and table["site"].nunique() > 1:
         keys["site"] = "site " + table["site"].astype(str)
     return pd.DataFrame([_row(name, part) for name, part in _groups(table, keys)], columns=list(COLUMNS))
@@ -57,7 +59,7 @@ def _groups(table: pd.DataFrame, keys: dict[str, pd.Series]) -> Iterator[tuple[s
     yield "everyone", table
     if is_typical(table).any():
         yield TYPICAL, table[is_typical(table)]
-    for by in [["age"], ["sex"], ["site"], ["age", "sex"], ["age", "sex", "site"]]:
+    for by in [["film"], ["age"], ["sex"], ["site"], ["age", "sex"], ["age", "sex", "site"]]:
         if not set(by) <= set(keys):
             continue
         names = keys[by[0]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,22 +14,24 @@ from spineclock.core.errors import InputError, TableError, UsageError
 from spineclock.ingest.study_table import simulated
 from spineclock.nets.recalibration import hashed
 from spineclock.nets.run_folder import TrainedNetwork, read_network
-from spineclock.prep.film import FilmPreparation
 from spineclock.prep.kinds import AnyPreparation, for_every_part, preparation_told
 from spineclock.prep.store import PreparedStore
+from spineclock.recipes.xray_age import uncorrected
 from spineclock.run.outputs import command, plain, require_room, versions, write_json, write_text
 from spineclock.run.tables import markdown
 from spineclock.run.training import device, folder, modality
 from spineclock.run.training.answers import answers
 from spineclock.run.training.errors import error_card, without_sites
-from spineclock.run.training.held import examples, in_view, prepared_store
-from spineclock.run.training.sets import people_of
+from spineclock.run.training.held import examples, in_view, prepared_store, with_films
+from spineclock.run.training.sets import answerable, people_of
 from spineclock.run.training.settings import EvaluateSettings
 from spineclock.stats.accuracy import AgeAccuracy
+from spineclock.stats.bias.correction import USES_AGE
 
 if TYPE_CHECKING:
     from spineclock.learn.fit import Judged
 
+Purpose = Literal["evaluate", "recalibrate by"]
 MEMORY_GB = 8.0
 """Prepared scans are held in memory up to this size, else read ahead."""
 
@@ -59,7 +61,9 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
     trained, table = aged.trained, aged.table
     said, caution = answers(table.assign(set="test"), aged.said, trained.pairs, coverage=aged.coverage,
                             model=trained.about["name"])  # fmt: skip
-    said = modality.applied(run, said)
+    said = modality.applied(trained, said)
+    every = (caution, *aged.cautions, USES_AGE if modality.COLUMN in said else "")
+    caution = "; ".join(one.rstrip(".") for one in every if one)
     errors, accuracy = error_card(said), _accuracy(said, settings)
     _write(out, said, errors, accuracy)
     statement = " ".join(s for s in (trained.about["statement"], simulated(cohort)) if s)
@@ -72,7 +76,8 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
         "recalibrated": {kind: dict(r.about) for kind, r in trained.recalibrated.items()},
     }))  # fmt: skip
     write_text(
-        out / "evaluation.md", _page(said, errors, accuracy, statement=statement, cohort=cohort, left_out=aged.left_out)
+        out / "evaluation.md",
+        _page(said, errors, accuracy, statement=statement, cohort=cohort, left_out=aged.left_out, caution=caution),
     )
     everyone = errors.iloc[0]
     print(f"{len(said):,} scans, MAE {everyone['mae_years']:.2f} years ({everyone['corrected_mae_years']:.2f} "
@@ -96,6 +101,8 @@ class Aged:
         Scans of the cohort that are not in it.
     coverage : float
         Of the run's intervals.
+    cautions : tuple of str
+        What is to be said of these answers.
     """
 
     trained: TrainedNetwork
@@ -103,12 +110,16 @@ class Aged:
     said: Judged
     left_out: int
     coverage: float
+    cautions: tuple[str, ...]
 
 
-def age_cohort(run: Path, cohort: Path, settings: EvaluateSettings, *, out: Path) -> Aged:
-    """Ages the scans of a cohort, but for people whom the network was trained, validated or recalibrated on.
+def age_cohort(
+    run: Path, cohort: Path, settings: EvaluateSettings, *, out: Path, purpose: Purpose = "evaluate"
+) -> Aged:
+    """Ages the scans of a cohort, but for people whom the network was trained or validated on, or cannot answer for.
 
-    The scans are prepared in ``out`` where no store is given. Errors as in :func:`evaluate`.
+    To evaluate, those it was recalibrated by are left out too. The scans are prepared in ``out`` where no store is
+    given. Errors as in :func:`evaluate`.
     """
     from spineclock.learn.fit import judged
 
@@ -122,21 +133,24 @@ def age_cohort(run: Path, cohort: Path, settings: EvaluateSettings, *, out: Path
     people = people_of(cohort, normals=settings.normals)
     known = _learned_from(run)
     corrected_by = frozenset[str]().union(*(r.people for r in trained.recalibrated.values()))
-    if corrected_by:
+    if corrected_by and purpose == "evaluate":
         known |= {p for p in people["person_id"].unique() if hashed([p]) <= corrected_by}
-    table = people[in_view(people, store, part) & ~people["person_id"].isin(known)].reset_index(drop=True)
+    fits = answerable(people["age_years"], trained.head)
+    kept = in_view(people, store, part) & ~people["person_id"].isin(known) & fits
+    table = people[kept].reset_index(drop=True)
     if table.empty:
         raise TableError(
-            f"no scan of {cohort} is left to evaluate",
-            wanted="prepared scans of people with an age, whom the network has not seen",
+            f"no scan of {cohort} is left to {purpose}",
+            wanted="prepared scans of people with an age that the network can answer, whom it has not seen",
         )
-    kinds = [store.entries[store.positions[scan_id]].film for scan_id in table["scan_id"]]
-    if isinstance(how, FilmPreparation):
-        table["film"] = kinds
+    cautions = [] if fits.all() else [f"{(~fits).sum():,} scans of people beyond the network's ages were left out"]
+    table = with_films(table, store)
+    if "film" in table:
+        cautions += [uncorrected(kind) for kind in sorted(set(table["film"])) if not trained.corrects(kind)]
     device.set_threads(settings.threads)
     (held,) = examples(table, store=store, memory_gb=MEMORY_GB)
     said = judged(trained.net, trained.head, held, part=part)
-    return Aged(trained, table, said, len(people) - len(table), coverage)
+    return Aged(trained, table, said, len(people) - len(table), coverage, tuple(cautions))
 
 
 def _require_same(store: PreparedStore, how: AnyPreparation) -> None:
@@ -201,11 +215,13 @@ def _write(out: Path, said: pd.DataFrame, errors: pd.DataFrame, accuracy: pd.Dat
 
 def _page(
     said: pd.DataFrame, errors: pd.DataFrame, accuracy: pd.DataFrame | None, *, statement: str, cohort: Path,
-    left_out: int,
+    left_out: int, caution: str,
 ) -> str:  # fmt: skip
     lines = [f"# {said['model'].iloc[0]} on {cohort.name}", "", f"**{statement}**", "",
              f"{len(said):,} scans of {said['person_id'].nunique():,} people; {left_out:,} scans of the cohort are "
              "left out (not prepared, or of people the network has seen).", ""]  # fmt: skip
+    if caution:
+        lines += [f"**Caution**: {caution}.", ""]
     if accuracy is not None:
         lines += [f"* {sentence}" for sentence in accuracy["sentence"]] + [""]
     spread = float(np.std(said["age_years"]))

@@ -35,9 +35,11 @@ BEGUN = "training.json"
 """Written first: what the run was asked to be."""
 STATE, DONE = "state.ckpt", "run.json"
 """The training's state, while it is not done; and what is written last."""
+START = "start.txt"
+"""What weights the training began from, where it was asked to begin from others than random ones."""
 OURS = (BEGUN, DONE, "config.toml", STATE, f"{STATE}.partial", "curves.csv", "split.csv", "weights.safetensors",
         "network.json", "predictions.csv", "errors.csv", "MODEL_CARD.md", "curves.png", "ages.png",
-        "recalibration.json", "modality_correction.json")  # fmt: skip
+        "recalibration.json", START)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +117,18 @@ def begin(out: Path, asked: dict[str, Any], *, resume: bool) -> None:
         clear(out)
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / BEGUN, {**asked, "command": command()})
+
+
+def say_start(out: Path, sentence: str) -> None:
+    """Says, and keeps in the folder, what weights the training begins from."""
+    print(sentence)
+    write_text(out / START, f"{sentence}\n")
+
+
+def started(out: Path) -> str:
+    """What weights the training began from, in a sentence."""
+    path = out / START
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else "The network began from random weights."
 
 
 def finished(out: Path, asked: dict[str, Any]) -> bool:
@@ -221,6 +235,7 @@ def write(out: Path, run: Run, fitted: Fitted) -> None:
         who=who,
         sha256=digest,
         caution=caution,
+        start=started(out),
         epochs=len(fitted.epochs),
         best_epoch=fitted.best_epoch + 1,
     )
@@ -233,7 +248,7 @@ def write(out: Path, run: Run, fitted: Fitted) -> None:
         "training_minutes": fitted.epochs[-1].minutes, "versions": versions(), "device": run.device,
         **run.asked, "store": {"scans": len(run.store), "dtype": run.store.dtype, **asdict(run.store.how)},
         "scans": run.sets.table["set"].value_counts().to_dict(), "weights_sha256": digest, "caution": caution,
-        "best_epoch": fitted.best_epoch, "epochs": len(fitted.epochs),
+        "start": started(out), "best_epoch": fitted.best_epoch, "epochs": len(fitted.epochs),
     }))  # fmt: skip
     (out / STATE).unlink(missing_ok=True)
     _say(out, errors, who, caution)
@@ -260,6 +275,7 @@ def _about(run: Run, fitted: Fitted, validation: list[list[float]]) -> dict[str,
         "pool": run.settings.pool, "simulated": bool(simulated(run.cohort)), "head": fitted.head.as_dict(),
         "preparation": _preparation(run),
         "ages_years": [float(learned.min()), float(learned.max())], "validation": validation,
+        **({"films": sorted(set(run.sets.of("train")["film"]))} if "film" in run.sets.table else {}),
     }  # fmt: skip
 
 

@@ -9,7 +9,9 @@ import pandas as pd
 
 from spineclock import recipes
 from spineclock.core.errors import TableError
+from spineclock.core.records import film_kind
 from spineclock.learn.feed import Examples
+from spineclock.prep.film import FilmPreparation
 from spineclock.prep.kinds import AnyPreparation, for_every_part
 from spineclock.prep.masking import Part
 from spineclock.prep.store import PreparedStore
@@ -46,6 +48,14 @@ def in_view(table: pd.DataFrame, store: PreparedStore, part: Part) -> pd.Series:
     """Whether each scan of the table is in the store with this part in view."""
     there = {scan_id for scan_id, i in store.positions.items() if part in store.parts(i)}
     return table["scan_id"].isin(there)
+
+
+def with_films(table: pd.DataFrame, store: PreparedStore) -> pd.DataFrame:
+    """The table with ``film``, the kind of each film, where the store holds films; every scan is in it."""
+    if not isinstance(store.how, FilmPreparation):
+        return table
+    kinds = [film_kind(store.entries[store.positions[scan_id]].film) for scan_id in table["scan_id"]]
+    return table.assign(film=kinds)
 
 
 def examples(*tables: pd.DataFrame, store: PreparedStore, memory_gb: float) -> list[Examples]:

@@ -1,59 +1,41 @@
-"""The lines that make films of other kinds comparable to radiographs, kept in a run's folder."""
+"""The lines that make films of other kinds comparable to radiographs, from the people a run was recalibrated by."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
+import numpy as np
 import pandas as pd
 
-from spineclock.core.errors import InputError, TableError
-from spineclock.run.outputs import write_json
-from spineclock.stats.bias import ModalityCorrection
+from spineclock.nets.run_folder import TrainedNetwork
+from spineclock.stats.bias import ModalityCorrection, ModalityLine
 
-FILE = "modality_correction.json"
 REFERENCE = "radiograph"
-"""What networks of films learn from: its predictions stay as they are."""
+"""What networks of films learn from: its predictions are what the others are made comparable to."""
+COLUMN = "modality_corrected_age_years"
 
 
-def kinds(table: pd.DataFrame) -> pd.Series[str]:
-    """Each film's modality; one of no told kind counts as a radiograph."""
-    return table["film"].where(table["film"] != "", REFERENCE)
+def correction_of(trained: TrainedNetwork) -> ModalityCorrection | None:
+    """Beheshti's line of each kind but radiographs that the network was recalibrated for; None where there is none."""
+    lines = {}
+    for kind, found in trained.recalibrated.items():
+        if kind in ("", REFERENCE):
+            continue
+        predicted, age = np.array(found.pairs, dtype=float)[:, :2].T
+        lines[kind] = ModalityLine.fit(predicted, age, people=int(found.about["people"]))
+    people = frozenset[str]().union(*(found.people for found in trained.recalibrated.values()))
+    return ModalityCorrection(lines, people) if lines else None
 
 
-def fitted(table: pd.DataFrame) -> ModalityCorrection:
-    """The lines of calibration people, with person_id, film, age_years, predicted_age_years; TableError if few."""
-    return ModalityCorrection.fit(table.assign(modality=kinds(table)), reference=REFERENCE)
-
-
-def read(run: Path) -> ModalityCorrection | None:
-    """What an earlier call left; None where there is nothing.
+def applied(trained: TrainedNetwork, said: pd.DataFrame) -> pd.DataFrame:
+    """Predictions of films with :data:`COLUMN` where a film is of such a kind; of radiographs it stays empty.
 
     Raises
     ------
-    InputError
-        If it cannot be read.
+    TableError
+        If one of the people is among those the lines are fitted on.
     """
-    path = run / FILE
-    if not path.is_file():
-        return None
-    try:
-        return ModalityCorrection.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TableError) as error:
-        raise InputError(f"{path} cannot be used ({error})", wanted="what `spineclock recalibrate` wrote",
-                         remedy="remove it, or recalibrate again") from error  # fmt: skip
-
-
-def write(run: Path, correction: ModalityCorrection, *, earlier: ModalityCorrection | None) -> None:
-    """Keeps the lines, beside those of other kinds from before."""
-    if earlier is not None:
-        correction = ModalityCorrection({**earlier.lines, **correction.lines}, earlier.fitted_on | correction.fitted_on)
-    write_json(run / FILE, correction.as_dict())
-
-
-def applied(run: Path, said: pd.DataFrame) -> pd.DataFrame:
-    """Predictions of films with ``modality_corrected_age_years``, where the run has such lines for all their kinds."""
-    correction = read(run) if "film" in said else None
-    if correction is None or not set(kinds(said)) <= set(correction.lines):
+    correction = correction_of(trained) if "film" in said else None
+    if correction is None:
         return said
-    return correction.applied(said.assign(modality=kinds(said))).drop(columns="modality")
+    rows = said["film"].isin(list(correction.lines))
+    corrected = correction.applied(said[rows].assign(modality=said.loc[rows, "film"]))
+    return said.assign(**{COLUMN: corrected[COLUMN].reindex(said.index)})

@@ -12,7 +12,6 @@ import pandas as pd
 
 from spineclock.core.errors import TableError
 from spineclock.nets.recalibration import Recalibrated, hashed, write_recalibrated
-from spineclock.run.training import modality
 from spineclock.run.training.answers import corrected_by
 from spineclock.run.training.evaluation import age_cohort
 from spineclock.run.training.sets import is_typical
@@ -27,10 +26,9 @@ FEWEST = 30
 def recalibrate(run: Path, cohort: Path, settings: EvaluateSettings | None = None) -> int:
     """Has a run's network age a cohort, and keeps predicted and true ages in its folder to correct by from now on.
 
-    For each kind of film by itself (radiographs, DXA VFA), of which also the line is kept that makes them comparable to
-    radiographs (:class:`spineclock.stats.bias.ModalityCorrection`), or for scans. Age-typical people alone where the
-    cohort tells who they are. Who is learned from here is known again and left out by ``spineclock evaluate``; the
-    weights stay as they are. Returns the exit status.
+    For each kind of film by itself (radiographs, DXA VFA), or for scans. Age-typical people alone where the cohort
+    tells who they are. Who is learned from here, now or before, is known again and left out by ``spineclock evaluate``;
+    the weights stay as they are. Returns the exit status.
 
     Raises
     ------
@@ -42,7 +40,7 @@ def recalibrate(run: Path, cohort: Path, settings: EvaluateSettings | None = Non
     settings = settings or EvaluateSettings()
     scratch = Path(tempfile.mkdtemp(prefix="spineclock-"))
     try:
-        aged = age_cohort(run, cohort, settings, out=scratch)
+        aged = age_cohort(run, cohort, settings, out=scratch, purpose="recalibrate by")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     table = aged.table.assign(
@@ -52,23 +50,27 @@ def recalibrate(run: Path, cohort: Path, settings: EvaluateSettings | None = Non
     if "normal" in table:
         table = table[is_typical(table)]
     kinds = table["film"] if "film" in table else pd.Series("", index=table.index)
-    found = {str(kind): _recalibrated(rows, str(kind), cohort, coverage=aged.coverage)
-             for kind, rows in table.groupby(kinds)}  # fmt: skip
-    if "film" in table:
-        modality.write(run, modality.fitted(table), earlier=modality.read(run))
-    write_recalibrated(run, aged.trained.sha256, {**aged.trained.recalibrated, **found})
+    earlier = aged.trained.recalibrated
+    found = {}
+    for name, rows in table.groupby(kinds):
+        kind = str(name)
+        known = earlier[kind].people if kind in earlier else frozenset[str]()
+        found[kind] = _recalibrated(rows, kind, cohort, known, coverage=aged.coverage)
+    write_recalibrated(run, aged.trained.sha256, {**earlier, **found})
     for kind, one in found.items():
         _say(one, kind, coverage=aged.coverage)
     return 0
 
 
-def _recalibrated(rows: pd.DataFrame, kind: str, cohort: Path, *, coverage: float) -> Recalibrated:
+def _recalibrated(
+    rows: pd.DataFrame, kind: str, cohort: Path, known: frozenset[str], *, coverage: float
+) -> Recalibrated:
     people = rows["person_id"].nunique()
     if people < FEWEST:
         raise TableError(f"{people} people with {kind or 'scans'} to recalibrate by", wanted=f"at least {FEWEST}")
     found = Recalibrated(
         tuple(map(tuple, rows["row"])),
-        hashed(rows["person_id"]),
+        known | hashed(rows["person_id"]),
         {"cohort": cohort.name, "scans": len(rows), "people": people,
          "made": datetime.now(UTC).isoformat(timespec="seconds")},
     )  # fmt: skip

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from spineclock.ingest.cohort import read_cohort, read_table, require_scans, wit
 from spineclock.ingest.study_table import yes_or_no
 from spineclock.learn.split import SPLITS, Split
 from spineclock.run.training.settings import TrainSettings, classes_of
+
+if TYPE_CHECKING:
+    from spineclock.nets.age_head import AgeHead
 
 log = logging.getLogger(__name__)
 KEPT = ("person_id", "scan_id", "age_years", "sex", "site", "scanner")
@@ -26,8 +30,8 @@ class Sets:
     """A row a scan.
 
     ``split``: of the person. ``set``: train and validation, what the network learns from and is judged by; test, every
-    scan of the test people; unused, scans of training and validation people that do not count (not age-typical, of an
-    age beyond the classes, beyond the number asked for, the part not in view).
+    scan of the test people, but for ages beyond the classes; unused, scans of training and validation people that do
+    not count (not age-typical, of an age beyond the classes, beyond the number asked for, the part not in view).
     """
 
     table: pd.DataFrame
@@ -119,7 +123,8 @@ def sets(table: pd.DataFrame, settings: TrainSettings) -> Sets:
     table = table.assign(split=split_of(table, settings))
     counts = _counts(table, settings)
     rng = np.random.default_rng([settings.split_seed, 1])
-    named = np.where(table["split"] == "test", "test", "unused").astype(object)
+    tested = (table["split"] == "test") & within(table["age_years"], classes_of(settings))
+    named = np.where(tested, "test", "unused").astype(object)
     for name, most in (("train", settings.train_scans), ("validation", settings.validation_scans)):
         named[table.index.isin(_drawn(table[counts & (table["split"] == name)], most, rng))] = name
     found = Sets(table.assign(set=named))
@@ -128,6 +133,18 @@ def sets(table: pd.DataFrame, settings: TrainSettings) -> Sets:
             raise TableError(f"{len(found.of(name))} scans for {name}", wanted=f"at least {least}",
                              remedy="more people, or another train_share and validation_share")  # fmt: skip
     return found
+
+
+def within(ages_years: pd.Series[float], classes: tuple[int, int] | None) -> pd.Series[bool]:
+    """Whether each age, rounded, is one of the classes; all where there are none."""
+    if classes is None:
+        return pd.Series(True, index=ages_years.index)
+    return ages_years.round().between(*classes)
+
+
+def answerable(ages_years: pd.Series[float], head: AgeHead) -> pd.Series[bool]:
+    """Whether a network could answer each age: one that answers with whole years knows none beyond its last."""
+    return within(ages_years, (head.youngest, head.oldest) if head.binned else None)
 
 
 def split_of(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
@@ -147,8 +164,7 @@ def split_of(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
 
 def _counts(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
     """Whether a scan may be learned from: of an age the classes hold, and age-typical where that is asked for."""
-    classes = classes_of(settings)
-    held = pd.Series(True, index=table.index) if classes is None else table["age_years"].round().between(*classes)
+    held = within(table["age_years"], classes_of(settings))
     told = "normal" in table and bool(table["normal"].notna().any())
     if settings.train_on == "normal" and not told:
         raise TableError("nothing tells which scans are age-typical", wanted="a column normal, or --normals",

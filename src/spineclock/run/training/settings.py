@@ -41,6 +41,9 @@ class TrainSettings(Settings):
         "table2",
         description="table2: the paper's; resnet, transformer: rivals; of films: film_small, efficientnet_b4",
     )
+    start: Literal["random", "imagenet"] = Field(
+        "random", description="weights that efficientnet_b4 begins from; imagenet where they can be had, which is said"
+    )
     pool: Pool = Field("max", description="how table2 ends: max or average")
     loss: AgeLoss = Field("mse", description="mse, smooth_l1, soft_label or mean_variance")
     youngest: int | None = Field(
@@ -87,6 +90,8 @@ class TrainSettings(Settings):
         if self.train_share + self.validation_share >= 1:
             raise UsageError(f"train_share {self.train_share} and validation_share {self.validation_share}",
                              wanted="shares that leave some people for the test")  # fmt: skip
+        if self.start == "imagenet" and self.network != "efficientnet_b4":
+            raise UsageError(f"start imagenet for the network {self.network}", wanted="efficientnet_b4")
         if (self.youngest is None) != (self.oldest is None):
             raise UsageError("one of youngest and oldest is set", wanted="both or none")
         if self.youngest is not None and self.oldest is not None and self.youngest >= self.oldest:
