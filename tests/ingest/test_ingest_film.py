@@ -177,6 +177,8 @@ def test_every_kind_of_pixel_spacing(tmp_path, tags, mm, note):
         ({"Manufacturer": "GE Healthcare", "ManufacturerModelName": "Lunar iDXA", "Modality": "CR"}, "vfa"),
         ({"Manufacturer": "GE Healthcare", "ManufacturerModelName": "Discovery XR656"}, "radiograph"),
         ({"StudyDescription": "DXA spine", "Modality": "OT"}, "vfa"),
+        ({"SeriesDescription": "DXA lateral spine"}, "vfa"),
+        ({"ProtocolName": "DXA lateral spine", "StudyDescription": "XR LSPINE"}, "vfa"),
         ({"Modality": "OT", "SOPClassUID": SC}, ""),
     ],
 )
@@ -185,6 +187,19 @@ def test_radiograph_or_densitometer(tmp_path, tags, film):
     assert ref.film is not None
     assert ref.film.film == film
     assert any("taken as a radiograph" in note for note in ref.film.notes) == (film == "")
+    assert not any("densitometry" in note for note in ref.film.notes)
+
+
+@pytest.mark.parametrize("modality", ["DX", "CR", "DR", "RG"])
+@pytest.mark.parametrize("study", ["XR LSPINE AND DEXA", "Spine X-ray, VFA", "BMD + L-spine"])
+def test_a_study_that_holds_densitometry_too_makes_no_vfa_of_its_radiograph(tmp_path, modality, study):
+    tags = {"Modality": modality, "StudyDescription": study, "SeriesDescription": "L-spine lateral"}
+    scan = read(save_film(tmp_path / "a", ramp(), **tags))
+    assert scan.film == "radiograph"
+    (note,) = (n for n in scan.notes if "densitometry" in n)
+    assert note == (
+        f"the study's description speaks of densitometry, the {modality} film itself does not: a radiograph"
+    )
 
 
 @pytest.mark.parametrize(

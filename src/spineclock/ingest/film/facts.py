@@ -14,12 +14,14 @@ from spineclock.ingest.refs import FilmFacts, View
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+    from spineclock.core.records import Film
+
 _WORDS = (
     "SeriesDescription", "StudyDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription",
     "BodyPartExamined",
 )  # fmt: skip
 _OWN_WORDS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
-"""Of the film itself; the study's description may name both views."""
+"""Of the film itself; the study's description may name both views, and a densitometry beside the radiograph."""
 _SECONDARY = "1.2.840.10008.5.1.4.1.1.7"
 _NO_PICTURES = ("SEG", "SR", "KO", "PR", "RTSTRUCT", "RTPLAN", "RTDOSE", "DOC", "ECG")
 
@@ -54,16 +56,15 @@ def film_facts(header: Header, *, rows: int, columns: int, name: str = "", modal
     own = words.plain(name, *(text(header, k) for k in _OWN_WORDS))
     every = words.plain(name, *(text(header, k) for k in _WORDS))
     maker = words.plain(*(text(header, k) for k in ("Manufacturer", "ManufacturerModelName", "ManufacturersModelName")))
-    kind = words.kind(stated=text(header, "FilmKind"), modality=modality, maker=maker, words=every)
+    kind, kind_note = _kind(text(header, "FilmKind"), modality, maker, own, every)
     across, down = directions(header)
     view, view_note = _view(header, own, across, down)
     size = spacing(header, rows=rows, columns=columns, modality=modality)
-    unsaid = "not stated whether a radiograph or a densitometer's film: taken as a radiograph" if not kind else ""
     instance = number(header, "InstanceNumber")
     return FilmFacts(
         kind, view, across, down, size.down_mm, size.across_mm, size.kind,
         None if instance is None else int(instance), words.bent(own), _unfit(header, every),
-        tuple(n for n in (unsaid, view_note, size.note) if n),
+        tuple(n for n in (kind_note, view_note, size.note) if n),
     )  # fmt: skip
 
 
@@ -89,6 +90,22 @@ def directions(header: Header) -> tuple[str, str]:
     if len(parts) != 2 or not all(known) or known[0] == known[1]:
         return "", ""
     return parts[0], parts[1]
+
+
+def _kind(stated: str, modality: str, maker: str, own: str, every: str) -> tuple[Film, str]:
+    """Radiograph or VFA, and a note where that is not sure: under CR, DX, DR and RG by the film's own words alone.
+
+    A study of such films may be called "XR L-spine and DEXA", of which this is the X-ray.
+    """
+    by_all = words.kind(stated=stated, modality=modality, maker=maker, words=every)
+    if not by_all:
+        return by_all, "not stated whether a radiograph or a densitometer's film: taken as a radiograph"
+    if modality not in words.XRAY_MODALITIES:
+        return by_all, ""
+    kind = words.kind(stated=stated, modality=modality, maker=maker, words=own)
+    if kind == by_all:
+        return kind, ""
+    return kind, f"the study's description speaks of densitometry, the {modality} film itself does not: a {kind}"
 
 
 def _view(header: Header, own: str, across: str, down: str) -> tuple[View, str]:

@@ -57,7 +57,8 @@ def kind(*, stated: str, modality: str, maker: str, words: str) -> Film:
     stated, modality : str
         ``FilmKind`` and DICOM's ``Modality``, each empty where there is none.
     maker, words : str
-        As :func:`plain` gives them.
+        As :func:`plain` gives them. Under CR, DX, DR and RG the words should be the film's own: the study's description
+        may name a densitometry that was done beside it.
 
     Examples
     --------
