@@ -117,6 +117,35 @@ def test_an_untrained_network_gives_a_finite_map_on_the_scans_grid(pool):
     assert a.on_scan.array.max() <= a.cells.array.max() * (1 + 1e-5)
 
 
+class Elsewhere(nn.Module):
+    """A network whose parameters lie on PyTorch's device without memory, and which computes nothing there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(1, device="meta"))
+
+    def blocks(self, x: torch.Tensor) -> torch.Tensor:
+        (x * self.weight).sum()  # fails where the two lie on different devices
+        assert x.device == self.weight.device
+        return torch.arange(8.0).reshape(1, 1, 2, 2, 2)
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        return features.sum(dim=(2, 3, 4))
+
+
+def test_the_input_goes_where_the_network_is():
+    volume = Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
+    assert attention(Elsewhere().eval(), volume, volume).cells.array.tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_gives_the_same_map():
+    volume = Volume(blob((16, 64, 64), (8, 30, 30)), AFFINE)
+    here, there = (attention(by_hand().to(device), volume, volume).on_scan.array for device in ("cpu", "cuda"))
+    assert here.max() > 0
+    assert np.allclose(there, here, rtol=1e-2, atol=1e-2 * here.max())  # convolutions in TF32
+
+
 def test_a_scan_stored_otherwise_gets_the_same_map_at_the_same_millimetre():
     prepared = Volume(blob((16, 128, 64), (8, 70, 30)), AFFINE)
     scan = Volume(

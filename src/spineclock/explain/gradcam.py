@@ -6,7 +6,7 @@ min–max followed by a power of 0.5 is our choice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +41,10 @@ class Seen(Protocol):
 
     training: bool
 
+    def parameters(self) -> Iterator[Tensor]:
+        """The learned numbers: where they lie, the network computes."""
+        ...
+
     def blocks(self, x: Tensor, /) -> Tensor:
         """(1, 1, D, H, W) → (1, C, d, h, w)."""
         ...
@@ -58,7 +62,7 @@ def attention(net: Seen, prepared: Volume, scan: Volume, *, age: Callable[[Tenso
     Parameters
     ----------
     net : AgeNet, FilmNet or another of their form
-        In evaluation mode.
+        In evaluation mode, on any device.
     prepared : Volume, shape (D, H, W)
         The network's input with the affine that leads back to the patient.
     scan : Volume
@@ -85,13 +89,14 @@ def attention(net: Seen, prepared: Volume, scan: Volume, *, age: Callable[[Tenso
     # gradients are needed from the last block on only, which saves the memory of everything before it
     with torch.inference_mode(False), torch.no_grad():
         x = torch.from_numpy(np.array(prepared.array, dtype=np.float32))[None, None]
+        x = x.to(next(net.parameters()).device)
         features = net.blocks(x)  # 1 C d h w
     with torch.inference_mode(False), torch.enable_grad():
         features.requires_grad_()
         (gradient,) = torch.autograd.grad(age(net.head(features)).sum(), features)
         weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
         cam = torch.relu((weights * features).sum(dim=1))[0]
-    cells = _cells(cam.detach().numpy(), prepared)
+    cells = _cells(cam.detach().cpu().numpy(), prepared)
     fine = resample_like(_bordered(cells, mode="edge"), prepared.shape, prepared.affine)
     # a rim of 0 ends the map where the network's input ends
     on_scan = resample_like(_bordered(fine, mode="constant"), scan.shape, scan.affine)
