@@ -21,9 +21,12 @@ from spineclock.phantom.anatomy.traits import traits_of
 from spineclock.phantom.people import people
 from spineclock.phantom.radiograph.scanner import Request, acquire
 from spineclock.run import phantom_making
+from spineclock.run.config import configure
+from spineclock.run.defaults import prepare_defaults
 from spineclock.run.phantom_people import TABLES
 from spineclock.run.phantom_radiograph import make_films
-from spineclock.run.settings import PhantomRadiographSettings
+from spineclock.run.prepare import prepare_cohort
+from spineclock.run.settings import PhantomRadiographSettings, PrepareSettings
 
 CHANGING = {"phantom.json", "run.json"}
 """Files that say when and by which command they were made."""
@@ -76,6 +79,25 @@ def test_the_folder_holds_the_tables_of_the_people_and_a_film_of_each_scan(whole
         assert (told["Modality"], told["FilmKind"]) == ("DX", "radiograph")
         assert told["EstimatedRadiographicMagnificationFactor"] > 1.05
         assert told["Statement"].startswith("Simulated")
+
+
+def test_people_too_young_for_a_film_are_in_the_other_tables_alone(whole, tmp_path):
+    everybody = pd.read_csv(whole / "participants.tsv", sep="\t")
+    least = float(everybody["age_years"].median())
+    out = tmp_path / "out"
+    assert make(out, from_years=least) == 0
+    listed = pd.read_csv(out / "participants.tsv", sep="\t")
+    old = everybody[everybody["age_years"] >= least].reset_index(drop=True)
+    assert 0 < len(old) < len(everybody)
+    pd.testing.assert_frame_equal(listed, old)
+    assert all((out / path).is_file() for path in listed["path"])
+    assert len(list(out.rglob("*_xray.nii.gz"))) == len(old)
+    assert json.loads((out / "phantom.json").read_text(encoding="utf-8"))["scans"] == len(old)
+    for name in set(TABLES) - {"participants.tsv"}:
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+    store = tmp_path / "store"
+    told = configure(PrepareSettings, defaults=prepare_defaults("xray-age"), flags={"canvas": "64,32", "workers": 1})
+    assert prepare_cohort(out, told.settings, out=store, recipe="xray-age") == 0
 
 
 def test_densitometer_films_are_of_the_same_people(whole, tmp_path):

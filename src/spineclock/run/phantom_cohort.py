@@ -86,7 +86,7 @@ class Sort:
         Gives what is asked of the simulated scanner, and the scanner's ``acquire``; called when scans are made, as its
         import takes a while.
     from_years : float
-        People younger than this are in the tables, and are not scanned.
+        People younger than this are not scanned: they are in the other tables, and not in participants.tsv.
     """
 
     command: str
@@ -185,9 +185,9 @@ def tables(drawn: Iterable[People], out: Path, settings: Choices, sort: Sort, pa
     ages, spines, persons, count = [], [], 0, 0
     for k, some in enumerate(drawn):
         scanned = some.table["age_years"] >= sort.from_years
-        paths = [sort.path(scan) if there else "" for scan, there in zip(some.table["scan_id"], scanned, strict=True)]
+        paths = [sort.path(scan) for scan in some.table["scan_id"]]
         write_block(replace(some, table=some.table.assign(path=paths)), out, parameters=parameters,
-                    seed=settings.seed, number=k)  # fmt: skip
+                    seed=settings.seed, number=k, listed=scanned)  # fmt: skip
         count += int(scanned.sum())
         ages.append(some.table["age_years"].to_numpy())
         spines.append(some.truth["spine_age_years"].to_numpy())

@@ -65,8 +65,10 @@ def make_people(
     return 0
 
 
-def write_block(some: People, out: Path, *, parameters: Parameters, seed: int, number: int) -> None:
-    """Appends one block of people to the tables of a folder."""
+def write_block(
+    some: People, out: Path, *, parameters: Parameters, seed: int, number: int, listed: pd.Series[bool] | None = None
+) -> None:
+    """Appends one block of people to the tables of a folder; participants.tsv gets the scans ``listed``, else all."""
     predicted = predicted_ages(
         some.table,
         some.truth["spine_age_years"],
@@ -75,7 +77,7 @@ def write_block(some: People, out: Path, *, parameters: Parameters, seed: int, n
         scanner_rng=np.random.default_rng([seed, int(Stage.PREDICTIONS)]),
     )
     frames = {
-        "participants.tsv": some.table,
+        "participants.tsv": some.table if listed is None else some.table[listed],
         "findings.csv": some.reported.long(),
         "imaging_findings.csv": some.imaging.long(),
         "imaging_attributes.csv": some.attributes.long(),
