@@ -8,7 +8,7 @@ from spineclock.stats.bias.compare import BiasCorrections, fit_all
 from spineclock.stats.bias.correction import Correction
 from spineclock.stats.bias.level import AgeLevel
 from spineclock.stats.bias.linear import Beheshti, Cole, DeLange, Line, line
-from spineclock.stats.bias.modality import ModalityCorrection, ModalityLine, hashed_people
+from spineclock.stats.bias.modality import ModalityCorrection, ModalityLine
 from spineclock.stats.bias.smooth import AgeCovariate, Lowess
 
 __all__ = [
@@ -24,6 +24,5 @@ __all__ = [
     "ModalityCorrection",
     "ModalityLine",
     "fit_all",
-    "hashed_people",
     "line",
 ]

@@ -6,7 +6,6 @@ it is fitted on calibration people who are never evaluated is our choice, and he
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
@@ -16,24 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from spineclock.core.errors import TableError, UsageError
+from spineclock.core.people import hashed
 from spineclock.stats.ages import Floats, paired
 from spineclock.stats.bias.correction import USES_AGE
-from spineclock.stats.bias.linear import Beheshti, Cole
+from spineclock.stats.bias.linear import Beheshti
 from spineclock.stats.rows import complete, has_columns
 
 SCHEMA = "spineclock.modality-correction/1"
-
-
-def hashed_people(person_ids: Iterable[object]) -> frozenset[str]:
-    """Sha256 of each person's name: known again by who has the names, and not read off by who has not.
-
-    It hides no names that can be guessed, such as running numbers. A whole number is the same person however a table
-    holds it.
-
-    >>> hashed_people(["7", 7, 7.0]) == hashed_people(["7"])
-    True
-    """
-    return frozenset(hashlib.sha256(f"spineclock person {_name(p)}".encode()).hexdigest() for p in person_ids)
 
 
 @dataclass(frozen=True)
@@ -44,42 +32,35 @@ class ModalityLine:
     ----------
     beheshti : Beheshti
         Needs the chronological age.
-    cole : Cole or None
-        Needs none; None where predictions hardly rise with age, so that it would divide by nearly 0.
     people : int
         How many it was fitted on; 0 for a reference modality.
     ages_years : (float, float) or None
-        Of the youngest and the oldest of them; beyond these the lines are extrapolated.
+        Of the youngest and the oldest of them; beyond these the line is extrapolated.
     """
 
     beheshti: Beheshti
-    cole: Cole | None
     people: int
     ages_years: tuple[float, float] | None
 
     @classmethod
     def fit(cls, predicted: Floats, age: Floats, *, people: int) -> Self:
-        """Both lines from the same scans; errors as in :meth:`Beheshti.fit`."""
-        try:
-            cole = Cole.fit(predicted, age)
-        except TableError:
-            cole = None
-        return cls(Beheshti.fit(predicted, age), cole, people, (float(age.min()), float(age.max())))
+        """The line of these scans; errors as in :meth:`Beheshti.fit`."""
+        return cls(Beheshti.fit(predicted, age), people, (float(age.min()), float(age.max())))
 
 
-UNCHANGED = ModalityLine(Beheshti(0.0, 0.0), Cole(1.0, 0.0), 0, None)
+UNCHANGED = ModalityLine(Beheshti(0.0, 0.0), 0, None)
 """The line of a reference modality, whose predictions stay as they are."""
 
 
 @dataclass(frozen=True, eq=False)
 class ModalityCorrection:
-    """Beheshti's and Cole's correction of each modality, and who they were fitted on.
+    """Beheshti's correction of each modality, and who they were fitted on.
 
     Attributes
     ----------
     lines : mapping of modality to ModalityLine
     fitted_on : frozenset of str
-        :func:`hashed_people` of the calibration people, who must not be evaluated.
+        :func:`spineclock.core.people.hashed` names of the calibration people, who must not be evaluated.
 
     Examples
     --------
@@ -89,8 +70,6 @@ class ModalityCorrection:
     >>> correction = ModalityCorrection.fit(table, min_people=3)
     >>> correction.corrected([50, 50], [60, 60], ["radiograph", "vfa"]).tolist()
     [50.0, 60.0]
-    >>> correction.corrected_without_age([55.0], "vfa").tolist()
-    [70.0]
     """
 
     lines: Mapping[str, ModalityLine]
@@ -98,7 +77,7 @@ class ModalityCorrection:
 
     uses_test_age: ClassVar[bool] = True
     caution: ClassVar[str] = USES_AGE
-    """To be said beside figures of merit after :meth:`corrected`; :meth:`corrected_without_age` needs no such word."""
+    """To be said beside figures of merit after :meth:`corrected`."""
 
     @classmethod
     def fit(
@@ -146,7 +125,7 @@ class ModalityCorrection:
                 )
             values, ages = part[predicted].to_numpy(float), part[age].to_numpy(float)
             lines[str(name)] = ModalityLine.fit(values, ages, people=people)
-        return cls(lines, hashed_people(rows[person]))
+        return cls(lines, hashed(rows[person]))
 
     def corrected(self, predicted: npt.ArrayLike, age: npt.ArrayLike, modality: npt.ArrayLike) -> Floats:
         """ŷ − D(y) by the line of each scan's modality (one for all, or one a scan), in years. See :attr:`caution`.
@@ -164,31 +143,6 @@ class ModalityCorrection:
             out[which] = line.beheshti.corrected(p[which], y[which])
         return out
 
-    def corrected_without_age(self, predicted: npt.ArrayLike, modality: npt.ArrayLike) -> Floats:
-        """(ŷ − β)/α by the line of each scan's modality, in years: Cole's form, which looks at no one's age.
-
-        Raises
-        ------
-        TableError
-            If a modality is not among the calibrated ones, or has no such line.
-        """
-        p = np.atleast_1d(np.asarray(predicted, dtype=np.float64))
-        out = np.empty_like(p)
-        for which, line in self._by_modality(modality, p):
-            if line.cole is None:
-                name = next(n for n, found in self.lines.items() if found is line)
-                raise TableError(
-                    f"predicted ages of modality {name} that hardly rise with age",
-                    wanted="a network that tells ages apart, as Cole's correction divides by the slope",
-                    remedy="report uncorrected ages, or Beheshti's correction with its caution",
-                )
-            out[which] = line.cole.corrected(p[which])
-        return out
-
-    def gap(self, predicted: npt.ArrayLike, age: npt.ArrayLike, modality: npt.ArrayLike) -> Floats:
-        """Corrected less chronological age, in years; as an outcome or an exposure it needs no caution."""
-        return self.corrected(predicted, age, modality) - np.atleast_1d(np.asarray(age, dtype=np.float64))
-
     def require_unseen(self, person_ids: Iterable[object]) -> None:
         """Nothing, where none of them was calibrated on.
 
@@ -198,7 +152,7 @@ class ModalityCorrection:
             Naming one who was.
         """
         asked = list(dict.fromkeys(person_ids))
-        seen = [p for p in asked if hashed_people([p]) <= self.fitted_on]
+        seen = [p for p in asked if hashed([p]) <= self.fitted_on]
         if seen:
             raise TableError(
                 f"{len(seen)} of {len(asked)} people, such as {seen[0]}, are those the correction was fitted on",
@@ -275,16 +229,9 @@ class ModalityCorrection:
 
 
 def _line_told(told: Mapping[str, Any]) -> ModalityLine:
-    cole, span = told["cole"], told["ages_years"]
+    span = told["ages_years"]
     return ModalityLine(
         Beheshti(**told["beheshti"]),
-        None if cole is None else Cole(**cole),
         int(told["people"]),
         None if span is None else (float(span[0]), float(span[1])),
     )
-
-
-def _name(person: object) -> str:
-    if isinstance(person, float | np.floating) and float(person).is_integer():
-        return str(int(person))
-    return str(person)
