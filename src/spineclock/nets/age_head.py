@@ -66,9 +66,7 @@ class AgeHead:
                              wanted="finite ages that differ from each other")  # fmt: skip
 
     @classmethod
-    def of(
-        cls, ages_years: Tensor, loss: AgeLoss, *, classes: tuple[int, int] | None = None, clamp: bool = False
-    ) -> AgeHead:
+    def of(cls, ages_years: Tensor, loss: AgeLoss, *, classes: tuple[int, int] | None = None) -> AgeHead:
         """The head for a training set: standardised by its ages, classes a little beyond them unless they are told.
 
         Parameters
@@ -79,13 +77,11 @@ class AgeHead:
             As above.
         classes : (int, int), optional
             The first and the last whole year, such as :data:`RADIOGRAPH_CLASSES`.
-        clamp : bool
-            Whether people a year or more outside told classes may be learned from, as being of the nearest class.
 
         Raises
         ------
         UsageError
-            If everyone is of one age, or someone lies outside the classes and ``clamp`` is not set.
+            If everyone is of one age, or someone lies a year or more outside the classes.
 
         Examples
         --------
@@ -98,12 +94,12 @@ class AgeHead:
         if classes is not None:
             youngest, oldest = classes
             outside = ages[(ages <= youngest - 1) | (ages >= oldest + 1)]
-            if len(outside) and not clamp and loss in BINNED:
+            if len(outside) and loss in BINNED:
                 raise UsageError(
                     f"{len(outside)} of {len(ages)} people outside the classes {youngest}–{oldest} years, such as one "
                     f"of {float(outside[0]):g}",
                     wanted="ages that have a class",
-                    remedy="leave these people out, widen the classes, or clamp to count them in the nearest class",
+                    remedy="leave these people out, or widen the classes",
                 )
         return cls(loss, float(ages.mean()), float(ages.std(unbiased=False)), youngest, oldest)
 
