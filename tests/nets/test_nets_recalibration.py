@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from spineclock.core.errors import InputError
-from spineclock.nets.recalibration import FILE, Recalibrated, hashed, read_recalibrated, write_recalibrated
+from spineclock.core.people import hashed
+from spineclock.nets.recalibration import FILE, Recalibrated, read_recalibrated, write_recalibrated
 
 VFA = Recalibrated(((61.5, 65.0), (70.25, 80.0)), hashed(["sub-1", "sub-2"]), {"cohort": "vfa", "people": 2})
 

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from spineclock.core.errors import InputError, UsageError
+from spineclock.core.people import hashed
 from spineclock.core.recipe import Options
 from spineclock.core.records import Scan
 from spineclock.core.volume import Volume
 from spineclock.nets.age_head import AgeHead
 from spineclock.nets.networks import network
-from spineclock.nets.recalibration import Recalibrated, hashed, write_recalibrated
+from spineclock.nets.recalibration import Recalibrated, write_recalibrated
 from spineclock.nets.run_folder import SCHEMA, read_network
 from spineclock.nets.weights import save
 from spineclock.prep.film import FilmPreparation, prepare_film

@@ -6,9 +6,8 @@ chronological ages of people of another place, or seen by another machine, with 
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ class Recalibrated:
     ----------
     pairs : sequence of (predicted, chronological) age in years, or (…, predicted SD)
     people : frozenset of str
-        :func:`hashed` names of those who may not be evaluated on.
+        :func:`spineclock.core.people.hashed` names of those who may not be evaluated on.
     about : mapping
         What else is known: cohort, scans, time.
     """
@@ -34,15 +33,6 @@ class Recalibrated:
     pairs: Sequence[Sequence[float]]
     people: frozenset[str]
     about: Mapping[str, Any]
-
-
-def hashed(person_ids: Iterable[str]) -> frozenset[str]:
-    """Names by which people are known again, and which tell nothing to who does not know whom to look for.
-
-    >>> len(hashed(["sub-1", "sub-1", "sub-2"]))
-    2
-    """
-    return frozenset(hashlib.sha256(f"spineclock person {p}".encode()).hexdigest() for p in person_ids)
 
 
 def read_recalibrated(folder: Path, weights_sha256: str) -> dict[str, Recalibrated]:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from spineclock.core.errors import InputError, TableError, UsageError
+from spineclock.core.people import hashed
 from spineclock.ingest.study_table import simulated
-from spineclock.nets.recalibration import hashed
 from spineclock.nets.run_folder import TrainedNetwork, read_network
 from spineclock.prep.kinds import AnyPreparation, for_every_part, preparation_told
 from spineclock.prep.store import PreparedStore

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from spineclock.core.errors import TableError
-from spineclock.nets.recalibration import Recalibrated, hashed, write_recalibrated
+from spineclock.core.people import hashed
+from spineclock.nets.recalibration import Recalibrated, write_recalibrated
 from spineclock.run.training.answers import corrected_by
 from spineclock.run.training.evaluation import age_cohort
 from spineclock.run.training.sets import is_typical
