@@ -133,6 +133,9 @@ def test_recalibrated_by_vfa_people_who_are_then_left_out(
         assert "vfa" in json.loads((tmp_path / "after" / "run.json").read_text(encoding="utf-8"))["recalibrated"]
         with pytest.raises(TableError, match=r"people with vfa to recalibrate by; wanted: at least 30"):
             recalibrate(run, other, told)
+        radiographs = EvaluateSettings(store=store_of(run.parent / "people"), resamples=0)
+        assert evaluate(run, run.parent / "people", radiographs, out=tmp_path / "radiographs") == 0
+        assert "modality_corrected" not in (tmp_path / "radiographs" / "predictions.csv").read_text(encoding="utf-8")
         page = (tmp_path / "after" / "evaluation.md").read_text(encoding="utf-8")
         assert "have not been corrected" not in page
         assert "uses the" in page  # Beheshti's line looks at the tested person's age
@@ -191,3 +194,18 @@ def test_ages_that_the_network_cannot_answer_are_left_out_and_it_is_said(run: Pa
     assert len(said) == len(tested) - 1
     caution = json.loads((tmp_path / "evaluation" / "run.json").read_text(encoding="utf-8"))["caution"]
     assert "1 scans of people beyond the network's ages" in caution
+
+
+def test_the_packaged_network_reads_a_film_and_is_never_sure(tmp_path: Path) -> None:
+    settings = PhantomRadiographSettings(seed=63, workers=1, format="png", pixel_mm=1.5)
+    assert make_films(1, settings, out=tmp_path / "film") == 0
+    told = configure(PredictSettings, flags={"recipe": RECIPE}).settings
+    assert predict_all([tmp_path / "film"], told, out=tmp_path / "out", progress=False) == 0
+    (document,) = [json.loads(p.read_text(encoding="utf-8")) for p in (tmp_path / "out").rglob("prediction.json")]
+    assert document["quality"]["verdict"] == "check"
+    assert any("simulated people only" in reason for reason in document["quality"]["reasons"])
+    assert 40 <= document["predicted_age_years"] <= 99
+    assert document["predicted_sd_years"] > 0
+    folder = next((tmp_path / "out").rglob("prediction.json")).parent
+    assert {p.name for p in folder.iterdir()} == {"prediction.json", "overlay.png", "interval.png", "attention.png"}
+    assert "Research model: trained on" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

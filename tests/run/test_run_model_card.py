@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spineclock.core.errors import InputError, TableError
+from spineclock.nets.weights import sha256
 from spineclock.run.model_card import BEGIN, END, error_table, fill
 from spineclock.stats.measured_age import MeasuredAge
 
@@ -76,4 +77,11 @@ def test_the_packaged_age_card_has_a_place_for_its_errors():
 def test_each_card_says_what_the_data_set_s_licence_asks_for(name):
     text = (CARDS / f"MODEL_CARD_{name}.md").read_text(encoding="utf-8")
     for wanted in ("SPIDER", "van der Graaf", "CC BY 4.0", "10.5281/zenodo.10159290", "Not a medical device"):
+        assert wanted in text
+
+
+def test_the_card_of_the_packaged_network_of_films_is_of_its_weights() -> None:
+    text = (CARDS / "MODEL_CARD_xray_age.md").read_text(encoding="utf-8")
+    assert f"`{sha256(CARDS / 'xray_age' / 'weights.safetensors')}`" in text
+    for wanted in ("simulated films only", "Not a medical", "Where it must not be used", "75 to 84 years, women"):
         assert wanted in text

@@ -43,7 +43,19 @@ def package(run: Path, evaluations: tuple[Path, Path], weights: Path, *, seed: i
         train=len(learned), people=learned["person_id"].nunique(), low=low, high=high, seed=seed,
         validation=told["scans"]["validation"], vfa=vfa["kinds"]["vfa"]["about"]["people"], ended=told["ended"][:10],
         minutes=told["training_minutes"], epochs=told["epochs"], radiographs=radiographs, vfa_errors=densitometer,
+        ends=ends(evaluations[0]),
     ))  # fmt: skip
+
+
+def ends(evaluation: Path) -> str:
+    """Between what ages the network's answers lie, where most of them crowd at either end."""
+    said = pd.read_csv(evaluation / "predictions.csv")["predicted_age_years"]
+    low, high = said.quantile(0.001), said.quantile(0.999)
+    crowd = ((said < low + 1) | (said > high - 1)).mean()
+    return (
+        f"Its answers lie between {low:.0f} and {high:.0f} years, {crowd:.0%} of them within a year of either: whoever "
+        "is younger or older is told too near the middle."
+    )
 
 
 def _errors(evaluation: Path) -> str:

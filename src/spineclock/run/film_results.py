@@ -23,7 +23,7 @@ from spineclock.core.errors import SpineclockError
 from spineclock.run.ablation.table import true_ages
 from spineclock.run.config import configure
 from spineclock.run.defaults import prepare_defaults, train_defaults
-from spineclock.run.film_package import package
+from spineclock.run.film_package import ends, package
 from spineclock.run.outputs import write_text
 from spineclock.run.settings import PhantomRadiographSettings, PrepareSettings, StudySettings
 from spineclock.run.tables import markdown
@@ -36,6 +36,7 @@ RECIPE, CANVAS, PIXEL_MM = "xray-age", "256,128", 1.3
 """Pixels are a little finer than the canvas, so that every film is shrunk onto it, as one of full size would be."""
 LEAST_AGE, LEAST_AGE_VFA = 40.0, 65.0
 """Of VERTE-X-Aging's derivation people, and of those with VFA images."""
+TITLES = {"radiographs": "Radiographs", "vfa": "VFA images"}
 PAPER = {"radiographs": (2063, 0.72, 17.0), "VFA": (3508, 1.00, -0.6)}
 """Scans, slope and intercept of the two scatter plots of the publication, read off them."""
 
@@ -232,7 +233,9 @@ def studied(places: Places) -> dict[str, Path]:
         if not (out / "study.html").is_file():
             shutil.rmtree(out, ignore_errors=True)
             predictions = places.evaluation(people) / "predictions.csv"
-            study(predictions, StudySettings(resamples=0, train_share=0), cohort=places.cohort(people), out=out)
+            share = 0.3 if people.modality == "vfa" else 0.1  # few are old enough, and of few ages, to correct by
+            settings = StudySettings(resamples=0, train_share=0, validation_share=share)
+            study(predictions, settings, cohort=places.cohort(people), out=out)
         found[people.name] = out
     return found
 
@@ -340,11 +343,12 @@ def page(places: Places, studies: dict[str, Path], *, command: str) -> str:
         "calibration people, nobody of whom is tested. Beheshti's line uses the test person's age: look at its mean "
         "error, for its MAE flatters.", "", markdown(paper),
         "", "The publication's lines are read off its scatter plots; that of VFA images is after correction.", "",
+        f"{ends(places.evaluation(TESTED[0]))} The picture shows it.", "",
         "![Predicted against chronological age](../images/films.png)", "",
         "## Outcomes", "",
     ]  # fmt: skip
     for name, where in studies.items():
-        lines += [f"### {name.replace('_', ' ').capitalize()}", "", markdown(_ratios(where)), "",
+        lines += [f"### {TITLES[name]}", "", markdown(_ratios(where)), "",
                   markdown(_areas(where)), ""]  # fmt: skip
     lines += [
         "Hazard ratios per SD of the gap, of M1 (age, sex), M2 (and clinical factors), M3 (and osteoporosis), death "

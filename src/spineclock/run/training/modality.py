@@ -37,5 +37,7 @@ def applied(trained: TrainedNetwork, said: pd.DataFrame) -> pd.DataFrame:
     if correction is None:
         return said
     rows = said["film"].isin(list(correction.lines))
+    if not rows.any():
+        return said
     corrected = correction.applied(said[rows].assign(modality=said.loc[rows, "film"]))
     return said.assign(**{COLUMN: corrected[COLUMN].reindex(said.index)})
