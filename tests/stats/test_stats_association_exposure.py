@@ -96,6 +96,17 @@ def test_a_figure_per_sd_is_corrected_by_the_root():
     assert found["low"][1] == pytest.approx(0.2 / 0.8)
 
 
+def test_a_reliability_above_1_is_of_true_gaps_alone_and_corrects_figures_per_year():
+    with pytest.raises(UsageError, match=r"a reliability of 1.290 .*wanted: above 0 and up to 1"):
+        Reliability(1.29, 0.02, 2.0, 6.0, 300)
+    found = Reliability(1.29, 0.02, 2.0, 6.0, 300, "true gaps")
+    assert calibrated(0.129, 0.01, found).corrected == pytest.approx(0.1)
+    with pytest.raises(UsageError, match=r"a reliability of 1.290 for figures per SD of the measured gap"):
+        RegressionCalibration(found, per="measured SD")
+    with pytest.raises(UsageError, match=r"a reliability of -0.100"):
+        Reliability(-0.1, 0.02, 2.0, 6.0, 300, "true gaps")
+
+
 def test_useless_repeats_and_wrong_figures_are_refused():
     rng = np.random.default_rng(2)
     with pytest.raises(UsageError, match="a reliability of -3.222"):

@@ -106,6 +106,24 @@ def test_reliability_from_true_gaps_is_the_slope_of_a_regression() -> None:
     assert 0.01 < found.standard_error < 0.04
 
 
+def test_a_gap_that_is_shrunk_has_a_slope_above_1_which_true_gaps_tell() -> None:
+    rng = np.random.default_rng(9)
+    table, _ = cohort(rng, n=3000)
+    true = table["true_gap_years"]
+    table["gap_years"] = 0.5 * true + rng.normal(0, 1.5, 3000)
+    ratios = CalibratedHazardRatios(TimeTo("fracture"), models={"": []})
+    found = rows(ratios(table, true="true_gap_years"))
+    year = found.loc[("true", "year")]
+    slope = np.polyfit(table["gap_years"], true, 1)[0]
+    assert slope > 1.2
+    assert year["reliability"] == pytest.approx(slope)
+    assert year["reliability_low"] < slope < year["reliability_high"]
+    assert year["log_ratio"] == pytest.approx(found.loc[("measured", "year"), "log_ratio"] / slope)
+    assert year["low"] < 1.5 ** (1 / SD) < year["high"]
+    with pytest.raises(UsageError, match=r"a reliability of -.* wanted: above 0, as"):
+        ratios(table.assign(true_gap_years=-true), true="true_gap_years")
+
+
 def test_the_interval_holds_what_is_not_known_of_lambda() -> None:
     rng = np.random.default_rng(7)
     table, repeats = cohort(rng, pairs=4000)

@@ -23,7 +23,11 @@ from spineclock.stats.result import number, p_text, results
 
 @dataclass(frozen=True)
 class Reliability:
-    """The share of a measured gap's variance that is of the true gap."""
+    """The share of a measured gap's variance that is of the true gap, which coefficients are divided by.
+
+    From true gaps it is the slope of the true gap on the measured one. With classical error the two are the same; where
+    predictions shrink the gap the slope may be above 1.
+    """
 
     value: float
     standard_error: float
@@ -32,13 +36,18 @@ class Reliability:
     variance: float
     """Of the measured gap where it is the exposure, in years²."""
     pairs: int
+    of: Literal["repeat scans", "true gaps"] = "repeat scans"
+    """What it is known from; a share, as repeat scans tell it, is at most 1."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.value <= 1 or self.standard_error < 0:
+        share = self.of == "repeat scans"
+        if not 0 < self.value < np.inf or (share and self.value > 1) or self.standard_error < 0:
             raise UsageError(
                 f"a reliability of {self.value:.3f} with standard error {self.standard_error:.3f}",
-                wanted="above 0 and up to 1, as coefficients are divided by it",
-                remedy="repeat scans that agree no better than strangers' tell nothing of the gap as an exposure",
+                wanted=f"above 0{' and up to 1' if share else ''}, as coefficients are divided by it",
+                remedy="repeat scans that agree no better than strangers' tell nothing of the gap as an exposure"
+                if share
+                else "measured gaps that do not rise with the true ones tell nothing of them as an exposure",
             )
 
 
@@ -149,6 +158,14 @@ class RegressionCalibration:
     per: Literal["year", "measured SD"] = "year"
     """What the raw figures are per: a year of gap (or any number of years), corrected by λ, or one SD of the measured
     gap, corrected to one SD of the true gap, which is smaller, by √λ."""
+
+    def __post_init__(self) -> None:
+        if self.per == "measured SD" and self.found.value > 1:
+            raise UsageError(
+                f"a reliability of {self.found.value:.3f} for figures per SD of the measured gap",
+                wanted="up to 1, as √λ is the true gap's SD over the measured one's with classical error alone",
+                remedy="correct figures per year",
+            )
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows, raw and corrected; a TableError where a ratio is not above 0 or has no interval."""

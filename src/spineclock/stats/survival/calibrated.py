@@ -1,7 +1,9 @@
 """Hazard ratios of the gap as measured, and of the true gap: regression calibration, model by model.
 
 An exposure measured with error gives ratios that are too near to 1. The reliability that a Cox model's coefficient is
-divided by is conditional on the model's covariates: λ = var(true gap | covariates) / var(measured gap | covariates).
+divided by is conditional on the model's covariates: λ = var(true gap | covariates) / var(measured gap | covariates)
+where the error is classical, and generally the slope of the true gap on the measured one given the covariates, which is
+above 1 for ages that shrink the gap. True gaps tell the slope itself, repeat scans the share of variance alone.
 Sources: Prentice, Biometrika 1982 (hazards); Rosner, Willett and Spiegelman, Statistics in Medicine 1989, and Rosner,
 Spiegelman and Willett, American Journal of Epidemiology 1990 (λ from a validation study; delta method); Carroll,
 Ruppert, Stefanski and Crainiceanu, Measurement Error in Nonlinear Models, 2nd edition, chapter 4.
@@ -155,10 +157,11 @@ class CalibratedHazardRatios:
                 raise TableError(f"repeat scans of shape {pairs.shape}", wanted=f"at least {FEWEST_PAIRS} pairs")
             found = reliability(*pairs.T, exposure=rest, further=spent)
             scales = [per_year(found), per_true_sd(found, sd)]
-        low, high = (max(0.0, min(1.0, found.value + side * _Z * found.standard_error)) for side in (-1, 1))
+        most = 1.0 if true is None else np.inf
+        low, high = (max(0.0, min(most, found.value + side * _Z * found.standard_error)) for side in (-1, 1))
         about = {
             "reliability": found.value, "reliability_low": low, "reliability_high": high,
-            "reliability_of": "repeat scans" if true is None else "true gaps", "pairs": found.pairs,
+            "reliability_of": found.of, "pairs": found.pairs,
         }  # fmt: skip
         return rows + [self._row(row, scale, "true") | about for scale in reversed(scales)]
 
@@ -204,6 +207,8 @@ def residuals(values: Floats, table: pd.DataFrame, covariates: Sequence[str]) ->
 def reliability_of_true(true: Floats, rest: Floats, table: pd.DataFrame, covariates: Sequence[str]) -> Reliability:
     """λ as the slope of the true gap on the measured one, both given the covariates (the validation study's).
 
+    It may be above 1: a measured gap of 0.5 · true gap + error of a small variance has a slope near 2.
+
     Parameters
     ----------
     true : array, shape (n,)
@@ -214,7 +219,7 @@ def reliability_of_true(true: Floats, rest: Floats, table: pd.DataFrame, covaria
     Raises
     ------
     UsageError
-        If it is not above 0 and up to 1.
+        If it is not above 0.
     """
     own, spent = residuals(true, table, covariates)
     square = float(rest @ rest)
@@ -222,7 +227,8 @@ def reliability_of_true(true: Floats, rest: Floats, table: pd.DataFrame, covaria
     away = own - slope * rest
     error = float(np.sqrt(np.square(rest * away).sum())) / square  # robust: HC0
     df = len(true) - 2 - spent
-    return Reliability(slope, error, float(np.square(rest - own).sum()) / df, square / (df + 1), len(true))
+    variances = float(np.square(rest - own).sum()) / df, square / (df + 1)
+    return Reliability(slope, error, *variances, len(true), "true gaps")
 
 
 def per_year(found: Reliability) -> Scale:
