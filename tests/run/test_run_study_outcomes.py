@@ -162,6 +162,94 @@ def test_of_a_network_s_ages_only_the_true_gap_has_a_truth(table: pd.DataFrame) 
                                       "truth, per SD")  # fmt: skip
 
 
+def shrunk(table: pd.DataFrame) -> pd.DataFrame:
+    """The ages of a network that halves the true gap: the slope of the true gap on the measured one is 1.28."""
+    rng = np.random.default_rng(5)
+    gap = 0.5 * table["true"] + rng.normal(0, 1.5, len(table))
+    return table.assign(gap_years=gap, corrected_age_years=table["age_years"] + gap)
+
+
+def test_the_truth_of_a_network_s_calibrated_ratios_is_per_sd_of_the_true_gaps_of_the_same_people(
+    table: pd.DataFrame,
+) -> None:
+    some = shrunk(table)
+    some.loc[:299, "bmi"] = np.nan  # these people are in no model
+    section = outcomes(data(some), replace(truth(table), as_projected=False))
+    assert section is not None
+    rows = of(section.frames["outcomes"], "true", source="repeat scans").set_index("per")
+    first = some[some["scan_id"].str.endswith("a") & some["bmi"].notna()]
+    sd = first["true"].std()
+    assert rows.loc["SD", "unit_years"].to_numpy() == pytest.approx(SD / 2, rel=0.06)  # in years of the network
+    assert rows.loc["SD", "truth"].to_numpy() == pytest.approx(np.exp(TRUE * sd / SD))
+    assert rows.loc["SD", "truth_unit_years"].to_numpy() == pytest.approx(sd)
+    assert rows.loc["year", "truth"].isna().all()
+    assert "3 of 3 calibrated by repeat scans" in " ".join(section.text)
+    assert f"for an SD of the true gaps of these people ({sd:.2f} years)" in section.tables[1].note
+
+
+def test_where_a_true_gap_is_not_known_a_network_s_ratios_have_no_truth(table: pd.DataFrame) -> None:
+    known = truth(table)
+    section = outcomes(data(shrunk(table)), Truth(known.table, known.gaps.iloc[1:], as_projected=False))
+    assert section is not None
+    found = section.frames["outcomes"]
+    assert found.loc[found["reliability_of"] == "repeat scans", "truth"].isna().all()
+    none = outcomes(data(shrunk(table)), Truth(known.table, as_projected=False))
+    assert none is not None
+    assert none.frames["outcomes"]["truth"].isna().all()
+
+
+def test_true_gaps_calibrate_a_network_that_shrinks_the_gap(table: pd.DataFrame) -> None:
+    section = outcomes(data(shrunk(table)), replace(truth(table), as_projected=False))
+    assert section is not None
+    rows = of(section.frames["outcomes"], "true", source="true gaps").set_index("per")
+    assert rows["reliability"].to_numpy() == pytest.approx(8 / 6.25, rel=0.04)
+    assert (rows["reliability_high"] > rows["reliability"]).all()
+    assert (rows["low"] < rows["truth"]).all()
+    assert (rows["truth"] < rows["high"]).all()
+    assert rows.loc["year", "truth"].to_numpy() == pytest.approx(np.exp(TRUE / SD))
+    assert not any("calibration by" in c for c in section.caution)
+
+
+def test_a_source_of_the_reliability_that_is_refused_is_named_with_the_reason(table: pd.DataFrame) -> None:
+    again, rng = table["scan_id"].str.endswith("b"), np.random.default_rng(6)
+    some = table.assign(gap_years=table["gap_years"].mask(again, pd.Series(rng.normal(0, 40, len(table)))))
+    section = outcomes(data(some), truth(table))
+    assert section is not None
+    assert set(of(section.frames["outcomes"], "true")["reliability_of"]) == {"true gaps"}
+    assert "whose repeat scans agree too badly to tell λ" in " ".join(section.text)
+    assert any(c.startswith("any fracture, calibration by repeat scans: a reliability of -") for c in section.caution)
+    known = truth(table)
+    section = outcomes(data(table), Truth(known.table, -known.gaps))
+    assert section is not None
+    assert any(c.startswith("any fracture, calibration by true gaps: a reliability of -") for c in section.caution)
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_outcome_columns_that_tell_of_hardly_anybody_leave_a_remark(table: pd.DataFrame, left: int) -> None:
+    some = table.head(200).reset_index(drop=True)
+    some.loc[left:, ["any_fracture", "any_fracture_years", "death", "death_years"]] = None
+    by_third, ratios = thirds(data(some)), outcomes(data(some), Truth())
+    assert by_third is not None
+    assert by_third.caution == (
+        f"{left} people with a gap and a follow-up (any fracture, death); wanted: at least 3.",
+    )  # fmt: skip
+    assert ratios is not None
+    assert len(ratios.caution) == 2
+    for section in (by_third, ratios):
+        assert not section.tables
+        assert not section.frames
+
+
+def test_an_event_that_nobody_of_a_third_was_followed_for_is_left_out_with_the_reason(table: pd.DataFrame) -> None:
+    some = table[table["scan_id"].str.endswith("a")].copy()
+    high = some["gap_years"] > some["gap_years"].median()
+    some.loc[high, ["any_fracture", "any_fracture_years"]] = None
+    section = thirds(data(some))
+    assert section is not None
+    assert any("any fracture: nobody in the highest third of the gap was followed" in c for c in section.caution)
+    assert set(section.frames["thirds"]["event"]) == {"death"}
+
+
 def test_the_phantom_s_own_ages_are_told_from_a_network_s(tmp_path: Path) -> None:
     (tmp_path / "phantom.json").write_text('{"world": "default"}')
     scans = pd.DataFrame({"scan_id": ["a", "b"], "predicted_age_years": [50.0, 60.123]})

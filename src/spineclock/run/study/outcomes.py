@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +22,12 @@ from spineclock.stats.repeat_scans import repeat_pairs
 from spineclock.stats.result import number
 from spineclock.stats.survival import CalibratedHazardRatios, TimeTo
 from spineclock.stats.survival.calibrated import FEWEST_PAIRS
+from spineclock.stats.survival.follow_up import follow_up
 
 MOST_YEARS_APART = 2.0
 """Scans of a person that lie further apart hold too much true change to tell the error of one scan."""
+TRUE_GAP = "_true_gap_years"
+"""The column of true gaps, where people are simulated."""
 TITLE = "Outcomes: what the gap foretells"
 
 
@@ -34,20 +39,19 @@ def outcomes(data: StudyData, truth: Truth) -> Section | None:
         return None
     models, close = adjustments(scans), _close_repeats(data)
     if len(truth.gaps):
-        scans = scans.assign(_true_gap_years=scans["scan_id"].map(truth.gaps))
+        scans = scans.assign(**{TRUE_GAP: scans["scan_id"].map(truth.gaps)})
     found, refused = [], []
     for event, asked in events.items():
         try:
-            found.append(_ratios(scans, asked, models, close).assign(event=event))
+            ratios = _ratios(scans, asked, models, close)
         except TableError as reason:
             refused.append(f"{EVENTS[event]}: {reason}")
+            continue
+        refused += [f"{EVENTS[event]}, calibration by {source}: {why}" for source, why in ratios.refused.items()]
+        found.append(_beside_truth(ratios.found.assign(event=event), truth, _true_sd(scans, asked, models)))
     if not found:
         return Section("outcomes", TITLE, (), tuple(refused))
-    every = pd.concat(found, ignore_index=True)
-    every["truth"] = [
-        truth.hazard_ratio(r.event, r.model, gap=GAPS[r.gap], per_years=r.unit_years) for r in records(every)
-    ]
-    return _section(every, models, refused, close)
+    return _section(pd.concat(found, ignore_index=True), models, refused, close)
 
 
 GAPS = {"measured": "gap_years", "true": "true_gap_years"}
@@ -61,25 +65,58 @@ def _close_repeats(data: StudyData) -> pd.DataFrame:
     return pairs[pairs["years_apart"] <= MOST_YEARS_APART]
 
 
-def _ratios(
-    scans: pd.DataFrame, asked: TimeTo, models: Mapping[str, tuple[str, ...]], close: pd.DataFrame
-) -> pd.DataFrame:
+class _Ratios(NamedTuple):
+    """Ratios of one event; and why a source of the reliability gave none, by source."""
+
+    found: pd.DataFrame
+    refused: dict[str, str]
+
+
+def _ratios(scans: pd.DataFrame, asked: TimeTo, models: Mapping[str, tuple[str, ...]], close: pd.DataFrame) -> _Ratios:
     """Ratios as measured, calibrated by repeat scans, and by true gaps, as far as there are any."""
     ratios = CalibratedHazardRatios(asked, models=models)
     repeats: npt.NDArray[np.float64] = close[["first_gap_years", "second_gap_years"]].to_numpy(dtype=float)
-    sources: list[tuple[npt.NDArray[np.float64] | None, str | None]] = []
+    sources: dict[str, tuple[npt.NDArray[np.float64] | None, str | None]] = {}
     if len(repeats) >= FEWEST_PAIRS:
-        sources.append((repeats, None))
-    if "_true_gap_years" in scans:
-        sources.append((None, "_true_gap_years"))
+        sources["repeat scans"] = (repeats, None)
+    if TRUE_GAP in scans:
+        sources["true gaps"] = (None, TRUE_GAP)
     parts: list[pd.DataFrame] = []
-    for pairs, true in sources:
+    refused: dict[str, str] = {}
+    for source, (pairs, true) in sources.items():
         try:
             more = ratios(scans, repeats=pairs, true=true)
-        except SpineclockError:  # no reliability above 0 came of it: the measured ratios stand alone, and it is said so
+        except SpineclockError as reason:  # such as no reliability above 0
+            refused[source] = str(reason)
             continue
         parts.append(more[more["gap"] == "true"] if parts else more)
-    return pd.concat(parts or [ratios(scans)], ignore_index=True)
+    return _Ratios(pd.concat(parts or [ratios(scans)], ignore_index=True), refused)
+
+
+def _true_sd(scans: pd.DataFrame, asked: TimeTo, models: Mapping[str, tuple[str, ...]]) -> float:
+    """SD in years of the true gaps of the people an event's models are fitted to; NaN unless all are known."""
+    if TRUE_GAP not in scans:
+        return math.nan
+    columns = dict.fromkeys(["gap_years", *(c for each in models.values() for c in each)])
+    return float(follow_up(scans, asked, names=[*columns]).table[TRUE_GAP].std(skipna=False))
+
+
+def _beside_truth(found: pd.DataFrame, truth: Truth, true_sd: float) -> pd.DataFrame:
+    """The ratios with ``truth`` and ``truth_unit_years``, the years of gap that the truth is per.
+
+    Repeat scans tell the error of a network's gap but not how it shrinks the true one: the SD they leave is in years of
+    the network. The truth beside it is per SD of these people's true gaps; a year of the network has none.
+    """
+    years = found["unit_years"].astype(float)
+    if not truth.as_projected:
+        own = found["reliability_of"] == "repeat scans"
+        years = years.mask(own & (found["per"] == "SD"), true_sd).mask(own & (found["per"] == "year"), math.nan)
+    found = found.assign(truth_unit_years=years)
+    known = [
+        truth.hazard_ratio(r.event, r.model, gap=GAPS[r.gap], per_years=r.truth_unit_years) for r in records(found)
+    ]
+    found = found.assign(truth=known)
+    return found.assign(truth_unit_years=found["truth_unit_years"].where(found["truth"].notna()))
 
 
 def _section(
@@ -131,12 +168,17 @@ def _people(measured: pd.DataFrame) -> str:
 
 
 def _told_of_calibration(source: str, close: pd.DataFrame) -> str:
+    why = (
+        "too few of whom were scanned twice"
+        if len(close) < FEWEST_PAIRS
+        else "whose repeat scans agree too badly to tell λ"
+    )
     known = (
         f"Its error variance is that of {len(close):,} people scanned twice within {MOST_YEARS_APART:g} years (on "
         f"average {number(float(close['years_apart'].mean()), 1)})"
         if source == "repeat scans"
-        else "It is the slope of the true gap on the measured one in these simulated people, too few of whom were "
-        "scanned twice; real people do not offer it"
+        else f"It is the slope of the true gap on the measured one in these simulated people, {why}; it is above 1 "
+        "where the ages shrink the gap, and real people do not offer it"
     )
     unseen = (
         " Error that both scans share is not seen, which leaves λ too large; true change between them is taken for "

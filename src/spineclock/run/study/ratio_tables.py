@@ -76,7 +76,15 @@ def freed_table(found: pd.DataFrame, source: str) -> Table:
     head = ["model", "λ (95% CI)", "hazard ratio per SD (95% CI)", "per year (95% CI)"]
     head += ["truth, per SD"] if true else []
     head += ["λ from true gaps", "ratio per SD with it"] if oracle else []
-    note = "Truth: the same model on a million simulated people whose true gap is known, for the SD in the title."
+    known = first.loc[first["truth"].notna(), ["unit_years", "truth_unit_years"]]
+    note = "Truth: the same model on a million simulated people whose true gap is known, "
+    if len(known) and (known["truth_unit_years"] != known["unit_years"]).any():
+        note += (
+            f"for an SD of the true gaps of these people ({number(float(known['truth_unit_years'].iloc[0]))} years); "
+            "the SD in the title is in years of the network, which may shrink the gap or stretch it."
+        )
+    else:
+        note += "for the SD in the title."
     if oracle:
         sd = next(iter(oracle.values())).unit_years
         note += (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spineclock.core.errors import SpineclockError
+from spineclock.core.errors import SpineclockError, TableError
 from spineclock.report.study_page import Picture, Section
 from spineclock.report.study_risk import incidence_curves
 from spineclock.report.tables import Table, records
@@ -29,7 +29,10 @@ def thirds(data: StudyData) -> Section | None:
     events = followed(scans)
     if not events:
         return None
-    scans = with_thirds(scans, list(events))
+    try:
+        scans = with_thirds(scans, list(events))
+    except TableError as reason:
+        return Section("thirds", TITLE, (), (str(reason),))
     panels, frames, tests, refused = {}, [], [], []
     for event, asked in events.items():
         shares = CumulativeIncidence(asked, by="third")
@@ -55,9 +58,19 @@ def with_thirds(scans: pd.DataFrame, events: list[str]) -> pd.DataFrame:
     >>> table = pd.DataFrame({"gap_years": [-3.0, 5, 0], "death_years": [1.0, 2, 3]})
     >>> with_thirds(table, ["death"])["third"].to_list()
     ['lowest', 'highest', 'middle']
+
+    Raises
+    ------
+    TableError
+        With fewer than three such people.
     """
     known = scans[[f"{event}_years" for event in events]].notna().any(axis=1) & scans["gap_years"].notna()
     kept = scans[known]
+    if len(kept) < len(THIRDS):
+        raise TableError(
+            f"{len(kept)} people with a gap and a follow-up ({', '.join(EVENTS[event] for event in events)})",
+            wanted=f"at least {len(THIRDS)}",
+        )
     third = pd.qcut(kept["gap_years"].rank(method="first"), 3, labels=list(THIRDS))
     return kept.assign(third=third.astype(str))
 
@@ -66,6 +79,9 @@ def _test(scans: pd.DataFrame, asked: TimeTo) -> dict[str, Any]:
     """Log-rank tests of the rate (death as censoring), of all alike and within sex and ten-year bracket of age."""
     strata = [c for c in ("sex", "bracket") if c in scans]
     kept = follow_up(scans, asked, names=["third", *strata], at_least=2)
+    for third in THIRDS:
+        if not (kept.table["third"] == third).any():
+            raise TableError(f"nobody in the {third} third of the gap was followed", wanted="people in each third")
     plain = log_rank(kept.time, kept.event, kept.table["third"])
     groups = kept.table[strata].astype(str).agg(" ".join, axis=1) if strata else None
     within = log_rank(kept.time, kept.event, kept.table["third"], strata=groups)

@@ -39,7 +39,8 @@ class Truth:
         gap : "gap_years" or "true_gap_years"
             The measured gap, or the true one.
         per_years : float, optional
-            Of how many years of that gap, such as a study's own SD; the SD of everybody where not given.
+            Of how many years of that gap, such as a study's own SD; the SD of everybody where not given. Of the true
+            gap they are true years, not those of a network that shrinks gaps or stretches them.
         """
         if gap == "gap_years" and not self.as_projected:
             return math.nan
