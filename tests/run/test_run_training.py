@@ -265,7 +265,7 @@ def test_another_cohort_is_prepared_as_the_network_needs_it(run: Path, tmp_path:
 def test_scans_that_cannot_be_prepared_on_the_way_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     people = tmp_path / "people.csv"
     table(3, path=["", "none.nii.gz", ""]).to_csv(people, index=False)
-    assert prepared_store(people, None, out=tmp_path / "run") == tmp_path / "run" / "prepared"
+    assert prepared_store(people, None, recipe="mri-age", out=tmp_path / "run") == tmp_path / "run" / "prepared"
     where = tmp_path / "run" / "prepared" / "failures.csv"
     line = f"3 scans of {people} could not be prepared and take no part: see {where}"
     assert line in capsys.readouterr().out.splitlines()
