@@ -71,15 +71,18 @@ def test_the_page_counts_what_failed_and_what_was_left_out():
                           "shown": [1.0, 0.4, np.nan], "missing": [None, None, "cut"]})  # fmt: skip
     pictures = pd.DataFrame(
         {"series": ["5_t1", "5_t2"], "weighting": ["t1", "t2"], "level": "L1", "missing": ["", "gone"], "scale": 1.0,
-         "seconds": 1.0}
+         "part": "fresh", "seconds": 1.0}
     )  # fmt: skip
     rng = np.random.default_rng(0)
     names = ["marrow_fat", "spine_age_years", "lumbar_t_score", "apart_mm", "seconds", "T1w vbq", "T1w to_fat",
              "T1w to_muscle", "T2w to_csf", "T2w to_fat", "T1w marrow_variation"]  # fmt: skip
-    phantoms = pd.DataFrame(rng.normal(size=(9, len(names))), columns=names).assign(levels=4, same_levels=True)
+    phantoms = pd.DataFrame(rng.normal(size=(9, len(names))), columns=names).assign(
+        levels=4, same_levels=True, field_tesla=1.5
+    )
     seen = pd.DataFrame({"what": ["no body"], "series": ["5_t1"], "level": ["L1"], "seen": ["a disc"]})
     text = page(Tables(slabs, slabs, pictures, phantoms, seen), command="c", minutes=1, day="d", seed=0)
     assert "| expert masks | 3 | 3 | 2 | 1 | 0.645 | 0.300 | 0.700 | 0.400 | 3.000 |" in text
     assert "Left out: person 3 L1 (cut)." in text
-    assert "in 1 no vertebral body can be told, 100.0%" in text
-    assert "| T2 | 1 | 1 | 0 | 1 | 0 |" in text
+    assert "| fresh | T1 | 1 | 1 | 1 | 0 | 1 (100.0%) | 100.0% |" in text
+    assert "| fresh | T2 | 1 | 1 | 0 | 1 | 0 (0.0%) | 100.0% |" in text
+    assert "| VBQ, each field strength's means taken off | 9 |" in text

@@ -97,7 +97,7 @@ def slab_rows(
             yield {**told, "level": level, "missing": why}
 
 
-def sampled_pictures(folder: Path, count: int, *, seed: int) -> list[str]:
+def sampled_pictures(folder: Path, count: int, *, seed: int, leave_out: Sequence[str] = ()) -> list[str]:
     """Patients of the mid-sagittal pictures that have a T1 and a T2 of one size, ``count`` of them by chance."""
     table = pd.read_csv(folder / "midsagittal.csv", dtype={"patient": str})
     wide = table[table["sequence"].isin(("t1", "t2"))].pivot(
@@ -105,7 +105,7 @@ def sampled_pictures(folder: Path, count: int, *, seed: int) -> list[str]:
     )
     same = wide.dropna()
     same = same[(same["rows", "t1"] == same["rows", "t2"]) & (same["cols", "t1"] == same["cols", "t2"])]
-    order = sorted(same.index, key=int)
+    order = sorted(set(same.index) - set(leave_out), key=int)
     return sorted(np.random.default_rng(seed).choice(order, size=min(count, len(order)), replace=False), key=int)
 
 

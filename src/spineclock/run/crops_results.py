@@ -70,9 +70,14 @@ Left out: {_left_out(tables.masks, tables.network)}
 
 ## Mid-sagittal pictures
 
-{_pictures_told(pictures, tables.seen, seed=seed)}
+{_pictures_told(pictures)} All crops were looked at by one reader, not a radiologist, on contact sheets with
+outlines. The rules on what is no body, and on pictures that were resized, were set on the `first` people; the `fresh`
+ones are others, drawn and looked at afterwards. Slabs of some of them are among the 28 that the network learnt from.
 
 {markdown(_by_weighting(pictures, tables.seen))}
+
+`no body`: crops in which no vertebral body can be told, and their share; `none`: the share of levels asked for that
+have no crop of a body, left out or not.
 
 What was seen:
 
@@ -84,7 +89,9 @@ The pictures of a person are not on one grid, so that T1 and T2 were compared by
 
 {_phantoms_told(phantoms, seed=seed + 1)}
 
-Pearson's r with 95% interval (Fisher); `marrow fat` is the true fat fraction of L1–L4:
+Pearson's r with 95% interval (Fisher); `marrow fat` is the true fat fraction of L1–L4. No ratio of
+signals can be expected to tell more of spine age or T-score than the true marrow fat; the marrow's unevenness, which SD ÷
+mean measures, ages by itself in the phantom:
 
 {markdown(_correlations(phantoms))}
 
@@ -94,19 +101,13 @@ Simulated: no real person is shown.
 """
 
 
-def _pictures_told(pictures: pd.DataFrame, seen: pd.DataFrame, *, seed: int) -> str:
+def _pictures_told(pictures: pd.DataFrame) -> str:
     each = pictures.groupby("series").first()
     patients = each.index.str.split("_").str[0].nunique()
-    made = int((pictures["missing"] == "").sum())
-    outside, none = len(pictures) - made, int((seen["what"] == "no body").sum())
     return (
-        f"{len(each)} pictures of {patients} people drawn with seed {seed}, a T1 and a T2 of each, outlined by the "
-        f"packaged network on the single slice; spacing is nominal ({int((each['scale'] != 1).sum())} pictures were "
-        f"rescaled). Of {len(pictures)} levels {made} gave a crop and {outside} were left out with a reason. All "
-        f"{made} crops were looked at by one reader, not a radiologist, on contact sheets with outlines: in {none} no "
-        f"vertebral body can be told, {none / made:.1%}. With what was left out, "
-        f"{(none + outside) / len(pictures):.1%} of levels have no crop of a body. Median "
-        f"{each['seconds'].median():.1f} s a picture."
+        f"{len(each)} pictures of {patients} people drawn by chance, a T1 and a T2 of each, outlined by the packaged "
+        f"network on the single slice; spacing is nominal ({int((each['scale'] != 1).sum())} pictures were rescaled). "
+        f"Median {each['seconds'].median():.1f} s a picture."
     )
 
 
@@ -115,9 +116,9 @@ def _phantoms_told(phantoms: pd.DataFrame, *, seed: int) -> str:
     vbq = phantoms["T1w vbq"]
     return (
         f"{n} people (first visits, seed {seed}), lumbar T2w and T1w, true label maps. Crops of both sequences: of the "
-        f"same levels in {same} of {n}, boxes at most {phantoms['apart_mm'].max():.2g} mm apart; {levels} of {4 * n} "
-        f"levels in T1w. {phantoms['seconds'].median():.1f} s a person for both (scanning apart). VBQ: mean "
-        f"{vbq.mean():.2f}, SD {vbq.std():.2f}."
+        f"same levels in {same} of {n}, boxes at most {phantoms['apart_mm'].max():.2g} mm apart (both lie on one "
+        f"grid); {levels} of {4 * n} levels in T1w. {phantoms['seconds'].median():.1f} s a person for both (scanning "
+        f"apart). VBQ: mean {vbq.mean():.2f}, SD {vbq.std():.2f}."
     )
 
 
@@ -154,13 +155,15 @@ def _age(table: pd.DataFrame) -> str:
 
 
 def _by_weighting(pictures: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
-    bad = seen.loc[seen["what"] == "no body", "series"]
+    bad = seen.loc[seen["what"] == "no body", ["series", "level"]]
     rows = []
-    for weighting, table in pictures.groupby("weighting"):
+    for (part, weighting), table in pictures.groupby(["part", "weighting"]):
         made = int((table["missing"] == "").sum())
-        failed = int(bad.str.endswith(f"_{weighting}").sum())
-        rows.append({"pictures": str(weighting).upper(), "n": table["series"].nunique(), "levels": len(table),
-                     "crops": made, "left out": len(table) - made, "no body": failed})  # fmt: skip
+        failed, outside = len(table.merge(bad, on=["series", "level"])), len(table) - made
+        rows.append({"people": part, "pictures": str(weighting).upper(), "n": table["series"].nunique(),
+                     "levels": len(table), "crops": made, "left out": outside,
+                     "no body": f"{failed} ({failed / max(made, 1):.1%})",
+                     "none": f"{(failed + outside) / len(table):.1%}"})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -176,6 +179,10 @@ def _correlations(phantoms: pd.DataFrame) -> pd.DataFrame:
         row: dict[str, object] = {"score": name, "n": int(phantoms[column].notna().sum())}
         row |= {what: "" if other == column else _r(phantoms, column, other) for what, other in against.items()}
         rows.append(row)
+    columns = ["T1w vbq", *against.values()]
+    apart = phantoms[columns] - phantoms.groupby("field_tesla")[columns].transform("mean")
+    row = {"score": "VBQ, each field strength's means taken off", "n": len(apart)}
+    rows.insert(2, row | {what: _r(apart, "T1w vbq", other) for what, other in against.items()})
     return pd.DataFrame(rows)
 
 
@@ -238,18 +245,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     how, network = Cropping(), scorer(packaged("segmenter.safetensors"), threads=1)
     people = spider.read(told.data / "spider")
     every = max(1, len(people) // max(1, told.slabs))
-    pictures: dict[str, Crops] = {}
+    pictures: list[pd.DataFrame] = []
+    sheets: dict[str, Crops] = {}
     phantoms: dict[str, tuple[Crops, Traits]] = {}
-    patients = sampled_pictures(told.data / "spider", told.pairs, seed=told.seed)
+    folder = told.data / "spider"
+    first = sampled_pictures(folder, told.pairs, seed=told.seed)
+    fresh = sampled_pictures(folder, told.pairs, seed=told.seed + 1, leave_out=first)
+    for part, patients in (("first", first), ("fresh", fresh)):
+        pictures.append(pd.DataFrame(picture_rows(folder, patients, how, network, sheets)).assign(part=part))
     tables = Tables(
         masks=pd.DataFrame(slab_rows(people, how, None)),
         network=pd.DataFrame(slab_rows(people[::every][: told.slabs], how, network)),
-        pictures=pd.DataFrame(picture_rows(told.data / "spider", patients, how, network, pictures)),
+        pictures=pd.concat(pictures, ignore_index=True),
         phantoms=pd.DataFrame(phantom_rows(told.people, seed=told.seed + 1, sheets=phantoms)),
         seen=pd.read_csv(told.eye),
     )
     if told.sheets:
-        _write_sheets(told.sheets, pictures)
+        _write_sheets(told.sheets, sheets)
     _write_phantoms(told.image, phantoms)
     command = " ".join(["python -m spineclock.run.crops_results DATA", *sys.argv[2:]])
     minutes = (time.perf_counter() - start) / 60
