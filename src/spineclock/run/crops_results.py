@@ -90,8 +90,8 @@ The pictures of a person are not on one grid, so that T1 and T2 were compared by
 {_phantoms_told(phantoms, seed=seed + 1)}
 
 Pearson's r with 95% interval (Fisher); `marrow fat` is the true fat fraction of L1–L4. No ratio of
-signals can be expected to tell more of spine age or T-score than the true marrow fat; the marrow's unevenness, which SD ÷
-mean measures, ages by itself in the phantom:
+signals can be expected to tell more of spine age or T-score than the true marrow fat; the marrow's unevenness, which
+SD ÷ mean measures, ages by itself in the phantom:
 
 {markdown(_correlations(phantoms))}
 
