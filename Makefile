@@ -57,7 +57,7 @@ ablations: $(VENV)/.installed
 # Spine ages learned from simulated radiographs, recalibrated for VFA images, with hazard ratios beside the truth: an hour
 # on 2 cores; stopped, it goes on where it was
 films: $(VENV)/.installed
-	$(BIN)/python -m spineclock.run.film_results --out build/films
+	$(BIN)/python -m spineclock.run.films.results --out build/films
 
 # Each statistic beside R's and others' (Debian: r-base-core and r-cran-*, listed in CONTRIBUTING.md), R run now
 crosscheck: $(VENV)/.installed-dev

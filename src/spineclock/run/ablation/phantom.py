@@ -25,6 +25,7 @@ from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen
 from spineclock.run.ablation.table import true_ages
 from spineclock.run.outputs import write_text
 from spineclock.run.settings import NormalsSettings, PhantomMriSettings, PrepareSettings
+from spineclock.run.stages import plainly
 from spineclock.run.tables import markdown
 from spineclock.run.training import folder
 from spineclock.run.training.evaluation import evaluate
@@ -209,29 +210,24 @@ def main() -> int:
     parser.add_argument("--world-people", type=int, default=WORLD_PEOPLE)
     parser.add_argument("--workers", type=int, default=2)
     told = parser.parse_args()
+    return plainly(lambda: _all(told))
+
+
+def _all(told: argparse.Namespace) -> None:
     places = Places(told.out)
-    try:
-        made(places, people=told.people, workers=told.workers)
-        train, validation = PAPERS_COUNTS
-        for few in (False, True):
-            todo = [row.name for row in chosen(told.only) if ("train_scans" in row.changes) == few]
-            settings = TrainSettings(store=places.store, normals=places.normals, split=places.split, train_scans=train,
-                                     validation_scans=validation, max_epochs=EPOCHS_OF_FEW if few else EPOCHS,
-                                     **SCHEDULE)  # fmt: skip
-            if todo:
-                ablate(places.cohort, settings, out=places.runs, only=",".join(todo))
-        there = (places.runs / PROPOSED / folder.DONE).is_file()
-        others = worlds(places, people=told.world_people, workers=told.workers) if there else pd.DataFrame()
-    except SpineclockError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; call it again to go on", file=sys.stderr)
-        return 130
-    command = "python -m spineclock.run.ablation.phantom"
+    made(places, people=told.people, workers=told.workers)
+    train, validation = PAPERS_COUNTS
+    for few in (False, True):
+        todo = [row.name for row in chosen(told.only) if ("train_scans" in row.changes) == few]
+        settings = TrainSettings(store=places.store, normals=places.normals, split=places.split, train_scans=train,
+                                 validation_scans=validation, max_epochs=EPOCHS_OF_FEW if few else EPOCHS,
+                                 **SCHEDULE)  # fmt: skip
+        if todo:
+            ablate(places.cohort, settings, out=places.runs, only=",".join(todo))
+    there = (places.runs / PROPOSED / folder.DONE).is_file()
+    others = worlds(places, people=told.world_people, workers=told.workers) if there else pd.DataFrame()
     told.page.parent.mkdir(parents=True, exist_ok=True)
-    write_text(told.page, page(places, others, command=command))
-    return 0
+    write_text(told.page, page(places, others, command="python -m spineclock.run.ablation.phantom"))
 
 
 if __name__ == "__main__":
