@@ -8,7 +8,8 @@ import torch
 from scipy.special import xlogy
 
 from spineclock.core.errors import UsageError
-from spineclock.nets.age_head import RADIOGRAPH_CLASSES, AgeHead
+from spineclock.nets.age_head import AgeHead
+from spineclock.nets.names import RADIOGRAPH_CLASSES
 from spineclock.nets.networks import network
 
 AGES = torch.tensor([41.0, 70.4])

@@ -47,6 +47,9 @@ class Scan:
         return replace(self, mask=mask)
 
 
+FILM_KINDS = ("radiograph", "vfa")
+
+
 def film_kind(film: str) -> str:
     """The kind of film a network's answer is corrected by: one of no told kind counts as a radiograph.
 

@@ -22,8 +22,6 @@ MARGIN_YEARS = 5
 """Classes beyond the youngest and oldest training age, so that an estimate can lie outside them."""
 BINNED = ("soft_label", "mean_variance")
 """The losses of networks that answer with a distribution over whole years."""
-RADIOGRAPH_CLASSES = (40, 99)
-"""First and last whole year of VERTE-X-Aging's classes."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class AgeHead:
         loss : str
             As above.
         classes : (int, int), optional
-            The first and the last whole year, such as :data:`RADIOGRAPH_CLASSES`.
+            The first and the last whole year, such as :data:`spineclock.nets.names.RADIOGRAPH_CLASSES`.
 
         Raises
         ------
@@ -85,7 +83,7 @@ class AgeHead:
 
         Examples
         --------
-        >>> AgeHead.of(torch.tensor([45.0, 80.0]), "mean_variance", classes=RADIOGRAPH_CLASSES).outputs
+        >>> AgeHead.of(torch.tensor([45.0, 80.0]), "mean_variance", classes=(40, 99)).outputs
         60
         """
         ages = ages_years.double()

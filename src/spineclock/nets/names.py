@@ -7,5 +7,7 @@ from typing import Literal
 NetworkName = Literal["table2", "resnet", "transformer", "film_small", "efficientnet_b4"]
 FILM_NETWORKS = ("film_small", "efficientnet_b4")
 """Those that read films, volumes of one slice; the others read scans."""
+RADIOGRAPH_CLASSES = (40, 99)
+"""First and last whole year of VERTE-X-Aging's classes; nobody younger or older is learned from."""
 Pool = Literal["max", "average"]
 AgeLoss = Literal["mse", "smooth_l1", "soft_label", "mean_variance"]

@@ -108,6 +108,13 @@ class TrainedNetwork:
         """Whether answers to films of a kind are corrected by people with such films; of scans always so."""
         return kind in ("", *self.about.get("films", ["radiograph"])) or kind in self.recalibrated
 
+    def uncorrected(self, kind: str) -> str:
+        """What is to be said of films of a kind that nobody it is corrected by has; empty where somebody has."""
+        if self.corrects(kind):
+            return ""
+        what = "DXA VFA images" if kind == "vfa" else f"films of the kind {kind}"
+        return f"{what} have not been corrected for by people with such films (spineclock recalibrate)"
+
     def pairs(self, kind: str = "") -> Sequence[Sequence[float]]:
         """Predicted and chronological ages by which answers to scans of a kind are corrected."""
         own: Sequence[Sequence[float]] = self.about["validation"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
+from spineclock.core.errors import InputError
 from spineclock.prep.film import FilmPreparation
 from spineclock.prep.prepared import Preparation
 
 AnyPreparation = Preparation | FilmPreparation
+P = TypeVar("P", Preparation, FilmPreparation)
+_READS = {Preparation: "scans", FilmPreparation: "films"}
 
 
 def preparation_told(told: Mapping[str, Any]) -> AnyPreparation:
@@ -19,6 +22,24 @@ def preparation_told(told: Mapping[str, Any]) -> AnyPreparation:
     ((16, 128, 64), (1, 256, 128))
     """
     return FilmPreparation.told(told) if "canvas" in told else Preparation.told(told)
+
+
+def preparation_of(told: Mapping[str, Any], kind: type[P], *, recipe: str) -> P:
+    """A network's preparation, which is of the kind that the recipe prepares scans in.
+
+    Raises
+    ------
+    InputError
+        If it is of another kind, and the network another recipe's.
+    TypeError
+        If a name is none of a preparation's.
+    """
+    how = preparation_told(told)
+    if not isinstance(how, kind):
+        reads, wanted = (_READS[type(one)] for one in (how, kind()))
+        raise InputError(f"the network reads {reads}, not {wanted}", wanted=f"a run of {recipe}",
+                         remedy="name the recipe it was trained for with --recipe")  # fmt: skip
+    return how
 
 
 def for_every_part(how: AnyPreparation) -> dict[str, Any]:

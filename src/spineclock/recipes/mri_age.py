@@ -242,13 +242,11 @@ class MriAge:
 
 def _preparation(network: TrainedNetwork) -> Preparation:
     """How the network's input is prepared, as its run says."""
+    from spineclock.prep.kinds import preparation_of
     from spineclock.prep.prepared import Preparation
 
-    if "canvas" in network.about["preparation"]:
-        raise InputError("the network reads films, not scans", wanted="a run of mri-age",
-                         remedy="name the recipe it was trained for with --recipe")  # fmt: skip
     try:
-        how = Preparation.told(network.about["preparation"])
+        how = preparation_of(network.about["preparation"], Preparation, recipe="mri-age")
         fits = len(how.shape) == len(how.spacing_mm) == 3 and min(how.shape) >= 4 and min(how.spacing_mm) > 0
     except TypeError as error:
         raise InputError(f"the network's preparation cannot be used ({error})", remedy="train it again") from error

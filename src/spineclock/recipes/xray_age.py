@@ -9,21 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spineclock.core.errors import InputError, UsageError
+from spineclock.core.errors import UsageError
 from spineclock.core.recipe import LATERAL_FILM, Age, Learning, Options, Reader, Recipe, Words
-from spineclock.core.records import ModelInfo, Quality, Reading, Scan, film_kind
+from spineclock.core.records import FILM_KINDS, ModelInfo, Quality, Reading, Scan, film_kind
+from spineclock.nets.names import RADIOGRAPH_CLASSES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from spineclock.nets.run_folder import TrainedNetwork
     from spineclock.prep.film import FilmPreparation
     from spineclock.prep.kinds import AnyPreparation
     from spineclock.prep.prepared import Variants
+    from spineclock.stats.calibration import Calibration
 
 PACKAGED = "xray_age"
 """In ``spineclock/weights``: a training run's folder, as far as prediction needs it."""
 VFA = "vfa"
-CLASSES = (40, 99)
-"""The whole years of the published network's classes; nobody younger or older is learned from."""
 
 
 def load(model: str, options: Options) -> Reader:
@@ -39,19 +41,16 @@ def load(model: str, options: Options) -> Reader:
     from spineclock.nets.run_folder import read_network
     from spineclock.nets.weights import packaged
     from spineclock.prep.film import FilmPreparation
-    from spineclock.prep.kinds import preparation_told
+    from spineclock.prep.kinds import preparation_of
     from spineclock.stats.calibration import Calibration
 
     folder = packaged(f"{PACKAGED}/network.json").parent if model == "default" else Path(model)
     network = read_network(folder, device=options.device)
-    how = preparation_told(network.about["preparation"])
-    if not isinstance(how, FilmPreparation):
-        raise InputError(f"the network in {folder} reads scans, not films", wanted="a run of xray-age",
-                         remedy="name the recipe it was trained for with --recipe")  # fmt: skip
-    for pairs in (network.about["validation"], *(r.pairs for r in network.recalibrated.values())):
-        Calibration.fit(pairs, coverage=options.coverage)  # refused before any film is read
+    how = preparation_of(network.about["preparation"], FilmPreparation, recipe="xray-age")
+    kinds = {*FILM_KINDS, *network.recalibrated}
+    calibrations = {kind: Calibration.fit(network.pairs(kind), coverage=options.coverage) for kind in kinds}
     info = ModelInfo(network.about["name"], network.hashes, network.about["statement"])
-    return XrayAge(info, network, how, options.coverage)
+    return XrayAge(info, network, how, calibrations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +60,8 @@ class XrayAge:
     model: ModelInfo
     network: TrainedNetwork
     how: FilmPreparation
-    coverage: float
+    calibrations: Mapping[str, Calibration]
+    """By kind of film."""
 
     @property
     def ages_years(self) -> tuple[float, float]:
@@ -74,7 +74,6 @@ class XrayAge:
         from spineclock.explain.gradcam import attention
         from spineclock.nets.film import EfficientNetFilm, FilmNet
         from spineclock.prep.film import prepare_film
-        from spineclock.stats.calibration import Calibration
 
         if lowest_vertebra is not None:
             raise UsageError("a lowest vertebra for a film", wanted="films alone: their vertebrae are not outlined",
@@ -84,8 +83,7 @@ class XrayAge:
             return Reading(scan, verdict, self.model)
         film = prepare_film(scan.volume, self.how, vfa=scan.film == VFA)
         said = self.network.answer(film.array)
-        calibration = Calibration.fit(self.network.pairs(film_kind(scan.film)), coverage=self.coverage)
-        prediction = calibration.prediction(
+        prediction = self.calibrations[film_kind(scan.film)].prediction(
             said.age_years, age_years=scan.age_years, components={"network": said.age_years}, sd_years=said.sd_years
         )
         net = self.network.net
@@ -101,17 +99,11 @@ class XrayAge:
             found = found.with_reason(
                 "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
             )
-        if not self.network.corrects(kind := film_kind(scan.film)):
-            found = found.with_reason("check", uncorrected(kind))
+        if caution := self.network.uncorrected(film_kind(scan.film)):
+            found = found.with_reason("check", caution)
         if self.network.about["simulated"]:
             found = found.with_reason("check", "the network has seen simulated people only")
         return found
-
-
-def uncorrected(kind: str) -> str:
-    """What is to be said of films of a kind that the network's correction knows nobody with."""
-    what = "DXA VFA images" if kind == VFA else f"films of the kind {kind}"
-    return f"{what} have not been corrected for by people with such films (spineclock recalibrate)"
 
 
 def quality(scan: Scan) -> Quality:
@@ -156,8 +148,8 @@ RECIPE = Recipe(
         train={
             "network": "film_small",
             "loss": "mean_variance",
-            "youngest": CLASSES[0],
-            "oldest": CLASSES[1],
+            "youngest": RADIOGRAPH_CLASSES[0],
+            "oldest": RADIOGRAPH_CLASSES[1],
             "batch_size": 16,
             "learning_rate": 1e-3,
             "weight_decay": 1e-4,

@@ -16,7 +16,6 @@ from spineclock.ingest.study_table import simulated
 from spineclock.nets.run_folder import TrainedNetwork, read_network
 from spineclock.prep.kinds import AnyPreparation, for_every_part, preparation_told
 from spineclock.prep.store import PreparedStore
-from spineclock.recipes.xray_age import uncorrected
 from spineclock.run.outputs import command, plain, require_room, versions, write_json, write_text
 from spineclock.run.tables import markdown
 from spineclock.run.training import device, folder, modality
@@ -146,7 +145,7 @@ def age_cohort(
     cautions = [] if fits.all() else [f"{(~fits).sum():,} scans of people beyond the network's ages were left out"]
     table = with_films(table, store)
     if "film" in table:
-        cautions += [uncorrected(kind) for kind in sorted(set(table["film"])) if not trained.corrects(kind)]
+        cautions += filter(None, map(trained.uncorrected, sorted(set(table["film"]))))
     device.set_threads(settings.threads)
     (held,) = examples(table, store=store, memory_gb=MEMORY_GB)
     said = judged(trained.net, trained.head, held, part=part)
