@@ -11,6 +11,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from spineclock.core.errors import UsageError
 
 T = TypeVar("T")
@@ -252,6 +254,11 @@ def changed(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         inner = result.get(key)
         result[key] = changed(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
     return result
+
+
+def between(rng: np.random.Generator, ends: tuple[float, ...]) -> float:
+    """A number between two ends, each as likely."""
+    return float(rng.uniform(ends[0], ends[1]))
 
 
 def section(cls: type[T], raw: Mapping[str, Any], *, where: str) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from numba import njit
 
@@ -66,6 +67,32 @@ def outline(u: float, v: float, half_width: float, half_depth: float) -> float:
         q = math.sqrt(a * a + c * c)
         q = 0.7 * q + 0.3 * math.sqrt(math.sqrt(a * a * a * a + c * c * c * c))
     return (q - 1.0) * (half_width * a + half_depth * c) / max(a + c, 1e-6)
+
+
+@njit(cache=True)
+def body_half_sizes(b: Record) -> tuple[float, float, float]:
+    """How far a body can reach from its middle to the side, the front and the top, in its own frame."""
+    wide = max(b.width_upper, b.width_lower) + 3.0
+    deep = max(b.depth_upper, b.depth_lower) + 3.0 + max(b.spur_upper, b.spur_lower)
+    tall = 0.5 * b.height + abs(b.lean) * deep + b.uncus + 2.0
+    return wide, deep, tall
+
+
+@njit(cache=True)
+def box_reach(axes: Any, wide: float, deep: float, tall: float) -> tuple[float, float, float]:
+    """Half the size of a box along the patient's axes that holds one of these half sizes along its own, the rows."""
+    return (
+        wide * abs(axes[0, 0]) + deep * abs(axes[1, 0]) + tall * abs(axes[2, 0]),
+        wide * abs(axes[0, 1]) + deep * abs(axes[1, 1]) + tall * abs(axes[2, 1]),
+        wide * abs(axes[0, 2]) + deep * abs(axes[1, 2]) + tall * abs(axes[2, 2]),
+    )
+
+
+@njit(cache=True)
+def block_reach(p: Record) -> tuple[float, float, float]:
+    """Half the size of a box along the patient's axes that holds a block and the fillets of its joints."""
+    half = p.half * (1.0 + abs(p.taper)) + 1.5
+    return box_reach(p.axes, half[0], half[1], half[2])
 
 
 @njit(cache=True)

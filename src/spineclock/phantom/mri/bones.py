@@ -9,7 +9,14 @@ import numpy.typing as npt
 from numba import njit
 
 from spineclock.phantom.anatomy.forms import Record, Records
-from spineclock.phantom.anatomy.shapes import block_distance, body_distance, joined
+from spineclock.phantom.anatomy.shapes import (
+    block_distance,
+    block_reach,
+    body_distance,
+    body_half_sizes,
+    box_reach,
+    joined,
+)
 from spineclock.phantom.mri.ground import Canvas, Floats, cover, in_frame, nearest, smooth, span
 
 MARROW = np.dtype(
@@ -28,12 +35,8 @@ def paint_bodies(canvas: Canvas, bodies: Records, signals: Records, fine: Floats
         b, s = bodies[n], signals[n]
         cx, cy, cz = b.centre
         axes = b.axes
-        wide = max(b.width_upper, b.width_lower) + 3.0
-        deep = max(b.depth_upper, b.depth_lower) + 3.0 + max(b.spur_upper, b.spur_lower)
-        tall = 0.5 * b.height + abs(b.lean) * deep + b.uncus + 2.0
-        reach_x = wide * abs(axes[0, 0]) + deep * abs(axes[1, 0]) + tall * abs(axes[2, 0])
-        reach_y = wide * abs(axes[0, 1]) + deep * abs(axes[1, 1]) + tall * abs(axes[2, 1])
-        reach_z = wide * abs(axes[0, 2]) + deep * abs(axes[1, 2]) + tall * abs(axes[2, 2])
+        wide, deep, tall = body_half_sizes(b)
+        reach_x, reach_y, reach_z = box_reach(axes, wide, deep, tall)
         i0, i1 = span(cx, reach_x, ox, sx, signal.shape[0])
         j0, j1 = span(cy, reach_y, oy, sy, signal.shape[1])
         k0, k1 = span(cz, reach_z, oz, sz, signal.shape[2])
@@ -112,11 +115,7 @@ def paint_blocks(
 
 @njit(cache=True)
 def _box(canvas: Canvas, p: Record) -> tuple[int, int, int, int, int, int]:
-    reach = p.half * (1.0 + abs(p.taper)) + 1.5
-    axes = p.axes
-    rx = reach[0] * abs(axes[0, 0]) + reach[1] * abs(axes[1, 0]) + reach[2] * abs(axes[2, 0])
-    ry = reach[0] * abs(axes[0, 1]) + reach[1] * abs(axes[1, 1]) + reach[2] * abs(axes[2, 1])
-    rz = reach[0] * abs(axes[0, 2]) + reach[1] * abs(axes[1, 2]) + reach[2] * abs(axes[2, 2])
+    rx, ry, rz = block_reach(p)
     i0, i1 = span(p.centre[0], rx, canvas.origin[0], canvas.step[0], canvas.signal.shape[0])
     j0, j1 = span(p.centre[1], ry, canvas.origin[1], canvas.step[1], canvas.signal.shape[1])
     k0, k1 = span(p.centre[2], rz, canvas.origin[2], canvas.step[2], canvas.signal.shape[2])

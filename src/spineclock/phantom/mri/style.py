@@ -13,7 +13,7 @@ import numpy as np
 from spineclock.core.errors import UsageError
 from spineclock.phantom.anatomy.template import images
 from spineclock.phantom.mri.tissue import SpinEcho
-from spineclock.phantom.parameters import section
+from spineclock.phantom.parameters import between, section
 from spineclock.phantom.series import Station, Weighting
 
 FIELD_MM = (128.0, 256.0, 640.0)
@@ -130,18 +130,14 @@ def scanner_of(name: str, world: str) -> Scanner:
     field = told.field_tesla[int(rng.choice(len(told.field_tesla), p=told.field_shares))]
     return Scanner(
         field_tesla=field,
-        noise=_between(rng, told.noise) * (0.75 if field > 2 else 1.0),
-        blur=_between(rng, told.blur),
-        coil=_between(rng, told.coil),
+        noise=between(rng, told.noise) * (0.75 if field > 2 else 1.0),
+        blur=between(rng, told.blur),
+        coil=between(rng, told.coil),
         band=bool(rng.random() < told.band_share),
         shift_mm=float(rng.uniform(0.0, 0.35)) * float(rng.choice([-1, 1])),
         timing=float(math.exp(0.10 * rng.standard_normal())),
         full_scale=float(rng.choice([320, 600, 1100])) * float(rng.uniform(0.8, 1.2)),
     )
-
-
-def _between(rng: np.random.Generator, ends: tuple[float, ...]) -> float:
-    return float(rng.uniform(ends[0], ends[1]))
 
 
 def echo_of(weighting: Weighting, slices: Slices, machine: Scanner) -> SpinEcho:

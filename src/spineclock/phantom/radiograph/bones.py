@@ -8,7 +8,17 @@ from numba import njit
 
 from spineclock.core.anatomy import RIB
 from spineclock.phantom.anatomy.forms import Record, Records
-from spineclock.phantom.anatomy.shapes import block_distance, body_distance, joined, lower_plate, outline, upper_plate
+from spineclock.phantom.anatomy.shapes import (
+    block_distance,
+    block_reach,
+    body_distance,
+    body_half_sizes,
+    box_reach,
+    joined,
+    lower_plate,
+    outline,
+    upper_plate,
+)
 from spineclock.phantom.mri.ground import cover, in_frame, smooth
 from spineclock.phantom.radiograph.beam import Floats, Rays, in_body, slant, window
 from spineclock.phantom.radiograph.tissue import CORTEX_EXCESS
@@ -29,12 +39,8 @@ def project_bodies(
     for n in range(len(bodies)):
         b, s = bodies[n], density[n]
         axes = b.axes
-        wide = max(b.width_upper, b.width_lower) + 3.0
-        deep = max(b.depth_upper, b.depth_lower) + 3.0 + max(b.spur_upper, b.spur_lower)
-        tall = 0.5 * b.height + abs(b.lean) * deep + b.uncus + 2.0
-        reach_x = wide * abs(axes[0, 0]) + deep * abs(axes[1, 0]) + tall * abs(axes[2, 0])
-        reach_y = wide * abs(axes[0, 1]) + deep * abs(axes[1, 1]) + tall * abs(axes[2, 1])
-        reach_z = wide * abs(axes[0, 2]) + deep * abs(axes[1, 2]) + tall * abs(axes[2, 2])
+        wide, deep, tall = body_half_sizes(b)
+        reach_x, reach_y, reach_z = box_reach(axes, wide, deep, tall)
         j0, j1, k0, k1 = window(rays, b.centre, reach_x, reach_y, reach_z)
         steps = int(2 * reach_x / rays.step) + 1
         start = b.centre[0] - 0.5 * (steps - 1) * rays.step
@@ -130,16 +136,6 @@ def project_blocks(
 
 
 @njit(cache=True)
-def _reach(p: Record) -> tuple[float, float, float]:
-    half, axes = p.half * (1.0 + abs(p.taper)) + 1.5, p.axes
-    return (
-        half[0] * abs(axes[0, 0]) + half[1] * abs(axes[1, 0]) + half[2] * abs(axes[2, 0]),
-        half[0] * abs(axes[0, 1]) + half[1] * abs(axes[1, 1]) + half[2] * abs(axes[2, 1]),
-        half[0] * abs(axes[0, 2]) + half[1] * abs(axes[1, 2]) + half[2] * abs(axes[2, 2]),
-    )
-
-
-@njit(cache=True)
 def _project_group(
     rays: Rays, blocks: Records, first: int, last: int, bodies: Records, marrow: npt.NDArray[np.float64],
     thick: float, depth: Floats, labels: Labels, silhouette: int,
@@ -148,7 +144,7 @@ def _project_group(
     for n in range(first, last):
         if blocks[n].label > RIB:
             continue
-        rx, ry, rz = _reach(blocks[n])
+        rx, ry, rz = block_reach(blocks[n])
         a0, a1, b0, b1 = window(rays, blocks[n].centre, rx, ry, rz)
         if a0 >= a1 or b0 >= b1:
             continue
@@ -199,7 +195,7 @@ def _fill(
     """Lowers the distance to the bone of a group where this block is."""
     p = blocks[n]
     b = bodies[max(p.joins, 0)]
-    rx, ry, rz = _reach(p)
+    rx, ry, rz = block_reach(p)
     j0, j1, k0, k1 = window(rays, p.centre, rx, ry, rz)
     i0 = max(0, int((p.centre[0] - rx - x0) / rays.step))
     i1 = min(distance.shape[2], int((p.centre[0] + rx - x0) / rays.step) + 2)

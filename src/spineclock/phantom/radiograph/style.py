@@ -11,7 +11,7 @@ import numpy as np
 
 from spineclock.core.errors import UsageError
 from spineclock.phantom.anatomy.template import images
-from spineclock.phantom.parameters import section
+from spineclock.phantom.parameters import between, section
 from spineclock.phantom.radiograph.tissue import Bone
 
 Modality = Literal["radiograph", "vfa"]
@@ -139,18 +139,14 @@ def detector_of(name: str, maker: str, world: str, modality: Modality) -> Detect
         maker=maker,
         model=model,
         focus_mm=float(rng.choice(told.focus_mm)),
-        contrast=_between(rng, told.contrast),
-        scatter=_between(rng, told.scatter),
+        contrast=between(rng, told.contrast),
+        scatter=between(rng, told.scatter),
         quanta_mm2=float(np.exp(rng.uniform(*np.log(told.quanta_mm2)))),
-        blur_mm=_between(rng, told.blur_mm),
-        equalise=_between(rng, told.equalise),
-        sharpen=_between(rng, told.sharpen),
-        slope=_between(rng, told.slope),
+        blur_mm=between(rng, told.blur_mm),
+        equalise=between(rng, told.equalise),
+        sharpen=between(rng, told.sharpen),
+        slope=between(rng, told.slope),
         mask=bool(rng.random() < 0.65),
         inverted=bool(rng.random() < 0.3) and modality == "radiograph",
         bits=int(rng.choice([10, 12, 12, 14])),
     )
-
-
-def _between(rng: np.random.Generator, ends: tuple[float, ...]) -> float:
-    return float(rng.uniform(ends[0], ends[1]))
