@@ -18,8 +18,9 @@ from spineclock.run.ablation.page import page
 from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen, settings_of
 from spineclock.run.ablation.table import Drawn, rows
 from spineclock.run.phantom_mri import make_scans
+from spineclock.run.phantom_settings import PhantomMriSettings
 from spineclock.run.prepare import prepare_cohort
-from spineclock.run.settings import PhantomMriSettings, PrepareSettings
+from spineclock.run.settings import PrepareSettings
 from spineclock.run.training import folder
 from spineclock.run.training.settings import TrainSettings
 

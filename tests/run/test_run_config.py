@@ -10,7 +10,8 @@ import pytest
 
 from spineclock.core.errors import UsageError
 from spineclock.run.config import configure
-from spineclock.run.settings import PhantomMriSettings, PhantomRadiographSettings, PredictSettings, PrepareSettings
+from spineclock.run.phantom_settings import PhantomMriSettings, PhantomRadiographSettings
+from spineclock.run.settings import PredictSettings, PrepareSettings
 
 
 @pytest.fixture

@@ -21,9 +21,10 @@ from spineclock.prep.store import PreparedStore
 from spineclock.run.config import configure
 from spineclock.run.defaults import prepare_defaults, train_defaults
 from spineclock.run.phantom_radiograph import make_films
+from spineclock.run.phantom_settings import PhantomRadiographSettings
 from spineclock.run.predict import predict_all
 from spineclock.run.prepare import prepare_cohort
-from spineclock.run.settings import PhantomRadiographSettings, PredictSettings, PrepareSettings
+from spineclock.run.settings import PredictSettings, PrepareSettings
 from spineclock.run.training.command import train
 from spineclock.run.training.evaluation import evaluate
 from spineclock.run.training.recalibration import recalibrate

@@ -32,7 +32,7 @@ from spineclock.phantom.people import people
 from spineclock.run import phantom_mri
 from spineclock.run.phantom_people import TABLES, make_people
 from spineclock.run.phantom_scans import Job, finished_bytes, render, series_path
-from spineclock.run.settings import PhantomMriSettings
+from spineclock.run.phantom_settings import PhantomMriSettings
 from spineclock.run.side_by_side import side_by_side
 
 HERE = Path(__file__).parent

@@ -25,8 +25,9 @@ from spineclock.run.config import configure
 from spineclock.run.defaults import prepare_defaults
 from spineclock.run.phantom_people import TABLES
 from spineclock.run.phantom_radiograph import make_films
+from spineclock.run.phantom_settings import PhantomRadiographSettings
 from spineclock.run.prepare import prepare_cohort
-from spineclock.run.settings import PhantomRadiographSettings, PrepareSettings
+from spineclock.run.settings import PrepareSettings
 
 CHANGING = {"phantom.json", "run.json"}
 """Files that say when and by which command they were made."""

@@ -22,9 +22,10 @@ from spineclock.nets.weights import read_arrays
 from spineclock.prep.store import PreparedStore
 from spineclock.run.config import configure
 from spineclock.run.phantom_mri import make_scans
+from spineclock.run.phantom_settings import PhantomMriSettings
 from spineclock.run.predict import predict_all
 from spineclock.run.prepare import prepare_cohort
-from spineclock.run.settings import PhantomMriSettings, PredictSettings, PrepareSettings
+from spineclock.run.settings import PredictSettings, PrepareSettings
 from spineclock.run.training.command import train
 from spineclock.run.training.errors import error_card
 from spineclock.run.training.evaluation import evaluate

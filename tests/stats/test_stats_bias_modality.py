@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -78,7 +76,6 @@ def test_r2_after_beheshti_is_inflated_and_it_says_so():
     assert r2(corrected.to_numpy(), rest["age_years"].to_numpy()) > 0.85
     assert correction.uses_test_age
     assert "inflated (Butler et al. 2021)" in correction.caution
-    assert correction.as_dict()["caution"] == correction.caution
 
 
 def test_a_reference_modality_stays_as_it_is(calibration):
@@ -100,7 +97,7 @@ def test_people_it_was_fitted_on_are_refused(calibration, correction):
         correction.require_unseen(["sub-400", "sub-399", "sub-399"])
     with pytest.raises(TableError, match=r"400 of 400 people.*wanted: people it has not seen"):
         correction.applied(calibration)
-    assert "sub-399" not in json.dumps(correction.as_dict())
+    assert not any("sub-" in name for name in correction.fitted_on)
 
 
 def test_numbers_as_names_are_the_same_person_in_every_table():
@@ -118,18 +115,6 @@ def test_an_unknown_modality_is_refused_with_the_known_ones(correction):
         correction.corrected([60, 61, 62], [60, 60, 60], ["vfa", "ct", "eos"])
     with pytest.raises(UsageError, match=r"modalities of shape \(2,\) for 3 scans"):
         correction.corrected([60, 61, 62], [60, 60, 60], ["vfa", "vfa"])
-
-
-def test_it_survives_json_and_refuses_what_is_none(correction):
-    again = ModalityCorrection.from_dict(json.loads(json.dumps(correction.as_dict(), allow_nan=False)))
-    assert again.lines == correction.lines
-    assert again.fitted_on == correction.fitted_on
-    told = correction.as_dict()  # as it was written once, with Cole's line beside
-    lines = {name: {**line, "cole": {"slope": 1.0, "intercept": 0.0}} for name, line in told["modalities"].items()}
-    assert ModalityCorrection.from_dict({**told, "modalities": lines}).lines == correction.lines
-    for wrong in ({}, {"schema": "x"}, {**correction.as_dict(), "modalities": {"vfa": 3}}):
-        with pytest.raises(TableError, match="no modality correction"):
-            ModalityCorrection.from_dict(wrong)
 
 
 def test_one_scan_a_person_is_drawn_where_asked(calibration):

@@ -19,6 +19,13 @@ phantom_app = typer.Typer(
 )
 app.add_typer(phantom_app, name="phantom")
 
+Count = Annotated[int | None, typer.Option("--n", min=1, metavar="N", help="How many people.")]
+PeopleFolder = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The people of `phantom people`, in place of --n, --seed, --world.")
+]
+Seed = Annotated[int | None, typer.Option(min=0, metavar="S", help="Another seed, other people.")]
+Replace = Annotated[bool | None, typer.Option("--overwrite", help="Replace an earlier phantom.")]
+
 
 @phantom_app.command(
     "people",
@@ -61,12 +68,9 @@ def _phantom_people(
 )
 def _phantom_mri(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and scans go.")],
-    n: Annotated[int | None, typer.Option("--n", min=1, metavar="N", help="How many people.")] = None,
-    people: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The people of `phantom people`, in place of --n, --seed, --world."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Another seed, other people.")] = None,
+    n: Count = None,
+    people: PeopleFolder = None,
+    seed: Seed = None,
     world: Annotated[
         str | None, typer.Option(metavar="NAME", help="default, ageing_off (images know no age), null, shifted, …")
     ] = None,
@@ -88,7 +92,7 @@ def _phantom_mri(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, metavar="W", help="Scans made side by side (2).")] = None,
     resume: ResumeScans = None,
-    overwrite: Annotated[bool | None, typer.Option("--overwrite", help="Replace an earlier phantom.")] = None,
+    overwrite: Replace = None,
     config: ConfigFile = None,
     assignments: Sets = None,
     print_config: PrintConfig = False,
@@ -105,7 +109,7 @@ def _phantom_mri(
         "grid": grid, "workers": workers, "resume": resume, "overwrite": overwrite,
     }  # fmt: skip
     with plain_errors(debug=debug, log_file=log_file):
-        from spineclock.run.settings import PhantomMriSettings
+        from spineclock.run.phantom_settings import PhantomMriSettings
 
         told = settings(
             PhantomMriSettings, config=config, assignments=assignments, flags=flags, print_config=print_config
@@ -130,12 +134,9 @@ def _phantom_mri(
 )
 def _phantom_radiograph(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and films go.")],
-    n: Annotated[int | None, typer.Option("--n", min=1, metavar="N", help="How many people.")] = None,
-    people: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The people of `phantom people`, in place of --n, --seed, --world."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Another seed, other people.")] = None,
+    n: Count = None,
+    people: PeopleFolder = None,
+    seed: Seed = None,
     world: Annotated[
         str | None, typer.Option(metavar="NAME", help="default, ageing_off (films know no age), null, shifted, …")
     ] = None,
@@ -153,7 +154,7 @@ def _phantom_radiograph(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, metavar="W", help="Films made side by side (2).")] = None,
     resume: ResumeScans = None,
-    overwrite: Annotated[bool | None, typer.Option("--overwrite", help="Replace an earlier phantom.")] = None,
+    overwrite: Replace = None,
     config: ConfigFile = None,
     assignments: Sets = None,
     print_config: PrintConfig = False,
@@ -170,7 +171,7 @@ def _phantom_radiograph(
         "workers": workers, "resume": resume, "overwrite": overwrite,
     }  # fmt: skip
     with plain_errors(debug=debug, log_file=log_file):
-        from spineclock.run.settings import PhantomRadiographSettings
+        from spineclock.run.phantom_settings import PhantomRadiographSettings
 
         told = settings(
             PhantomRadiographSettings, config=config, assignments=assignments, flags=flags, print_config=print_config

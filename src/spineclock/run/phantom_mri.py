@@ -9,7 +9,7 @@ from spineclock.phantom.series import Station, Weighting
 from spineclock.run.phantom_cohort import Sort, people_told
 from spineclock.run.phantom_making import make
 from spineclock.run.phantom_scans import series_path, session_folder
-from spineclock.run.settings import WHOLE_SLAB_MM, PhantomMriSettings
+from spineclock.run.phantom_settings import WHOLE_SLAB_MM, PhantomMriSettings
 
 
 def make_scans(n: int, settings: PhantomMriSettings, *, out: Path) -> int:

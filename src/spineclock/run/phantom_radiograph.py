@@ -8,7 +8,7 @@ from typing import Any
 from spineclock.run.phantom_cohort import Sort, people_told
 from spineclock.run.phantom_making import make
 from spineclock.run.phantom_scans import series_path
-from spineclock.run.settings import PhantomRadiographSettings
+from spineclock.run.phantom_settings import PhantomRadiographSettings
 
 
 def make_films(n: int, settings: PhantomRadiographSettings, *, out: Path) -> int:

@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 
 from spineclock.run.outputs import versions, write_text
-from spineclock.run.settings import PhantomMriSettings, PrepareSettings
+from spineclock.run.phantom_settings import PhantomMriSettings
+from spineclock.run.settings import PrepareSettings
 from spineclock.run.tables import markdown
 
 SHAPES = ((16, 128, 64), (20, 256, 128))

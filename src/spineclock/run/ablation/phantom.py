@@ -24,7 +24,8 @@ from spineclock.run.ablation.command import ablate
 from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen
 from spineclock.run.ablation.table import true_ages
 from spineclock.run.outputs import write_text
-from spineclock.run.settings import NormalsSettings, PhantomMriSettings, PrepareSettings
+from spineclock.run.phantom_settings import PhantomMriSettings
+from spineclock.run.settings import NormalsSettings, PrepareSettings
 from spineclock.run.stages import plainly
 from spineclock.run.tables import markdown
 from spineclock.run.training import folder

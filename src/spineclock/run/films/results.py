@@ -19,7 +19,8 @@ from spineclock.run.films.package import package
 from spineclock.run.films.page import page, pictured
 from spineclock.run.films.people import CALIBRATION, CANVAS, LEARNED, PIXEL_MM, RECIPE, TESTED, People, Places
 from spineclock.run.outputs import write_text
-from spineclock.run.settings import PhantomRadiographSettings, PrepareSettings, StudySettings
+from spineclock.run.phantom_settings import PhantomRadiographSettings
+from spineclock.run.settings import PrepareSettings, StudySettings
 from spineclock.run.stages import plainly
 from spineclock.run.training.evaluation import evaluate
 from spineclock.run.training.settings import EvaluateSettings, TrainSettings

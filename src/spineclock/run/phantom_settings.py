@@ -1,0 +1,131 @@
+"""What the commands that simulate scans can be told."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from spineclock.core.errors import UsageError
+from spineclock.run.config import Settings, one_of_resume_and_overwrite
+
+WHOLE_SLAB_MM = 128.0
+"""From left to right, of the field of view of a whole spine."""
+
+
+class PhantomMriSettings(Settings):
+    """What ``spineclock phantom mri`` can be told.
+
+    Raises
+    ------
+    UsageError
+        If two settings contradict each other.
+
+    Examples
+    --------
+    >>> told = PhantomMriSettings(weighting="T2w,T1w", grid="16x128x64")
+    >>> told.weightings, told.grid_shape
+    (('T2w', 'T1w'), (16, 128, 64))
+    """
+
+    seed: int = Field(0, ge=0, description="another seed, other people")
+    world: str = Field("default", min_length=1, description="which phantom world the people live in")
+    format: Literal["nifti", "dicom"] = Field("nifti", description="what the scans are written as")
+    coverage: Literal["whole", "stations", "lumbar"] = Field(
+        "whole", description="how much of the spine, in how many pieces"
+    )
+    weighting: str = Field("T2w", pattern=r"^T[12]w(,T[12]w)?$", description="T2w, T1w, or both with a comma")
+    slices: Literal["thick", "space"] = Field("thick", description="2-D slices, or a 3-D slab of small voxels")
+    grid: str | None = Field(
+        None,
+        pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3}){2}$",
+        description="slices, rows and columns of a training grid, such as 16x128x64",
+    )
+    slab_mm: float = Field(
+        WHOLE_SLAB_MM, ge=8, le=WHOLE_SLAB_MM, description="from left to right, of a whole-spine training grid"
+    )
+    workers: int = Field(2, ge=1, le=512, description="processes that make scans side by side")
+    resume: bool = Field(False, description="keep the scans that are there, and make the others")
+    overwrite: bool = Field(False, description="replace an earlier phantom")
+
+    @property
+    def weightings(self) -> tuple[str, ...]:
+        """Each weighting, in the order told."""
+        return tuple(self.weighting.split(","))
+
+    @property
+    def grid_shape(self) -> tuple[int, int, int] | None:
+        """Slices, rows and columns of a training grid; None where scans keep the scanner's."""
+        if self.grid is None:
+            return None
+        i, j, k = map(int, self.grid.split("x"))
+        return i, j, k
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        if len(set(self.weightings)) < len(self.weightings):
+            raise UsageError(f"weighting is {self.weighting!r}", wanted="each weighting once")
+        if self.grid is not None and self.coverage == "stations":
+            raise UsageError(
+                f"both a grid and coverage {self.coverage} are set",
+                wanted="one of the two",
+                remedy="a training grid holds the whole or the lumbar spine in one piece",
+            )
+        one_of_resume_and_overwrite(
+            self.resume, self.overwrite, remedy="resume keeps earlier scans; overwrite replaces them"
+        )
+        return self
+
+
+class PhantomRadiographSettings(Settings):
+    """What ``spineclock phantom radiograph`` can be told.
+
+    Raises
+    ------
+    UsageError
+        If two settings contradict each other.
+
+    Examples
+    --------
+    >>> told = PhantomRadiographSettings(modality="vfa", grid="256x128")
+    >>> told.modality, told.grid_shape
+    ('vfa', (256, 128))
+    """
+
+    seed: int = Field(0, ge=0, description="another seed, other people")
+    world: str = Field("default", min_length=1, description="which phantom world the people live in")
+    format: Literal["nifti", "png", "dicom"] = Field("nifti", description="what the films are written as")
+    modality: Literal["radiograph", "vfa"] = Field(
+        "radiograph", description="radiographs, or a densitometer's films (VFA)"
+    )
+    grid: str | None = Field(
+        None, pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$", description="rows and columns of a training grid, such as 256x128"
+    )
+    pixel_mm: float | None = Field(None, ge=0.1, le=5, description="pixels at the detector; about 0.6 mm where not set")
+    from_years: float = Field(0.0, ge=0, le=120, description="people younger than this get no film")
+    workers: int = Field(2, ge=1, le=512, description="processes that make films side by side")
+    resume: bool = Field(False, description="keep the films that are there, and make the others")
+    overwrite: bool = Field(False, description="replace an earlier phantom")
+
+    @property
+    def grid_shape(self) -> tuple[int, int] | None:
+        """Rows and columns of a training grid; None where films keep the detector's."""
+        if self.grid is None:
+            return None
+        rows, columns = map(int, self.grid.split("x"))
+        return rows, columns
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        if self.grid_shape is not None and min(self.grid_shape) < 16:
+            raise UsageError(f"a grid of {self.grid}", wanted="at least 16 rows and columns")
+        if self.grid is not None and self.pixel_mm is not None:
+            raise UsageError(
+                "both a grid and a pixel size are set",
+                wanted="one of the two",
+                remedy="a film is fitted into its grid, which decides the pixels' size",
+            )
+        one_of_resume_and_overwrite(
+            self.resume, self.overwrite, remedy="resume keeps earlier films; overwrite replaces them"
+        )
+        return self
