@@ -16,7 +16,7 @@ from spineclock.core.volume import Array, Mask, Volume
 from spineclock.prep.grid import sagittal_axes
 from spineclock.prep.intensity import Scale
 from spineclock.prep.masking import PARTS, Part, bit
-from spineclock.prep.prepared import Variants
+from spineclock.prep.prepared import PreparedInput, Variants
 
 _AS_IS = Scale(low=0.0, high=1.0, mean=0.0, sd=1.0)
 LEVELS = 1 << 16
@@ -72,39 +72,15 @@ class FilmPreparation:
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedFilm:
-    """A network's input and where it lies in the patient; as :class:`spineclock.prep.prepared.Prepared` has them.
+class PreparedFilm(PreparedInput):
+    """A film as a network reads it: grey values from 0 to 1 in one slice, ``inside`` the film, 0 beside it.
 
-    Attributes
-    ----------
-    volume : Volume, float32
-        Grey values from 0 to 1, 0 where there is no film; axes left → right (one slice), superior → inferior,
-        anterior → posterior.
-    inside : Mask
-        1 where there is film, on the same grid.
-    kept_share : float
-        Of the film's area, what is on the canvas: 1 less the border.
-    how : FilmPreparation
-        The parameters it was made with.
-    vfa : bool
-        Whether it was prepared as a VFA image, border and all.
+    ``kept_share`` is what is on the canvas of the film's area: 1 less the border. ``how``: the parameters it was made
+    with; ``vfa``: whether it was prepared as a VFA image, border and all.
     """
 
-    volume: Volume
-    inside: Mask
-    kept_share: float
     how: FilmPreparation
     vfa: bool
-
-    @property
-    def array(self) -> Array:
-        """The input, shape ``how.shape``."""
-        return self.volume.array
-
-    @property
-    def affine(self) -> Array:
-        """Index of the input to patient millimetres (RAS+), so that maps can go back to the film."""
-        return self.volume.affine
 
 
 def prepare_film(volume: Volume, how: FilmPreparation | None = None, *, vfa: bool) -> PreparedFilm:

@@ -48,26 +48,22 @@ class Preparation:
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedInput:
     """A network's input and where it lies in the patient.
 
     Attributes
     ----------
     volume : Volume, float32
-        Grey values in standard deviations, 0 outside the margin; axes left → right, superior → inferior,
-        anterior → posterior.
+        What the network reads, 0 outside; axes left → right, superior → inferior, anterior → posterior.
     inside : Mask
-        1 within the margin, on the same grid.
+        1 where there is something to read, on the same grid.
     kept_share : float
-        Volume of the dilated spine that fits on the grid, of all of it; 1 where nothing was cut off.
-    how : Preparation
-        The parameters it was made with.
+        Of what there was to read, how much fits on the grid.
     """
 
     volume: Volume
     inside: Mask
     kept_share: float
-    how: Preparation
 
     @property
     def array(self) -> Array:
@@ -78,6 +74,17 @@ class Prepared:
     def affine(self) -> Array:
         """Index of the input to patient millimetres (RAS+), so that maps can go back to the scan."""
         return self.volume.affine
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared(PreparedInput):
+    """A scan as a network reads it: grey values in standard deviations, ``inside`` the margin round the spine.
+
+    ``kept_share`` is the volume of the dilated spine that fits on the grid, of all of it; 1 where nothing was cut off.
+    ``how``: the parameters it was made with.
+    """
+
+    how: Preparation
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ it is fitted on calibration people who are never evaluated is our choice, and he
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,6 @@ from spineclock.stats.ages import Floats, paired
 from spineclock.stats.bias.correction import USES_AGE
 from spineclock.stats.bias.linear import Beheshti
 from spineclock.stats.rows import complete, has_columns
-
-SCHEMA = "spineclock.modality-correction/1"
 
 
 @dataclass(frozen=True)
@@ -181,33 +179,6 @@ class ModalityCorrection:
         corrected = self.corrected(table[predicted], table[age], table[modality])
         return table.assign(modality_corrected_age_years=corrected)
 
-    @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> Self:
-        """The correction that :meth:`as_dict` described.
-
-        Raises
-        ------
-        TableError
-            If it describes none.
-        """
-        try:
-            if told["schema"] != SCHEMA:
-                raise ValueError(f"schema {told['schema']}")
-            lines = {str(name): _line_told(line) for name, line in told["modalities"].items()}
-            return cls(lines, frozenset(told["calibration_people_sha256"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise TableError(f"what is told is no modality correction ({error})", wanted=SCHEMA,
-                             remedy="calibrate again") from error  # fmt: skip
-
-    def as_dict(self) -> dict[str, Any]:
-        """As plain data, to be kept with the model; JSON takes it."""
-        return {
-            "schema": SCHEMA,
-            "modalities": {name: asdict(line) for name, line in self.lines.items()},
-            "calibration_people_sha256": sorted(self.fitted_on),
-            "caution": self.caution,
-        }
-
     def _by_modality(
         self, modality: npt.ArrayLike, scans: Floats
     ) -> Iterator[tuple[npt.NDArray[np.bool_], ModalityLine]]:
@@ -226,12 +197,3 @@ class ModalityCorrection:
             which = np.broadcast_to(names == name, scans.shape)
             if which.any():
                 yield which, line
-
-
-def _line_told(told: Mapping[str, Any]) -> ModalityLine:
-    span = told["ages_years"]
-    return ModalityLine(
-        Beheshti(**told["beheshti"]),
-        int(told["people"]),
-        None if span is None else (float(span[0]), float(span[1])),
-    )
