@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spineclock.core.errors import UsageError
@@ -119,6 +119,34 @@ class AgeHead:
     def outputs(self) -> int:
         """How many numbers a network must answer with."""
         return self.oldest - self.youngest + 1 if self.binned else 1
+
+    def begin(self, last: nn.Linear) -> None:
+        """Has a network that answers with a distribution begin with the training people's own, taken for normal.
+
+        A step of the features along one direction then moves the whole distribution, as in a regression, and
+        neighbouring years answer alike. From random weights, each year's for itself, the mean–variance loss stands
+        still for a while, and what is learned then may be a blend of two distributions, an old and a young one.
+
+        Parameters
+        ----------
+        last : torch.nn.Linear
+            The network's last layer; its weights are replaced, where the answer is a distribution.
+
+        Examples
+        --------
+        >>> head, last = AgeHead("mean_variance", 60.0, 10.0, 20, 100), nn.Linear(4, 81)
+        >>> head.begin(last)
+        >>> start = last(torch.zeros(1, 4)).detach()
+        >>> round(float(head.age_years(start)), 2), round(float(head.predicted_sd_years(start)), 1)
+        (60.0, 10.0)
+        """
+        if not self.binned:
+            return
+        with torch.no_grad():
+            away = (self._classes(last.bias) - self.mean_years) / self.sd_years  # outputs
+            direction = torch.randn(last.in_features) / math.sqrt(last.in_features)
+            last.weight.copy_(away[:, None] * direction)
+            last.bias.copy_(-0.5 * away.square())
 
     def age_years(self, raw: Tensor) -> Tensor:
         """Ages in years, shape (N,), from a network's answer, shape (N, outputs): of a distribution its mean."""

@@ -68,6 +68,15 @@ def _built(name: NetworkName, *, outputs: int, shape: tuple[int, int, int], pool
     raise UsageError(f"no network is called {name!r}", wanted=f"one of {', '.join(get_args(NetworkName))}")
 
 
+def last_layer(net: nn.Module) -> nn.Linear:
+    """The layer that makes a network's answer: its last linear one.
+
+    >>> last_layer(network("film_small", outputs=60, shape=(1, 256, 128))).out_features
+    60
+    """
+    return [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
+
+
 def channels_last(net: nn.Module) -> nn.Module:
     """The network, its kernels laid out with channels last, of pictures and of volumes alike; computes in place.
 

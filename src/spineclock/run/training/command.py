@@ -155,7 +155,7 @@ def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric:
     from spineclock.learn.fit import Schedule, Training
     from spineclock.nets.age_head import AgeHead
     from spineclock.nets.film import EfficientNetFilm, begin_from_imagenet
-    from spineclock.nets.networks import network
+    from spineclock.nets.networks import last_layer, network
 
     learned, held_out = examples(told.of("train"), told.of("validation"), store=store, memory_gb=settings.memory_gb)
     if float(np.ptp(learned.ages_years)) == 0:
@@ -163,6 +163,7 @@ def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric:
     head = AgeHead.of(torch.tensor(learned.ages_years), settings.loss, classes=classes_of(settings))
     torch.manual_seed(settings.seed)
     net = network(settings.network, outputs=head.outputs, shape=store.how.shape, pool=settings.pool)
+    head.begin(last_layer(net))
     if isinstance(net, EfficientNetFilm) and settings.start == "imagenet" and not watch.state.exists():
         start = begin_from_imagenet(net)
         folder.say_start(watch.state.parent, start.sentence)
