@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 Verdict = Literal["ok", "check", "refused"]
 Film = Literal["radiograph", "vfa", ""]
 """A radiograph, a densitometer's lateral film (vertebral fracture assessment), or neither known."""
+ContrastPhase = Literal["native", "arterial", "venous", "delayed", "contrast", ""]
+"""Of contrast medium in a CT; "contrast": given, when is not known."""
+KernelKind = Literal["soft", "sharp", ""]
+
+
+@dataclass(frozen=True)
+class CtFacts:
+    """How a CT's values came about, as far as its header tells: kernel as written and its kind, phase, tube voltage."""
+
+    kernel: str = ""
+    kernel_kind: KernelKind = ""
+    phase: ContrastPhase = ""
+    kvp: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +54,7 @@ class Scan:
     """What a reader should know, such as headers that contradict each other or burned-in text."""
     film: Film = ""
     """Which kind a projection film is; empty for other scans, and for films not told, which count as radiographs."""
+    ct: CtFacts | None = None
 
     def with_mask(self, mask: Mask) -> Self:
         """The same scan with a label map on its grid."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from spineclock.core.errors import InputError, SpineclockError
 from spineclock.core.recipe import Accepts
 from spineclock.core.records import Failure
-from spineclock.ingest import checks, stations
+from spineclock.ingest import checks, ct, stations
 from spineclock.ingest.film import choose as films
 from spineclock.ingest.names import short_hash
 from spineclock.ingest.refs import SeriesRef
@@ -66,7 +66,7 @@ def choose(refs: Sequence[SeriesRef], accepts: Accepts) -> Choice:
         studies[(ref.study, "") if ref.kind == "dicom" else ("", alone)].append(ref)
     for (study, _), members in studies.items():
         reasons = [why_not(ref, accepts) for ref in members]
-        fits = [_noted(ref) for ref, why in zip(members, reasons, strict=True) if not why]
+        fits = [_noted(ref, accepts) for ref, why in zip(members, reasons, strict=True) if not why]
         refused += [Refusal(ref, why) for ref, why in zip(members, reasons, strict=True) if why]
         if study and fits:
             fits.sort(key=lambda ref: rank(ref, accepts))
@@ -157,24 +157,26 @@ def _derived(ref: SeriesRef, words: str) -> str:
     return ""
 
 
-def _noted(ref: SeriesRef) -> SeriesRef:
+def _noted(ref: SeriesRef, accepts: Accepts) -> SeriesRef:
     """The reference with what was taken on trust."""
     notes = []
     told = ref.facts
     if not told.modality:
         notes.append("the modality is not stated")
-    if not told.sequence and told.modality in ("", "MR") and ref.film is None:
+    if not told.sequence and told.modality in ("", "MR") and ref.film is None and accepts.modalities != {"CT"}:
         notes.append("the weighting is not stated")
     if ref.plane == "unknown":
         notes.append("the plane of the slices is not known (equal spacing along every axis)")
     if told.image_type[:1] == ("DERIVED",) and ref.film is None:
         notes.append(f"the scanner marks it as corrected ({', '.join(told.image_type[1:])})")
-    return replace(ref, notes=(*ref.notes, *notes))
+    if not told.modality and accepts.modalities == {"CT"}:  # what is read as CT has to stand its tests
+        told = ct.told(replace(told, modality="CT"), {})
+    return replace(ref, facts=told, notes=(*ref.notes, *notes))
 
 
 _CRITERIA = (
     "a preferred weighting", "preferred words in its description", "its weighting is stated", "an original image",
-    "more slices", "finer pixels", "a lower series number",
+    "a kernel for soft tissue", "more slices", "finer pixels", "a lower series number",
 )  # fmt: skip
 
 
@@ -188,6 +190,7 @@ def _rank(ref: SeriesRef, accepts: Accepts) -> tuple[float, ...]:
         -sum(word.lower() in words for word in accepts.prefer_words),
         not told.sequence,
         told.image_type[:1] == ("DERIVED",),
+        told.ct is not None and told.ct.kernel_kind == "sharp",
         -ref.slices,
         round(ref.spacing_mm[0] * ref.spacing_mm[1], 3),
         math.inf if told.series_number is None else told.series_number,

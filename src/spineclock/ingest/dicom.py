@@ -18,7 +18,7 @@ from spineclock.core.errors import InputError, SpineclockError
 from spineclock.core.geometry import Plane
 from spineclock.core.records import Failure
 from spineclock.core.volume import Array, Volume
-from spineclock.ingest import enhanced
+from spineclock.ingest import ct, enhanced
 from spineclock.ingest.facts import facts, number, numbers, text
 from spineclock.ingest.film.facts import film_facts, is_film
 from spineclock.ingest.film.reference import film_reference
@@ -87,7 +87,8 @@ def _frames(path: Path, folder: str, keep_patient_id: bool, films: bool) -> list
     if text(header, "MediaStorageSOPClassUID") == _DICOMDIR or "DirectoryRecordSequence" in header:
         return []
     try:
-        told = facts(header, keep_patient_id=keep_patient_id)
+        groups = (enhanced.functional_group(header, 0, name) for name in ct.GROUPS)
+        told = ct.told(facts(header, keep_patient_id=keep_patient_id), header, *groups)
         base = Frame(
             path, 0, int(number(header, "Rows") or 0), int(number(header, "Columns") or 0),
             numbers(header, "ImagePositionPatient"), numbers(header, "ImageOrientationPatient"),
@@ -210,7 +211,9 @@ def volume(ref: SeriesRef) -> Volume:
         for place, index in places:
             if index >= len(stored) or stored[index].shape != ref.shape[1::-1]:
                 raise damaged(path, f"{stored.shape} samples where {ref.shape} were declared")
-            slices[place] = _rescaled(stored[index], data, index)
+            rescaled = _rescaled(stored[index], data, index)
+            padded = ref.facts.modality == "CT"
+            slices[place] = ct.without_padding(rescaled, stored[index], data) if padded else rescaled
     array = np.stack([s for s in slices if s is not None])
     return Volume(array.transpose(2, 1, 0), ref.affine)
 

@@ -16,7 +16,7 @@ from nibabel.spatialimages import HeaderDataError
 from spineclock.core.errors import InputError
 from spineclock.core.geometry import canonical, plane
 from spineclock.core.volume import Array, Mask, Volume
-from spineclock.ingest import checks
+from spineclock.ingest import checks, ct
 from spineclock.ingest.find import Input
 from spineclock.ingest.names import stem
 from spineclock.ingest.refs import SeriesRef
@@ -44,9 +44,10 @@ def reference(found: Input) -> SeriesRef:
     volume = canonical(Volume(np.broadcast_to(np.int16(0), shape), image.affine))
     checks.require_spacing(volume.spacing_mm)
     _require_length(found.path, image)
+    beside = sidecar(found.path)
     return SeriesRef(
         stem(found.shown.name), "nifti", ((found.path, 0),), found.shown, volume.shape, volume.affine,
-        volume.spacing_mm, plane(volume), facts(found.path.name, sidecar(found.path)), named=found.named,
+        volume.spacing_mm, plane(volume), ct.told(facts(found.path.name, beside), beside), named=found.named,
         notes=tuple(notes),
     )  # fmt: skip
 

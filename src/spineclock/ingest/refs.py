@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from spineclock.core.geometry import Plane
-from spineclock.core.records import Film
+from spineclock.core.records import CtFacts, Film
 from spineclock.core.volume import Array
 
 Sex = Literal["F", "M", ""]
@@ -41,6 +41,7 @@ class Facts:
     notes: tuple[str, ...] = ()
     frame_of_reference: str = ""
     """What series must share for their positions to be comparable; files do not tell it."""
+    ct: CtFacts | None = None
 
 
 @dataclass(frozen=True)

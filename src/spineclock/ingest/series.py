@@ -17,7 +17,7 @@ from spineclock.core.geometry import canonical
 from spineclock.core.recipe import LARGEST_BYTES, Accepts
 from spineclock.core.records import Failure, Scan
 from spineclock.core.volume import Volume
-from spineclock.ingest import checks, find, metaimage, nifti
+from spineclock.ingest import checks, ct, find, metaimage, nifti
 from spineclock.ingest.choose import Refusal, choose
 from spineclock.ingest.film import reference
 from spineclock.ingest.film.load import load_film
@@ -109,13 +109,15 @@ def load(ref: SeriesRef, *, max_bytes: int = LARGEST_BYTES) -> Scan:
     checks.require_room(ref.shape, max_bytes=max_bytes)
     stored = _volume(ref, max_bytes)
     checks.require_spacing(stored.spacing_mm)
-    volume = canonical(stored.with_array(checks.checked(stored.array)))
+    volume = stored.with_array(checks.checked(stored.array))
+    volume, done = ct.readable(volume) if ref.facts.modality == "CT" else (volume, ())
+    volume = canonical(volume)
     volume = volume.with_array(np.ascontiguousarray(volume.array))  # one layout in memory: sums round alike
     told = ref.facts
     return Scan(
         ref.scan_id, volume, ref.source, told.modality, told.sequence, told.description, told.echo_time_ms,
         told.repetition_time_ms, told.scanner, told.person_id, told.age_years, told.sex,
-        notes=(*told.notes, *ref.notes, *_looks_like_ct(ref, volume), *_looks_like_labels(volume)),
+        notes=(*told.notes, *ref.notes, *done, *_looks_like_ct(ref, volume), *_looks_like_labels(volume)), ct=told.ct,
     )  # fmt: skip
 
 

@@ -144,7 +144,7 @@ def _stack(group: list[Frame]) -> Stack:
         across, down = np.asarray(first.orientation[:3], dtype=float), np.asarray(first.orientation[3:], dtype=float)
         normal = np.cross(across, down)
         step = (positions[-1] - positions[0]) / (len(ordered) - 1) if len(ordered) > 1 else normal
-        _require_straight(positions, step, normal)
+        _require_straight(positions, step, normal, tilted=first.facts.modality == "CT")
         affine = np.eye(4)
         affine[:3, :3] = np.column_stack([across * first.pixel_mm[1], down * first.pixel_mm[0], step])
         affine[:3, 3] = positions[0]
@@ -215,14 +215,14 @@ def _require_regular(along: Array) -> None:
     )
 
 
-def _require_straight(positions: Array, step: Array, normal: Array) -> None:
-    """Raise :class:`InputError` where slices lean (gantry tilt) or do not lie on one line."""
+def _require_straight(positions: Array, step: Array, normal: Array, *, tilted: bool) -> None:
+    """Raise :class:`InputError` where slices lean (a gantry tilt, unless that may be) or do not lie on one line."""
     n = len(positions)
     if n < 2:
         return
     off = np.abs(positions - (positions[0] + np.arange(n)[:, None] * step)).max()
     lean = np.degrees(np.arccos(np.clip(abs(step @ normal) / np.linalg.norm(step), 0, 1)))
-    if lean > 1.0:
+    if lean > 1.0 and not tilted:
         raise InputError(
             f"slices shifted sideways from one to the next (a tilt of {lean:.1f}°)",
             wanted="slices stacked along their normal",
