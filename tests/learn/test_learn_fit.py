@@ -25,7 +25,7 @@ def training(tmp_path: Path | None = None, *, epochs: int = 3, **changes: Any) -
     from lightning.fabric import Fabric
 
     learned, held_out = people(24, seed=1), people(8, seed=2)
-    head = AgeHead.of(torch.tensor(learned.ages_years), "mse")
+    head = AgeHead.of(torch.tensor(learned.targets), "mse")
     torch.manual_seed(0)
     told: dict[str, Any] = {
         "net": network("table2", outputs=1, shape=SHAPE),
@@ -46,9 +46,9 @@ def weights(fitted: Fitted) -> torch.Tensor:
 def test_it_learns_what_the_pictures_tell() -> None:
     fitted = training(epochs=12).run()
     held_out = people(40, seed=3)
-    predicted, *_ = judged(fitted.net, training().head, held_out)
-    guess = np.abs(held_out.ages_years - 55).mean()
-    assert np.abs(predicted - held_out.ages_years).mean() < 0.6 * guess
+    predicted = judged(fitted.net, training().head, held_out).ages_years
+    guess = np.abs(held_out.targets - 55).mean()
+    assert np.abs(predicted - held_out.targets).mean() < 0.6 * guess
     assert fitted.epochs[-1].train_loss < 0.75 * fitted.epochs[0].train_loss
 
 
@@ -93,7 +93,7 @@ def test_stopped_again_and_again_with_dropout_it_still_ends_the_same(tmp_path: P
 def test_the_rate_falls_on_a_plateau_also_across_a_stop(tmp_path: Path) -> None:
     schedule = Schedule(max_epochs=6, learning_rate=1e-2, plateau_patience=0, plateau_factor=0.5, stop_patience=99)
     held_out = people(8, seed=2)
-    told = {"schedule": schedule, "validation": replace(held_out, ages_years=110 - held_out.ages_years)}
+    told = {"schedule": schedule, "validation": replace(held_out, targets=110 - held_out.targets)}
     unbroken = training(**told).run()  # the more it learns, the worse it does on those of the opposite age
     rates = [e.learning_rate for e in unbroken.epochs]
     assert rates[-1] < rates[0]
@@ -123,7 +123,7 @@ def test_it_ends_when_validation_no_longer_improves_and_keeps_the_best() -> None
 def test_the_best_epochs_weights_are_the_ones_handed_over() -> None:
     told = training(epochs=6)
     fitted = told.run()
-    _, loss, _ = judged(fitted.net, told.head, told.validation)
+    _, loss = judged(fitted.net, told.head, told.validation)
     assert loss == pytest.approx(fitted.epochs[fitted.best_epoch].validation_loss, rel=1e-5)
 
 
@@ -132,16 +132,14 @@ def test_every_scan_is_shown_once_an_epoch_in_another_order_each_time() -> None:
     feed = Feed(
         Examples(Held(scans), range(10), np.arange(10.0)), 2, seed=4, augmentation=Augmentation(0, mirror=False)
     )
-    orders = [[float(a) for b in feed.epoch(k) for a in b.ages_years] for k in (0, 1, 0)]
+    orders = [[float(a) for b in feed.epoch(k) for a in b.targets] for k in (0, 1, 0)]
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(10))
     assert orders[0] == orders[2] != orders[1]
     for batch in feed.epoch(0):
-        assert torch.equal(batch.volumes[:, 0, 0, 0, 0], batch.ages_years)
-    rest = [float(a) for b in feed.epoch(0, first=3) for a in b.ages_years]
+        assert torch.equal(batch.volumes[:, 0, 0, 0, 0], batch.targets)
+    rest = [float(a) for b in feed.epoch(0, first=3) for a in b.targets]
     assert rest == orders[0][6:]
-    shares = [
-        [float(a) for b in replace(feed, rank=r, world=2, batch=1).epoch(0) for a in b.ages_years] for r in (0, 1)
-    ]
+    shares = [[float(a) for b in replace(feed, rank=r, world=2, batch=1).epoch(0) for a in b.targets] for r in (0, 1)]
     assert [a for pair in zip(*shares, strict=True) for a in pair] == orders[0]
 
 
@@ -203,7 +201,7 @@ def test_what_goes_wrong_while_reading_ahead_is_raised_where_it_is_read() -> Non
 def test_too_few_scans_or_unknown_ages_are_refused() -> None:
     with pytest.raises(TableError, match="1 scans to train on; wanted: at least 2"):
         _ = Feed(people(1, seed=0), 2, seed=0).batches
-    with pytest.raises(TableError, match="wanted: an age for each scan"):
+    with pytest.raises(TableError, match="1 known ages or labels; wanted: one for each scan"):
         Examples(Held(np.zeros((2, *SHAPE))), range(2), np.array([50.0, np.nan]))
 
 

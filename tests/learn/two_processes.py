@@ -52,7 +52,7 @@ def plain_training(fabric: Any, *, batch: int, **changes: Any) -> Training:
     share = {"rank": fabric.global_rank, "world": fabric.world_size}
     told: dict[str, Any] = {
         "net": net,
-        "head": AgeHead.of(torch.tensor(learned.ages_years), "mse"),
+        "head": AgeHead.of(torch.tensor(learned.targets), "mse"),
         "feed": Feed(learned, batch, seed=0, augmentation=Augmentation(0, mirror=False), **share),
         "validation": people(8, seed=2),
         "schedule": Schedule(max_epochs=EPOCHS, learning_rate=1e-2),

@@ -281,7 +281,7 @@ def test_both_sets_together_stay_within_the_memory_that_is_given(run: Path, stor
         found = examples(learned, held_out, store=scans, memory_gb=share * needed)
         assert [e.scans is not scans for e in found] == in_memory
         for held, table in zip(found, (learned, held_out), strict=True):
-            assert list(held.ages_years) == list(table["age_years"])
+            assert list(held.targets) == list(table["age_years"])
             first = scans.inputs([scans.positions[table["scan_id"].iloc[0]]])
             assert np.array_equal(held.scans.inputs(held.rows[:1]), first)
 

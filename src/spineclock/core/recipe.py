@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from spineclock.core.geometry import Plane
+from spineclock.core.outcomes import Outcome
 from spineclock.core.records import ModelInfo, Quality, Reading, Scan
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Accepts:
         Whether lateral films are read, one picture each (radiographs, densitometers' VFA), and not series of slices.
         PNG, JPEG and TIFF pictures and secondary captures are then looked at too; ``plane``, ``sequences``,
         ``max_slice_spacing_mm`` and ``min_slices`` do not count. :data:`LATERAL_FILM` is such a value.
+    pictures : bool
+        Whether PNG, JPEG and TIFF pictures of one sagittal slice are read too, head up, front at the left.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class Accepts:
     max_bytes: int = LARGEST_BYTES
     prefer_words: tuple[str, ...] = ()
     projection: bool = False
+    pictures: bool = False
 
     @property
     def wanted(self) -> str:
@@ -72,7 +76,8 @@ class Accepts:
             f"slices up to {self.max_slice_spacing_mm:g} mm apart",
             f"at least {self.min_slices} of them",
         ]
-        return ", ".join(part for part in parts if part)
+        told = ", ".join(part for part in parts if part)
+        return f"{told}; or a PNG, JPEG or TIFF of a mid-sagittal slice" if self.pictures else told
 
 
 LATERAL_FILM = Accepts(
@@ -81,11 +86,6 @@ LATERAL_FILM = Accepts(
     projection=True,
 )  # fmt: skip
 """Lateral radiographs and densitometers' lateral films of the spine, of at most 100 million pixels."""
-
-
-@dataclass(frozen=True)
-class Age:
-    """The outcome is an age in years."""
 
 
 class Reader(Protocol):
@@ -128,19 +128,25 @@ class Words:
         What the picture of a scan shows, for those who cannot see it.
     caption : str
         What stands below it.
+    answer : str
+        What a scan is answered with, in one word.
+    title : str
+        Of the page.
     """
 
     series: str = "a scan that the recipe reads"
     picture: str = "The scan as it was read"
     caption: str = ""
+    answer: str = "age"
+    title: str = "Spine age report"
 
     @property
     def advice(self) -> str:
         """What to do where a scan was refused."""
         return (
-            f"No age was computed for this scan. Check that the file is {self.series}, complete and not a screenshot; "
-            "export that series again if it is not, and run the program on it. If the scan is right and is still "
-            "refused, look at the picture of what was found, where there is one."
+            f"No {self.answer} was computed for this scan. Check that the file is {self.series}, complete and not a "
+            "screenshot; export that series again if it is not, and run the program on it. If the scan is right and is "
+            "still refused, look at the picture of what was found, where there is one."
         )
 
 
@@ -150,8 +156,9 @@ class Learning:
 
     Parameters
     ----------
-    outlined : bool
-        Whether a scan needs its label map, made elsewhere or by the packaged network, before it can be prepared.
+    outline : function, optional
+        (scan, segmentation network) → the scan with its label map, or refused; None where scans need none. A label map
+        made elsewhere takes its place.
     quality : function
         Scan → what its header and picture say against it before anything else is done; a refused one is not prepared.
     preparation : function
@@ -162,12 +169,17 @@ class Learning:
         Defaults of ``spineclock prepare`` and ``train`` that differ from those in docs/configuration.md.
     """
 
-    outlined: bool
+    outline: Callable[[Scan, Any], Scan] | None
     quality: Callable[[Scan], Quality]
     preparation: Callable[[Any], AnyPreparation]
     variants: Callable[[Scan, AnyPreparation], Variants]
     prepare: Mapping[str, Any]
     train: Mapping[str, Any]
+
+    @property
+    def outlined(self) -> bool:
+        """Whether a scan needs its label map, made elsewhere or by the packaged network, before it can be prepared."""
+        return self.outline is not None
 
 
 @dataclass(frozen=True)
@@ -180,8 +192,8 @@ class Recipe:
         For the command line, and for people.
     accepts : Accepts
         Which series it can read.
-    outcome : Age
-        What it answers.
+    outcome : Age or Diagnosis
+        What it answers; networks, statistics and reports go by it, never by the recipe's name.
     load : function
         (name of packaged weights or a run's folder, options) → :class:`Reader`.
     learning : Learning
@@ -193,7 +205,7 @@ class Recipe:
     name: str
     title: str
     accepts: Accepts
-    outcome: Age
+    outcome: Outcome
     load: Callable[[str, Options], Reader]
     learning: Learning
     words: Words

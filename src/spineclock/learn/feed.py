@@ -20,7 +20,7 @@ from spineclock.core.geometry import shifted
 from spineclock.prep.masking import Part
 
 Floats = npt.NDArray[np.float32]
-Ages = npt.NDArray[np.float64]
+Targets = npt.NDArray[np.float64]
 T = TypeVar("T")
 
 
@@ -34,7 +34,7 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Scans with the ages of their people.
+    """Scans with what is to be said of them.
 
     Parameters
     ----------
@@ -42,18 +42,18 @@ class Examples:
         Where the prepared scans are.
     rows : sequence of int
         Which of them.
-    ages_years : ndarray, one a row
-        At the scan.
+    targets : ndarray, one a row
+        The person's age in years at the scan, or 1 where the person has the disease and 0 where not.
     """
 
     scans: Inputs
     rows: Sequence[int]
-    ages_years: Ages
+    targets: Targets
 
     def __post_init__(self) -> None:
-        if len(self.rows) != len(self.ages_years) or not np.isfinite(self.ages_years).all():
-            raise TableError(f"{len(self.rows)} scans with {int(np.isfinite(self.ages_years).sum())} known ages",
-                             wanted="an age for each scan")  # fmt: skip
+        if len(self.rows) != len(self.targets) or not np.isfinite(self.targets).all():
+            raise TableError(f"{len(self.rows)} scans with {int(np.isfinite(self.targets).sum())} known ages or labels",
+                             wanted="one for each scan")  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -77,6 +77,8 @@ class Augmentation:
     """The most they are turned in the plane of rows and columns, either way; what comes in is 0."""
     zoom: float = 0.0
     """The most they are enlarged or made smaller in that plane, as a share; what comes in is 0."""
+    along_slices: bool = True
+    """Whether they may be moved along the first axis, which of crops holds levels and not places."""
 
     def __call__(self, x: Floats, rng: np.random.Generator) -> Floats:
         """The batch, shape (B, 1, D, H, W), each scan changed in its own way.
@@ -90,6 +92,7 @@ class Augmentation:
         changed = np.zeros_like(x)
         for scan, into in zip(x[:, 0], changed[:, 0], strict=True):
             by = rng.integers(-self.shift_voxels, self.shift_voxels + 1, 3) * (np.array(scan.shape) > 1)
+            by[0] *= self.along_slices
             if self._turned:
                 scan = self._turn(scan, rng)
             if self.mirror and rng.random() < 0.5:
@@ -132,10 +135,10 @@ class Augmentation:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one step learns from: volumes (B, 1, D, H, W) and ages in years (B,)."""
+    """What one step learns from: volumes (B, 1, D, H, W) and targets (B,), ages in years or 0 and 1."""
 
     volumes: Tensor
-    ages_years: Tensor
+    targets: Tensor
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ def batch_of(
 ) -> Batch:
     """The scans of these places as tensors."""
     x = changed(examples.scans.inputs([examples.rows[i] for i in which], part))
-    return Batch(torch.from_numpy(x), torch.from_numpy(examples.ages_years[which].astype(np.float32)))
+    return Batch(torch.from_numpy(x), torch.from_numpy(examples.targets[which].astype(np.float32)))
 
 
 class ReadAhead(Generic[T]):

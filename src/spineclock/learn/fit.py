@@ -1,4 +1,4 @@
-"""The training loop of networks that read an age from a whole scan.
+"""The training loop of networks that read an age, or a disease, from a scan.
 
 Source: the spine-age paper's training (Adam, batch 2, learning rate lowered on a plateau with patience 5); what it does
 not state is our choice. Lightning Fabric places the network on one device or several and computes in mixed precision;
@@ -15,15 +15,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from spineclock.core.errors import SpineclockError
+from spineclock.core.volume import Array
 from spineclock.learn import checkpoint as disk
-from spineclock.learn.feed import Ages, Batch, Examples, Feed, ReadAhead, in_order
+from spineclock.learn.feed import Batch, Examples, Feed, ReadAhead, in_order
 from spineclock.learn.stopping import SharedStop
-from spineclock.nets.age_head import AgeHead
+from spineclock.nets.heads import Head, Measure
 from spineclock.nets.networks import channels_last
 from spineclock.prep.masking import Part
 
@@ -55,18 +55,32 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to; a row of ``curves.csv``."""
+    """What one epoch came to."""
 
     epoch: int
     train_loss: float
     validation_loss: float
-    validation_mae_years: float
+    measure: Measure
+    """What validation people were judged by, and in ``figure`` what it came to."""
+    figure: float
     learning_rate: float
     seconds: float
     idle_share: float
     """Of the training's time, that spent waiting for data."""
     minutes: float
     """Since the training began, without the time it lay still."""
+
+    def row(self) -> dict[str, Any]:
+        """A row of ``curves.csv``: the figure in a column of its measure's name."""
+        told = asdict(self)
+        del told["measure"]
+        return {self.measure.column if name == "figure" else name: value for name, value in told.items()}
+
+    @classmethod
+    def of(cls, row: dict[str, Any], measure: Measure) -> Epoch:
+        """The epoch of a row."""
+        told = {"figure" if name == measure.column else name: value for name, value in row.items()}
+        return cls(**told, measure=measure)
 
 
 @dataclass
@@ -94,7 +108,7 @@ class Fitted:
     """A network with its best weights, in evaluation mode on the CPU, what its answer means, and how it got there."""
 
     net: nn.Module
-    head: AgeHead
+    head: Head
     epochs: tuple[Epoch, ...]
     best_epoch: int
 
@@ -107,7 +121,7 @@ class Training:
     ----------
     net : module
         (B, 1, D, H, W) → (B, outputs).
-    head : AgeHead
+    head : Head
         What its answer means.
     feed, validation
         What it learns from, and whom its rate and its end are judged by; no person in both.
@@ -127,7 +141,7 @@ class Training:
     """
 
     net: nn.Module
-    head: AgeHead
+    head: Head
     feed: Feed
     validation: Examples
     schedule: Schedule
@@ -155,7 +169,12 @@ class Training:
             self._close_epoch(net, parts, progress)
             self._save(parts, progress)
         plain.load_state_dict(parts.best)
-        return Fitted(plain.cpu().eval(), self.head, tuple(Epoch(**row) for row in progress.rows), progress.best_epoch)
+        return Fitted(
+            plain.cpu().eval(),
+            self.head,
+            tuple(Epoch.of(row, self.head.measure) for row in progress.rows),
+            progress.best_epoch,
+        )
 
     def _train_epoch(
         self, net: nn.Module, optimiser: Any, parts: _Parts, progress: Progress, asked_to_stop: SharedStop
@@ -167,7 +186,7 @@ class Training:
         for batch in ahead:
             # dropout depends on the step alone, so that a resumed training drops what an unbroken one would have
             torch.manual_seed(self.schedule.seed * 1_000_003 + progress.epoch * batches + progress.batch)
-            loss = self.head.cost(net(self._placed(batch)), self.fabric.to_device(batch.ages_years))
+            loss = self.head.cost(net(self._placed(batch)), self.fabric.to_device(batch.targets))
             optimiser.zero_grad()
             self.fabric.backward(loss)
             optimiser.step()
@@ -189,9 +208,9 @@ class Training:
     def _close_epoch(self, net: nn.Module, parts: _Parts, progress: Progress) -> None:
         """Judges the epoch, lowers the rate where it is time, and keeps the weights if they are the best so far."""
         begun = time.perf_counter()
-        predicted, loss, _ = judged(net, self.head, self.validation, part=self.feed.part)
+        said, loss = judged(net, self.head, self.validation, part=self.feed.part)
         # batch norm's statistics differ a little between processes: the first one's judgement counts
-        loss, mae = self.fabric.broadcast((loss, float(np.abs(predicted - self.validation.ages_years).mean())))
+        loss, figure = self.fabric.broadcast((loss, self.head.figure(said, self.validation.targets)))
         loss_sum = self._mean_of_processes(progress.loss_sum)
         if not math.isfinite(loss + loss_sum):
             raise SpineclockError(f"the loss of epoch {progress.epoch + 1} is no number",
@@ -204,9 +223,9 @@ class Training:
         learning_s = progress.seconds
         seconds = learning_s + time.perf_counter() - begun
         minutes = (progress.rows[-1]["minutes"] if progress.rows else 0.0) + seconds / 60
-        row = Epoch(progress.epoch, loss_sum / self.feed.batches, loss, mae, rate, seconds,
+        row = Epoch(progress.epoch, loss_sum / self.feed.batches, loss, self.head.measure, figure, rate, seconds,
                     progress.waited_s / learning_s, minutes)  # fmt: skip
-        progress.rows.append(asdict(row))
+        progress.rows.append(row.row())
         progress.epoch, progress.batch = progress.epoch + 1, 0
         progress.loss_sum = progress.seconds = progress.waited_s = 0.0
         self.on_epoch(row)
@@ -253,28 +272,36 @@ class _Parts:
 
 
 class Judged(NamedTuple):
-    """What a network says of scans, in their order.
+    """What a network says of scans, in their order, and the mean loss.
 
-    ``sd_years``: of the distribution over whole years that it answers with; None where it answers with an age.
+    ``said`` has a row a scan: the age in years and, where the network answers with a distribution over whole years,
+    its SD; or of a diagnosis the log-odds of each level, NaN where it was not there.
     """
 
-    ages_years: Ages
+    said: Array
     loss: float
-    sd_years: Ages | None
+
+    @property
+    def ages_years(self) -> Array:
+        """Of a network of ages, the age of each scan."""
+        found: Array = self.said[:, 0]
+        return found
+
+    @property
+    def sd_years(self) -> Array | None:
+        """Of a network of ages, the SD of each answered distribution; None where it answers with an age."""
+        return self.said[:, 1] if self.said.shape[1] > 1 else None
 
 
-def judged(net: nn.Module, head: AgeHead, examples: Examples, *, part: Part = "whole") -> Judged:
-    """Predicted ages in years, in the examples' order, and the mean loss; nothing is learned."""
+def judged(net: nn.Module, head: Head, examples: Examples, *, part: Part = "whole") -> Judged:
+    """What a network says of scans, in the examples' order, and the mean loss; nothing is learned."""
     net.eval()
     device = next(net.parameters()).device
-    answers, spreads, costs = [], [], []
+    answers, costs = [], []
     with torch.inference_mode():
         for batch in ReadAhead(in_order(examples, JUDGED_AT_ONCE, part)):
-            ages = batch.ages_years.to(device)
+            targets = batch.targets.to(device)
             raw = net(batch.volumes.to(device).contiguous(memory_format=torch.channels_last_3d)).float()
-            answers.append(head.age_years(raw).cpu())
-            if head.binned:
-                spreads.append(head.predicted_sd_years(raw).cpu())
-            costs.append(float(head.cost(raw, ages)) * len(ages))
-    spread = torch.cat(spreads).double().numpy() if spreads else None
-    return Judged(torch.cat(answers).double().numpy(), sum(costs) / len(examples), spread)
+            answers.append(head.said(raw).cpu())
+            costs.append(float(head.cost(raw, targets)) * len(targets))
+    return Judged(torch.cat(answers).double().numpy(), sum(costs) / len(examples))

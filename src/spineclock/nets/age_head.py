@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spineclock.core.errors import UsageError
+from spineclock.core.volume import Array
+from spineclock.nets.heads import Measure
 from spineclock.nets.names import AgeLoss
 
 LABEL_SD_YEARS = 1.0
@@ -120,6 +123,11 @@ class AgeHead:
         """How many numbers a network must answer with."""
         return self.oldest - self.youngest + 1 if self.binned else 1
 
+    @property
+    def measure(self) -> Measure:
+        """What validation people are judged by, beside the cost: the mean absolute error in years."""
+        return Measure("mae_years", "MAE", unit=" years")
+
     def begin(self, last: nn.Linear) -> None:
         """Has a network that answers with a distribution begin with the training people's own, taken for normal.
 
@@ -154,6 +162,15 @@ class AgeHead:
         if not self.binned:
             return raw[:, 0] * self.sd_years + self.mean_years
         return (raw.softmax(1) * self._classes(raw)).sum(1)
+
+    def said(self, raw: Tensor) -> Tensor:
+        """Ages in years and, of a distribution, its SD: shape (N, 1) or (N, 2)."""
+        columns = [self.age_years(raw), *([self.predicted_sd_years(raw)] if self.binned else [])]
+        return torch.stack(columns, dim=1)
+
+    def figure(self, said: Array, targets: Array) -> float:
+        """The mean absolute error in years of ages that were said."""
+        return float(np.abs(said[:, 0] - targets).mean())
 
     def whole_years(self, raw: Tensor) -> Tensor:
         """The same rounded, as VERTE-X-Aging reports ages.

@@ -169,11 +169,15 @@ class EfficientNetFilm(nn.Module):
 
     def blocks(self, x: Tensor) -> Tensor:
         """The last convolutional features, shape (N, 1792, 1, H/32, W/32)."""
-        net: Any = self.net
-        x = net._swish(net._bn0(net._conv_stem(net._conv_stem_padding(x[:, :, 0]))))
-        x = net._conv_head(net._conv_head_padding(net._blocks(x)))
-        features: Tensor = net._swish(net._bn1(x))
-        return features[:, :, None]
+        return efficientnet_features(self.net, x[:, :, 0])[:, :, None]
+
+
+def efficientnet_features(net: Any, x: Tensor) -> Tensor:
+    """The last convolutional features of MONAI's EfficientNet, shape (N, C, h, w), from pictures (N, c, H, W)."""
+    x = net._swish(net._bn0(net._conv_stem(net._conv_stem_padding(x))))
+    x = net._conv_head(net._conv_head_padding(net._blocks(x)))
+    features: Tensor = net._swish(net._bn1(x))
+    return features
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-NetworkName = Literal["table2", "resnet", "transformer", "film_small", "efficientnet_b4"]
-FILM_NETWORKS = ("film_small", "efficientnet_b4")
-"""Those that read films, volumes of one slice; the others read scans."""
+NetworkName = Literal[
+    "table2", "resnet", "transformer",
+    "film_small", "efficientnet_b4",
+    "crop_small", "crop_efficientnet_b4", "crop_resnet50", "crop_inception_resnet_v2",
+]  # fmt: skip
+FILM_NETWORKS: tuple[NetworkName, ...] = ("film_small", "efficientnet_b4")
+"""Those that read films, volumes of one slice."""
+CROP_NETWORKS: tuple[NetworkName, ...] = (
+    "crop_small", "crop_efficientnet_b4", "crop_resnet50", "crop_inception_resnet_v2",
+)  # fmt: skip
+"""Those that read crops of vertebrae, the last one by the extra ``timm``; the others read whole scans."""
 RADIOGRAPH_CLASSES = (40, 99)
 """First and last whole year of VERTE-X-Aging's classes; nobody younger or older is learned from."""
 Pool = Literal["max", "average"]

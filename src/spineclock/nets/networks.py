@@ -1,4 +1,4 @@
-"""The networks an age can be learned by, each by its name: of scans the paper's and two rivals, of films two."""
+"""The networks, each by its name: of whole scans the spine-age paper's and two rivals, of films two, of crops four."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spineclock.core.errors import UsageError
 from spineclock.nets.convolution import trusted
 from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.film import DROPOUT, EfficientNetFilm, FilmNet
-from spineclock.nets.names import FILM_NETWORKS, NetworkName, Pool
+from spineclock.nets.names import CROP_NETWORKS, FILM_NETWORKS, NetworkName, Pool
 
 
 def network(
@@ -27,10 +27,11 @@ def network(
         ``table2``: the paper's. ``resnet``: MONAI's 3-D ResNet-18. ``transformer``: MONAI's vision transformer over
         patches of an eighth of the slices by 16 × 16 (our choice: 6 layers, 4 heads, 192 features). ``film_small``: a
         residual network of films for CPUs. ``efficientnet_b4``: MONAI's, of films, with VERTE-X-Aging's head.
+        ``crop_…``: of crops of vertebrae (:mod:`spineclock.nets.crops`).
     outputs : int
-        Numbers a scan.
+        Numbers a scan; of crops as many as levels.
     shape : (D, H, W)
-        Of a prepared volume, D = 1 for a film; a transformer fits one shape only.
+        Of a prepared volume, D = 1 for a film; a transformer fits one shape only. Of crops D = levels × slices.
     pool : "max" or "average"
         How ``table2`` ends.
     dropout : float
@@ -47,7 +48,7 @@ def network(
     >>> type(network("film_small", outputs=60, shape=(1, 256, 128))).__name__
     'FilmNet'
     """
-    _require_fit(name, shape)
+    _require_fit(name, shape, outputs)
     return trusted(_built(name, outputs=outputs, shape=shape, pool=pool, dropout=dropout))
 
 
@@ -65,6 +66,10 @@ def _built(name: NetworkName, *, outputs: int, shape: tuple[int, int, int], pool
             return FilmNet(outputs, dropout=dropout)
         case "efficientnet_b4":
             return EfficientNetFilm(outputs, dropout=dropout)
+    if name in CROP_NETWORKS:
+        from spineclock.nets.crops import crop_network
+
+        return crop_network(name, levels=outputs, slices=shape[0] // outputs, dropout=dropout)
     raise UsageError(f"no network is called {name!r}", wanted=f"one of {', '.join(get_args(NetworkName))}")
 
 
@@ -92,13 +97,20 @@ def channels_last(net: nn.Module) -> nn.Module:
     return net
 
 
-def _require_fit(name: NetworkName, shape: tuple[int, int, int]) -> None:
+def _require_fit(name: NetworkName, shape: tuple[int, int, int], outputs: int) -> None:
     films = FILM_NETWORKS
+    if name in CROP_NETWORKS:
+        if shape[0] % outputs or min(shape[1:]) < 32:
+            raise UsageError(
+                f"{name} reads crops, and the prepared volumes have the shape {shape} for {outputs} levels",
+                wanted="as many slices for each level, of at least 32 rows and columns",
+            )
+        return
     if name in films and (shape[0] != 1 or min(shape[1:]) < 32):
         raise UsageError(
             f"{name} reads films, and the prepared volumes have the shape {shape}",
             wanted="one slice of at least 32 rows and columns, such as (1, 1024, 512)",
-            remedy=f"choose a network of scans ({', '.join(n for n in get_args(NetworkName) if n not in films)})",
+            remedy=f"choose a network of scans ({', '.join(_of_scans())})",
         )
     if name in get_args(NetworkName) and name not in films and shape[0] == 1:
         raise UsageError(
@@ -106,6 +118,10 @@ def _require_fit(name: NetworkName, shape: tuple[int, int, int]) -> None:
             wanted="at least 16 slices",
             remedy=f"choose a network of films ({', '.join(films)})",
         )
+
+
+def _of_scans() -> list[str]:
+    return [n for n in get_args(NetworkName) if n not in (*FILM_NETWORKS, *CROP_NETWORKS)]
 
 
 def _transformer(outputs: int, shape: tuple[int, int, int]) -> nn.Module:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spineclock.core.errors import InputError
-from spineclock.core.recipe import Accepts, Age, Learning, Options, Reader, Recipe, Words
+from spineclock.core.errors import InputError, RefusedError
+from spineclock.core.outcomes import Age
+from spineclock.core.recipe import Accepts, Learning, Options, Reader, Recipe, Words
 from spineclock.core.records import Contribution, ModelInfo, Quality, Reading, Scan
 
 if TYPE_CHECKING:
@@ -114,7 +115,6 @@ class NetworkFeatures:
 
     def __call__(self, volume: Volume, labels: Mask) -> dict[str, float]:
         """By name; each NaN where the spine does not fit the network."""
-        from spineclock.core.errors import RefusedError
         from spineclock.prep.prepared import prepare
 
         try:
@@ -324,6 +324,23 @@ def quality(scan: Scan) -> Quality:
     return header_quality(scan)
 
 
+def outlined(scan: Scan, scorer: Scorer) -> Scan:
+    """The scan outlined by the network.
+
+    Raises
+    ------
+    RefusedError
+        If its spine cannot be read.
+    """
+    from spineclock.segment.legible import spine_quality
+
+    found = outline(scan, scorer)
+    verdict = spine_quality(found, scan, Quality())
+    if verdict.verdict == "refused":
+        raise RefusedError("; ".join(verdict.reasons))
+    return scan.with_mask(found.labels)
+
+
 def preparation(settings: Any) -> Preparation:
     """How the settings of ``spineclock prepare`` have scans prepared, for every part of the spine."""
     from spineclock.prep.prepared import Preparation
@@ -351,7 +368,7 @@ RECIPE = Recipe(
     outcome=Age(),
     load=load,
     learning=Learning(
-        outlined=True, quality=quality, preparation=preparation, variants=prepared, prepare={}, train={}
+        outline=outlined, quality=quality, preparation=preparation, variants=prepared, prepare={}, train={}
     ),
     words=Words(
         "a sagittal T2-weighted MRI of the spine",

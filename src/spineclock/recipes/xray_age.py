@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spineclock.core.errors import UsageError
-from spineclock.core.recipe import LATERAL_FILM, Age, Learning, Options, Reader, Recipe, Words
+from spineclock.core.outcomes import Age
+from spineclock.core.recipe import LATERAL_FILM, Learning, Options, Reader, Recipe, Words
 from spineclock.core.records import FILM_KINDS, ModelInfo, Quality, Reading, Scan, film_kind
 from spineclock.nets.names import RADIOGRAPH_CLASSES
 
@@ -140,7 +141,7 @@ RECIPE = Recipe(
     outcome=Age(),
     load=load,
     learning=Learning(
-        outlined=False,
+        outline=None,
         quality=quality,
         preparation=preparation,
         variants=prepared,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +15,7 @@ from spineclock import recipes
 from spineclock.core.errors import RefusedError, SpineclockError
 from spineclock.core.geometry import require_same_grid
 from spineclock.core.recipe import Engine, Recipe
-from spineclock.core.records import Quality, Scan
-from spineclock.core.volume import Mask
+from spineclock.core.records import Scan
 from spineclock.ingest.find import reason
 from spineclock.ingest.names import stem
 from spineclock.ingest.nifti import read_mask
@@ -82,9 +81,9 @@ def prepared(job: Job) -> Ended:
     recipe, stage = recipes.get(job.recipe), _FIRST
     try:
         scan = _read(job, recipe)
-        if recipe.learning.outlined:
+        if recipe.learning.outline is not None:
             stage = "segment"
-            scan = scan.with_mask(_outlined(scan, job))
+            scan = _outlined(scan, job, recipe.learning.outline)
         stage = "prepare"
         made = recipe.learning.variants(scan, job.about.how)
     except (SpineclockError, OSError) as error:
@@ -156,27 +155,16 @@ def _read(job: Job, recipe: Recipe) -> Scan:
     return scan
 
 
-def _outlined(scan: Scan, job: Job) -> Mask:
-    """The scan's label map in the spineclock numbering: as it stands in its file, or from the network."""
+def _outlined(scan: Scan, job: Job, outline: Callable[[Scan, Scorer], Scan]) -> Scan:
+    """The scan with its label map in the spineclock numbering: as it stands in its file, or from the network."""
     assert job.labels is not None, "a recipe that needs outlines says where they come from"
     if job.labels.file is None:
-        return _by_network(scan, _scorer(job.engine, job.threads))
+        return outline(scan, _scorer(job.engine, job.threads))
     from spineclock.segment.schemes import to_spineclock
 
     mask = read_mask(job.labels.file, max_bytes=job.max_bytes)
     require_same_grid(scan.volume, mask, what=f"the scan and {job.labels.file.name}")
-    return to_spineclock(mask, job.labels.scheme)
-
-
-def _by_network(scan: Scan, scorer: Scorer) -> Mask:
-    from spineclock.recipes.mri_age import outline
-    from spineclock.segment.legible import spine_quality
-
-    found = outline(scan, scorer)
-    quality = spine_quality(found, scan, Quality())
-    if quality.verdict == "refused":
-        raise RefusedError("; ".join(quality.reasons))
-    return found.labels
+    return scan.with_mask(to_spineclock(mask, job.labels.scheme))
 
 
 @lru_cache(maxsize=1)

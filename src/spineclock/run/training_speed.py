@@ -130,7 +130,7 @@ def loss_curve(way: Way, store: Path, *, seed: int, epochs: int) -> list[float]:
     for number in range(epochs):
         total = 0.0
         for batch in feed.epoch(number):
-            y = (batch.ages_years - told.mean()) / told.std()
+            y = (batch.targets - told.mean()) / told.std()
             total += _step(way, net, optimiser, _placed(way, batch.volumes), y).item()
         curve.append(total / feed.batches)
     return curve
@@ -153,7 +153,7 @@ def fed(store: Path, cohort: Path, *, from_nifti: bool) -> dict[str, float]:
     for epoch in range(2):  # the first one warms up
         begun, ahead = time.perf_counter(), ReadAhead(feed.epoch(epoch))
         for batch in ahead:
-            _step(way, net, optimiser, _placed(way, batch.volumes), batch.ages_years)
+            _step(way, net, optimiser, _placed(way, batch.volumes), batch.targets)
         waited = ahead.waited_s
     took = time.perf_counter() - begun
     return {"seconds": took / (feed.batches * BATCH), "idle": waited / took}

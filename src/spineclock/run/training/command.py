@@ -16,7 +16,7 @@ import numpy as np
 
 from spineclock import recipes
 from spineclock.core.errors import TableError, UsageError
-from spineclock.core.recipe import Age
+from spineclock.core.outcomes import Age
 from spineclock.learn.fit import StoppedError
 from spineclock.run.config import configure
 from spineclock.run.training import device, folder
@@ -158,9 +158,9 @@ def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric:
     from spineclock.nets.networks import last_layer, network
 
     learned, held_out = examples(told.of("train"), told.of("validation"), store=store, memory_gb=settings.memory_gb)
-    if float(np.ptp(learned.ages_years)) == 0:
+    if float(np.ptp(learned.targets)) == 0:
         raise TableError(f"all {len(learned)} scans to train on are of one age", wanted="people of different ages")
-    head = AgeHead.of(torch.tensor(learned.ages_years), settings.loss, classes=classes_of(settings))
+    head = AgeHead.of(torch.tensor(learned.targets), settings.loss, classes=classes_of(settings))
     torch.manual_seed(settings.seed)
     net = network(settings.network, outputs=head.outputs, shape=store.how.shape, pool=settings.pool)
     head.begin(last_layer(net))
@@ -172,7 +172,10 @@ def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric:
         settings.batch_size,
         settings.seed,
         part=settings.part,
-        augmentation=Augmentation(**{f.name: getattr(settings, f.name) for f in fields(Augmentation)}),
+        augmentation=Augmentation(
+            **{f.name: getattr(settings, f.name) for f in fields(Augmentation) if hasattr(settings, f.name)},
+            along_slices=True,
+        ),
         rank=fabric.global_rank,
         world=fabric.world_size,
     )

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,7 +186,7 @@ def logs(out: Path) -> Iterator[Callable[[Epoch], None]]:
     with SummaryWriter(out / "tensorboard") as writer:
 
         def log(row: Epoch) -> None:
-            for name, value in asdict(row).items():
+            for name, value in row.row().items():
                 if name != "epoch":
                     writer.add_scalar(name, value, row.epoch)
             _append(out / "curves.csv", row)
@@ -205,13 +205,13 @@ def _append(path: Path, row: Epoch) -> None:
     with path.open("a", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         if new:
-            rows.writerow([f.name for f in fields(row)])
-        rows.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in asdict(row).values()])
+            rows.writerow(row.row())
+        rows.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in row.row().values()])
 
 
 def write(out: Path, run: Run, fitted: Fitted) -> None:
     """Writes the finished run: weights first, then what they say of everybody, then cards and pictures."""
-    curves = pd.DataFrame([asdict(e) for e in fitted.epochs])
+    curves = pd.DataFrame([e.row() for e in fitted.epochs])
     curves.to_csv(out / "curves.csv", index=False, float_format="%.6g")
     run.sets.table.to_csv(out / "split.csv", index=False, float_format="%.6g")
     digest = save(fitted.net, out / "weights.safetensors", {"name": run.name, "statement": run.statement})

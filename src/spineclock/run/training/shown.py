@@ -16,7 +16,7 @@ class Shown:
 
     def __init__(self, *, max_epochs: int, quiet: bool = False) -> None:
         self.max_epochs, self.quiet = max_epochs, quiet
-        self.best = float("inf")
+        self._best: Epoch | None = None
         self._told = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
@@ -45,12 +45,14 @@ class Shown:
 
     def epoch(self, row: Epoch) -> None:
         """An epoch is done."""
-        self.best = min(self.best, row.validation_mae_years)
+        sign = -1 if row.measure.rising else 1
+        if self._best is None or not sign * row.figure >= sign * self._best.figure:
+            self._best = row
         self._told = time.monotonic()
         if self.quiet:
             return
         line = (f"epoch {row.epoch + 1} of at most {self.max_epochs}: training loss {row.train_loss:.3f}, validation "
-                f"{row.validation_loss:.3f}, MAE {row.validation_mae_years:.2f} years, rate {row.learning_rate:.0e}, "
+                f"{row.validation_loss:.3f}, {row.measure.shown(row.figure)}, rate {row.learning_rate:.0e}, "
                 f"{row.seconds:.0f} s")  # fmt: skip
         if self._bar is None:
             print(line, file=sys.stderr)
@@ -58,5 +60,5 @@ class Shown:
             self._bar.console.print(line)
 
     def _title(self, epoch: int) -> str:
-        best = f", best MAE {self.best:.2f} years" if self.best < float("inf") else ""
+        best = f", best {self._best.measure.shown(self._best.figure)}" if self._best else ""
         return f"epoch {epoch + 1} of at most {self.max_epochs}{best}"
