@@ -50,7 +50,7 @@ def _predict(
     mask: Annotated[Path | None, typer.Option(metavar="FILE", help="A label map made elsewhere.")] = None,
     mask_scheme: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Its numbering: spider, totalspineseg, spineps, totalsegmentator."),
+        typer.Option(metavar="NAME", help="Its numbering: spider, totalspineseg, spineps, verse, totalsegmentator."),
     ] = None,
     lowest_vertebra: LowestVertebra = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where results go.")] = Path("spineclock-out"),

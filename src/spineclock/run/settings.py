@@ -10,9 +10,11 @@ from pydantic import Field, field_validator, model_validator
 from spineclock.core.anatomy import LEVEL_NUMBERS
 from spineclock.core.errors import UsageError
 from spineclock.core.recipe import LARGEST_BYTES, Engine
+from spineclock.prep.cropping import Intensity
 from spineclock.run.config import Settings, one_of_resume_and_overwrite
 
-MaskScheme = Literal["spineclock", "spider", "totalspineseg", "spineps", "totalsegmentator"]
+Sequence = Literal["", "T1w", "T2w"]
+MaskScheme = Literal["spineclock", "spider", "totalspineseg", "spineps", "verse", "totalsegmentator"]
 
 
 class PredictSettings(Settings):
@@ -144,6 +146,17 @@ class PrepareSettings(Settings):
     canvas: str = Field("1024,512", description="of films: rows and columns they are fitted into, such as 1024,512")
     border_share: float = Field(0.05, ge=0, lt=0.5, description="of radiographs: how much of the area is cut off round")
     equalise: bool = Field(True, description="of films: whether grey values become ranks (histogram equalisation)")
+    levels: str = Field("L1,L2,L3,L4", description="of crops: vertebrae by name, such as L1,L2,L3,L4")
+    size: str = Field("64,64", description="of crops: rows and columns, such as 64,64")
+    margin: float = Field(0.1, ge=0, le=2, description="of crops: what is kept round a body's box, of its size")
+    slices: int = Field(1, ge=1, le=99, description="of crops: slices side by side of each body")
+    choose: Literal["middle", "largest"] = Field(
+        "middle", description="of crops: slices in the middle of the canal, or those with the most of the body"
+    )
+    intensity: Intensity = Field(
+        "zscore", description="of crops: grey values in SDs of the crop (zscore), raw, or ratios to csf, fat or muscle"
+    )
+    sequence: Sequence = Field("", description="of crops: the weighting that is read, T1w or T2w; any where not set")
     dtype: Literal["float16", "uint8"] = Field("float16", description="how grey values are held")
     workers: int = Field(2, ge=1, le=512, description="processes that prepare scans side by side")
     threads: int = Field(1, ge=1, description="processor threads of the segmentation network in each of them")
@@ -166,6 +179,17 @@ class PrepareSettings(Settings):
         return i, j, k
 
     @property
+    def crop_levels(self) -> tuple[str, ...]:
+        """Vertebrae that are cropped."""
+        return tuple(self.levels.split(","))
+
+    @property
+    def crop_size(self) -> tuple[int, int]:
+        """Rows and columns of a crop."""
+        rows, columns = map(int, self.size.split(","))
+        return rows, columns
+
+    @property
     def canvas_shape(self) -> tuple[int, int]:
         """Rows and columns of a prepared film."""
         rows, columns = map(int, self.canvas.split(","))
@@ -184,7 +208,7 @@ class PrepareSettings(Settings):
             raise ValueError("wanted a number")
         return value
 
-    @field_validator("spacing_mm", "shape", "percentiles", "canvas", mode="before")
+    @field_validator("spacing_mm", "shape", "percentiles", "canvas", "levels", "size", mode="before")
     @classmethod
     def _one_text(cls, value: object) -> object:
         if isinstance(value, list | tuple):
@@ -208,7 +232,15 @@ class PrepareSettings(Settings):
             raise ValueError("wanted three whole numbers with commas between them: 4 to 4096, then twice 16 to 4096")
         return ",".join(f"{n:.0f}" for n in found)
 
-    @field_validator("canvas")
+    @field_validator("levels")
+    @classmethod
+    def _known_levels(cls, value: str) -> str:
+        told = value.upper().split(",")
+        if not set(told) <= set(LEVEL_NUMBERS) or len(set(told)) < len(told):
+            raise ValueError("wanted levels such as L1,L2, with commas between them, each once")
+        return ",".join(told)
+
+    @field_validator("canvas", "size")
     @classmethod
     def _two_counts(cls, value: str) -> str:
         value = value.replace("x", ",")

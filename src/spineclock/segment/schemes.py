@@ -7,6 +7,8 @@ Where the numbers come from:
   2024 and before numbered otherwise (L5 18, cord 200) and are not accepted.
 * ``spineps``: the vertebra mask (``seg-vert``) by the label table in Hendrik-code/spineps' README and
   ``TPTBox/core/vert_constants.py``; ``spineps-subregions`` is its other mask (``seg-spine``), which knows no levels.
+* ``verse``: Sekuboyina et al., Med Image Anal 73:102166 (2021), and the data set's README: vertebrae alone, C1 1 … L5
+  24, L6 25, sacrum 26, coccyx 27, T13 28.
 * ``totalsegmentator``: task ``total`` of version 2, and ``totalsegmentator-mr``: task ``total_mr``, by the class
   tables in wasserth/TotalSegmentator's README; the latter has one number for all vertebrae.
 * ``classes``: the embedded network's own, 1 disc, 2 vertebra, 3 canal, 4 sacrum.
@@ -63,6 +65,10 @@ def _spineps() -> Table:
     return table | {60: int(Structure.CORD), 61: int(Structure.CANAL)} | dict.fromkeys((27, *range(29, 34)), 0)
 
 
+def _verse() -> Table:
+    return {n: n for n in (*range(1, 27), 28)} | {27: 0}
+
+
 def _totalsegmentator() -> Table:
     table: Table = dict.fromkeys(range(1, 118), 0)
     table |= {26 + n: level for n, level in enumerate(_USUAL_UPWARDS, start=1)}
@@ -77,6 +83,7 @@ _LEVELS: dict[str, Table] = {
     "spider": _spider(),
     "totalspineseg": _totalspineseg(),
     "spineps": _spineps(),
+    "verse": _verse(),
     "totalsegmentator": _totalsegmentator(),
 }
 _CLASSES: dict[str, Table] = {
