@@ -172,7 +172,7 @@ class OperatingPoint:
             If a column is missing, the score is constant where the threshold is chosen, or too few rows have, or have
             not, the disease.
         """
-        chosen = self._chosen(table)
+        chosen = self.chosen(table)
         kept = labelled(
             table, self.event, [self.score], person=self.person, split=self.split, rows=self.rows, varied=False
         )
@@ -182,7 +182,8 @@ class OperatingPoint:
         rows += [self._ratio(rows[0], rows[1], name, extra) for name in ("LR+", "LR−")]
         return results(rows)
 
-    def _chosen(self, table: pd.DataFrame) -> Threshold:
+    def chosen(self, table: pd.DataFrame) -> Threshold:
+        """The threshold, from the rows it is fitted on."""
         if self.threshold is not None:
             return Threshold(self.threshold, "given", np.nan, np.nan)
         fitted = labelled(table, self.event, [self.score], person=self.person, split=self.split, rows=self.fit_on)
