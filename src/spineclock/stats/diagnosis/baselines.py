@@ -75,6 +75,11 @@ class FittedOn:
         found = expand(table, self.columns)
         known = found.complete
         rows = own & known & table[self.event].notna().to_numpy()
+        if not rows.any():
+            raise TableError(
+                f"no row of {', '.join(self.fit_on)} with {', '.join([*self.columns, self.event])}",
+                wanted="some to fit",
+            )
         kept = labelled(table[rows].assign(_row=np.arange(int(rows.sum()))), self.event, ["_row"], person=self.person)
         x = found.matrix
         middle, spread = x[rows].mean(axis=0), x[rows].std(axis=0)

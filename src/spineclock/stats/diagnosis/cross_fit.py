@@ -62,6 +62,8 @@ class CrossFitted:
             raise UsageError(f"{self.folds} folds, {len(self.columns)} columns", wanted="2 folds or more, and a column")
         found = expand(table, self.columns)
         known = found.complete & table[self.event].notna().to_numpy()
+        if not known.any():
+            raise TableError(f"no row with {', '.join([*self.columns, self.event])}", wanted="some to fit")
         own = table[known].reset_index(drop=True).assign(_row=np.arange(int(known.sum())))
         kept = labelled(own, self.event, ["_row"], person=self.person)
         parts = folds_of(kept.people, kept.positive, folds=self.folds, rng=rng)
