@@ -29,14 +29,14 @@ def test_made_up_vertebrae_are_as_told():
 def test_where_nothing_can_be_learnt_a_split_by_vertebra_claims_nearly_everything():
     studies = [
         flattery(*MadeUpVertebrae()(rng=np.random.default_rng(seed)), rng=np.random.default_rng(100 + seed))
-        for seed in range(16)
+        for seed in range(40)
     ]
     claimed, honest, more = np.mean([s["estimate"] for s in studies], axis=0)
     assert claimed == pytest.approx(0.94, abs=0.02)
     assert honest == pytest.approx(0.5, abs=0.03)
     assert more == pytest.approx(claimed - honest)
     held = [s.loc[1, "low"] < 0.5 < s.loc[1, "high"] for s in studies]
-    assert sum(held) >= 13
+    assert 0.78 <= np.mean(held) <= 0.98  # 0.87 in 150 studies: folds share people
     assert all(s.loc[2, "low"] > 0.3 for s in studies)
     assert studies[0].loc[1, ["term", "n", "people"]].tolist() == ["split by person", 800, 200]
 

@@ -100,8 +100,9 @@ def flattery(
 ) -> pd.DataFrame:
     """AUROC per vertebra when vertebrae are dealt out to the folds, when people are, and by how much the first is more.
 
-    Everything else is the same: rows, learner, number of folds, share of ill in each. Intervals are DeLong's, clustered
-    by person, and paired for the difference. Scores of all folds are judged together.
+    Everything else is the same: rows, learner, number of folds, share of ill in each. Scores of all folds are judged
+    together. Intervals are DeLong's, clustered by person, and paired for the difference; that folds share the people
+    they learn from is not in them (of 150 studies of 200 people with nothing to learn, 87 in 100 held an AUROC of 0.5).
 
     Parameters
     ----------
