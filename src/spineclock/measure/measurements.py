@@ -12,7 +12,7 @@ import pandas as pd
 from spineclock.core.anatomy import LEVEL_NUMBERS
 from spineclock.measure.section import Floats
 
-Structure = Literal["disc", "vertebra", "canal", "spine"]
+Structure = Literal["disc", "vertebra", "canal", "spine", "muscle"]
 COLUMNS = ("structure", "level", "name", "value", "unit", "complete")
 LOWEST = 5
 """How many structures, from the lowest up, the aggregates are taken over: five lumbar discs, five lumbar vertebrae."""
