@@ -17,6 +17,7 @@ from spineclock.explain.gradcam import attention
 from spineclock.nets import ct
 from spineclock.nets.ct import CtNet, begin_from_imagenet, ct_network
 from spineclock.nets.detection_head import DetectionHead
+from spineclock.nets.follow_up import concordance
 from spineclock.nets.hazard_head import HazardHead
 from spineclock.nets.multitask import MultitaskHead
 from spineclock.nets.networks import channels_last, last_layer
@@ -163,30 +164,30 @@ def boxes(n: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     rng = np.random.default_rng(seed)
     bone = rng.uniform(0.2, 1, (n, 3))
     x = rng.normal(0, 0.05, (n, 3, 9, 16, 16)) + bone[:, :, None, None, None]
-    years = rng.exponential(0.3 * np.exp(6 * (bone.mean(1) - 0.4)))
-    lost = rng.uniform(1, 4, n)
+    years = rng.exponential(np.exp(12 * (bone.mean(1) - 0.6)))
+    lost = rng.uniform(2, 6, n)
     follow_up = np.column_stack([np.minimum(years, lost), years <= lost])
     targets = torch.tensor(np.column_stack([bone < 0.4, follow_up]), dtype=torch.float32)
     return torch.tensor(x, dtype=torch.float32).view(n, 1, 27, 16, 16), targets
 
 
-@pytest.mark.slow
 def test_both_tasks_are_learned_together() -> None:
     torch.manual_seed(0)
     head = MultitaskHead(DetectionHead(3), HazardHead((0.0, 1.0, 2.0, 3.0)))
     net = ct_network("ct_small", head, dropout=0.0)
     optimiser = torch.optim.Adam(net.parameters(), 2e-3)
-    x, targets = boxes(128, seed=0)
-    for step in range(32):
-        part = torch.arange(32) + 32 * (step % 4)
+    x, targets = boxes(96, seed=0)
+    for step in range(20):
+        part = torch.arange(16) + 16 * (step % 6)
         optimiser.zero_grad()
         head.cost(net.train()(x[part]), targets[part]).backward()
         optimiser.step()
-    fresh, told = boxes(96, seed=1)
+    fresh, told = boxes(64, seed=1)
     with torch.no_grad():
         said = head.said(net.eval()(fresh)).numpy()
-    assert head.figure(said, told.numpy()) > 0.7
-    assert DetectionHead(3).figure(said[:, :3], told[:, :3].numpy()) > 0.9
+    ceiling = concordance(-fresh.mean((1, 2, 3, 4)), told[:, 3:].numpy(), until_years=3)
+    assert ceiling - 0.05 < head.figure(said, told.numpy()) < ceiling + 0.02
+    assert DetectionHead(3).figure(said[:, :3], told[:, :3].numpy()) > 0.97
 
 
 class ConvNextLike(nn.Module):
