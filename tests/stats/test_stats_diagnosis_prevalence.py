@@ -87,6 +87,7 @@ def test_the_rows_are_bayes_of_the_operating_points_and_name_their_source():
     there = found[found["source"] == "national survey"].set_index("term")
     assert there.loc["positive predictive value", "estimate"] == pytest.approx(se * 0.1 / (se * 0.1 + (1 - sp) * 0.9))
     assert "Where 10.0% have ill (national survey), " in there.loc["positive predictive value", "sentence"]
+    assert "%) of those called have ill." in there.loc["positive predictive value", "sentence"]
     assert found["threshold"].nunique() == 1
     alone = AtPrevalence(OperatingPoint("ill", "risk", person=None), {"national survey": 0.1})(table)
     width = (found["high"] - found["low"]) / (alone["high"] - alone["low"])

@@ -19,7 +19,7 @@ from scipy.special import expit
 from spineclock.core.errors import UsageError
 from spineclock.stats.diagnosis.labels import in_words
 from spineclock.stats.diagnosis.operating import OperatingPoint
-from spineclock.stats.result import interval_text, results
+from spineclock.stats.result import number, results
 
 
 class Predictive(NamedTuple):
@@ -146,7 +146,8 @@ class AtPrevalence:
                 "specificity": sp.share,
                 "method": value.method,
                 "sentence": f"Where {prevalence:.1%} have {ill} ({source}), "
-                f"{interval_text(100 * value.value, 100 * value.low, 100 * value.high, unit='%', digits=1)} {meaning}.",
+                f"{number(100 * value.value, 1)}% (95% CI {number(100 * value.low, 1)}% to "
+                f"{number(100 * value.high, 1)}%) {meaning}.",
             }
             for name, value, meaning in zip(names, both, means, strict=True)
         ]
