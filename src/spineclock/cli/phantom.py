@@ -1,4 +1,4 @@
-"""``spineclock phantom people``, ``phantom mri`` and ``phantom radiograph``."""
+"""``spineclock phantom people``, ``phantom mri``, ``phantom radiograph`` and ``phantom ct``."""
 
 from __future__ import annotations
 
@@ -183,6 +183,71 @@ def _phantom_radiograph(
             raise typer.Exit(phantom_radiograph.make_films_of(people, told, out=out))
         assert n is not None
         raise typer.Exit(phantom_radiograph.make_films(n, told, out=out))
+
+
+@phantom_app.command(
+    "ct",
+    epilog=example(
+        "spineclock phantom ct --n 20 --seed 1 --out ct",
+        "spineclock phantom ct --n 4000 --world muscle_matters --grid 112x64x112 --out grids --workers 16 --resume",
+        "spineclock phantom ct --n 3 --out dicom --format dicom --tilt 12",
+        "spineclock phantom ct --people phantom --out bone --kernel bone --phase native --set slice_mm=1",
+    ),
+)
+def _phantom_ct(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and scans go.")],
+    n: Count = None,
+    people: PeopleFolder = None,
+    seed: Seed = None,
+    world: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="default, muscle_matters, muscle_idle, ageing_off, null, shifted, …"),
+    ] = None,
+    kind: Annotated[str | None, typer.Option("--format", metavar="nifti|dicom", help="NIfTI where not given.")] = None,
+    coverage: Annotated[
+        str | None, typer.Option(metavar="abdomen|thoracolumbar", help="The trunk from T10, or the spine from T4.")
+    ] = None,
+    kernel: Annotated[
+        str | None, typer.Option(metavar="soft|bone", help="Drawn for each scan where not given.")
+    ] = None,
+    phase: Annotated[
+        str | None, typer.Option(metavar="native|portal_venous", help="Drawn for each scan where not given.")
+    ] = None,
+    tilt: Annotated[float | None, typer.Option(metavar="DEG", help="Tilt of the gantry; none where not given.")] = None,
+    grid: Annotated[
+        str | None, typer.Option(metavar="112x64x112", help="Write a training grid: slices, rows, columns.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, metavar="W", help="Scans made side by side (2).")] = None,
+    resume: ResumeScans = None,
+    overwrite: Replace = None,
+    config: ConfigFile = None,
+    assignments: Sets = None,
+    print_config: PrintConfig = False,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Make up people as `phantom people` does, and their CT with true label maps: a cohort folder.
+
+    All is simulated, and the same for the same seed, which gives the same people as MRI and films have. Exit status: 0
+    all done, 1 some scans could not be made (see failures.csv), 2 the call was wrong, 130 stopped by Ctrl-C.
+    """
+    flags: dict[str, Any] = {
+        "seed": seed, "world": world, "format": kind, "coverage": coverage, "kernel": kernel, "phase": phase,
+        "tilt_deg": tilt, "grid": grid, "workers": workers, "resume": resume, "overwrite": overwrite,
+    }  # fmt: skip
+    with plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.phantom_settings import PhantomCtSettings
+
+        told = settings(
+            PhantomCtSettings, config=config, assignments=assignments, flags=flags, print_config=print_config
+        )
+        _one_kind_of_people(n, people, seed=seed, world=world, command="spineclock phantom ct")
+        from spineclock.run import phantom_ct
+
+        if people is not None:
+            raise typer.Exit(phantom_ct.make_ct_of(people, told, out=out))
+        assert n is not None
+        raise typer.Exit(phantom_ct.make_ct(n, told, out=out))
 
 
 def _one_kind_of_people(n: int | None, people: Path | None, *, seed: int | None, world: str | None,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from spineclock.core.volume import Mask, Volume
 
 Station = Literal["", "cervical", "thoracic", "lumbar"]
-Weighting = Literal["T1w", "T2w", "xray"]
+Weighting = Literal["T1w", "T2w", "xray", "ct"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,8 @@ BORN = date(1920, 1, 1)
 YEAR_DAYS = 365.2425
 IMPLEMENTATION = UID("2.25.216203937128640203171520711013064217163")
 """Stands for this program in the files' meta information."""
+Planes = tuple[list[Array], list[Array], Array, Array]
+"""Slices, the place of each one's first pixel, and the directions of columns and rows in DICOM's axes."""
 _MILLI = 1000.0
 _FACTS: tuple[tuple[str, str, float], ...] = (
     ("RepetitionTime", "RepetitionTime", _MILLI), ("EchoTime", "EchoTime", _MILLI),
@@ -98,10 +100,18 @@ def images(
     GeometryError
         If the axes are not at right angles, which DICOM's image plane cannot say.
     """
-    slices, positions, across, down = planes(volume)
     spacing = canonical(volume).spacing_mm
     shared = common(examination)
     shared.update(_acquired(facts, slice_mm=spacing[0]))
+    shared.update(_pixels(volume.array))
+    return series_of(shared, planes(volume), (spacing[2], spacing[1]), examination, name=name, number=number)
+
+
+def series_of(
+    shared: Dataset, cut: Planes, pixel_mm: tuple[float, float], examination: Examination, *, name: str, number: int
+) -> list[FileDataset]:
+    """One data set a slice with what they share, and what tells series and slices apart; ``pixel_mm`` down, across."""
+    slices, positions, across, down = cut
     shared.SeriesInstanceUID = examination.uid("series", name)
     shared.SeriesNumber = number
     begun = (datetime.combine(examination.day, time(8)) + timedelta(minutes=5 * number)).time()
@@ -109,8 +119,7 @@ def images(
         setattr(shared, f"{keyword}Date", shared.StudyDate)
         setattr(shared, f"{keyword}Time", begun.strftime("%H%M%S"))
     shared.ImageOrientationPatient = [decimal(v) for v in (*across, *down)]
-    shared.PixelSpacing = [decimal(spacing[2]), decimal(spacing[1])]
-    shared.update(_pixels(volume.array))
+    shared.PixelSpacing = [decimal(pixel_mm[0]), decimal(pixel_mm[1])]
     found = []
     for k, (pixels, position) in enumerate(zip(slices, positions, strict=True)):
         one = FileDataset("", Dataset(), preamble=b"\0" * 128)
@@ -126,7 +135,7 @@ def images(
     return found
 
 
-def planes(volume: Volume) -> tuple[list[Array], list[Array], Array, Array]:
+def planes(volume: Volume) -> Planes:
     """Sagittal slices (rows downwards, columns backwards), the place of each one's first pixel, and the two directions.
 
     Places and directions are DICOM's: left, posterior, superior positive.

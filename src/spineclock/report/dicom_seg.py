@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -11,14 +11,15 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from spineclock.core.errors import GeometryError
-from spineclock.core.volume import Mask
-from spineclock.report.dicom import STATEMENT, Examination, meta, planes
+from spineclock.core.volume import Mask, Volume
+from spineclock.report.dicom import STATEMENT, Examination, Planes, meta, planes
 from spineclock.report.label_names import Code, label_of
 
 
 def segmentation(
-    mask: Mask, sources: Sequence[Dataset], examination: Examination, *, name: str, number: int
-) -> Dataset:
+    mask: Mask, sources: Sequence[Dataset], examination: Examination, *, name: str, number: int,
+    cut: Callable[[Volume], Planes] = planes,
+) -> Dataset:  # fmt: skip
     """The label map as one object, a segment a structure; segments are counted from 1, as the standard asks.
 
     The number in the label map is kept in each segment's tracking ID, ``spineclock 223``. Empty frames are left out.
@@ -34,6 +35,8 @@ def segmentation(
         What tells the series from the study's others.
     number : int
         SeriesNumber.
+    cut : callable
+        How the images were cut from their volume; sagittally where not given.
 
     Raises
     ------
@@ -42,7 +45,7 @@ def segmentation(
     """
     import highdicom as hd
 
-    slices, positions, _, _ = planes(mask)
+    slices, positions, _, _ = cut(mask)
     _require_same(slices, positions, sources)
     numbers = [int(n) for n in np.unique(mask.array) if n]
     if not numbers:

@@ -87,6 +87,8 @@ class Sort:
         import takes a while.
     from_years : float
         People younger than this are not scanned: they are in the other tables, and not in participants.tsv.
+    images : str
+        The world of images, where it is another than that of the people.
     """
 
     command: str
@@ -96,6 +98,7 @@ class Sort:
     path: Callable[[str], str]
     scanner: Callable[[], tuple[Any, Any]]
     from_years: float = 0.0
+    images: str = ""
 
 
 def made_by(n: int, settings: Choices, sort: Sort, parameters: Parameters) -> dict[str, Any]:
@@ -109,7 +112,7 @@ def made_by(n: int, settings: Choices, sort: Sort, parameters: Parameters) -> di
         "format": settings.format,
         **sort.choices,
         "version": version("spineclock"),
-        "parameters": plain(parameters.document) | {"images": _images(settings.world, sort)},
+        "parameters": plain(parameters.document) | {"images": _images(sort.images or settings.world, sort)},
     }
 
 

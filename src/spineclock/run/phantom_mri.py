@@ -64,7 +64,7 @@ def _sort(settings: PhantomMriSettings) -> Sort:
         command="spineclock phantom mri",
         shown="spine MRI",
         choices=choices | slab,
-        others=("bone_density", "radiograph", "vfa"),
+        others=("bone_density", "radiograph", "vfa", "ct"),
         path=lambda scan_id: cohort_path(scan_id, settings),
         scanner=asked,
     )

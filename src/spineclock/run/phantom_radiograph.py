@@ -51,7 +51,7 @@ def _sort(settings: PhantomRadiographSettings) -> Sort:
         command="spineclock phantom radiograph",
         shown="lateral radiographs of the spine" if settings.modality == "radiograph" else "lateral DXA films (VFA)",
         choices={name: getattr(settings, name) for name in ("modality", "grid", "pixel_mm", "from_years")},
-        others=("scanner",),
+        others=("scanner", "ct"),
         path=path,
         scanner=asked,
         from_years=settings.from_years,

@@ -26,7 +26,7 @@ COMPRESSION = 2
 """Of gzip: noise packs no better at higher levels, which take up to seven times as long."""
 Format = Literal["nifti", "png", "dicom"]
 _OURS = re.compile(
-    r"sub-\d+p\d{7}_ses-\d+(_acq-(cervical|thoracic|lumbar))?_((T1w|T2w|xray)(_dseg)?(\.nii\.gz|\.png|\.json|\.dcm)?|scan\.json(\.partial)?)"
+    r"sub-\d+p\d{7}_ses-\d+(_acq-(cervical|thoracic|lumbar))?_((T1w|T2w|xray|ct)(_dseg)?(\.nii\.gz|\.png|\.json|\.dcm)?|scan\.json(\.partial)?)"
 )
 ENDINGS = {"nifti": ".nii.gz", "png": ".png"}
 COMPUTED = ("Canon",)
@@ -207,10 +207,17 @@ def nifti_bytes(volume: Volume) -> bytes:
     kind = np.uint16 if isinstance(volume, Mask) else np.int16
     image = nib.Nifti1Image(np.asarray(volume.array).astype(kind, copy=False), volume.affine)
     image.set_sform(volume.affine, code="scanner")
-    image.set_qform(volume.affine, code="scanner")
+    if _square(volume):  # a qform has no room for the lean of a tilted gantry's slices
+        image.set_qform(volume.affine, code="scanner")
     image.header.set_xyzt_units("mm")
     image.header["descrip"] = b"simulated: no real person is shown"
     return gzip.compress(image.to_bytes(), compresslevel=COMPRESSION, mtime=0)
+
+
+def _square(volume: Volume) -> bool:
+    """Whether a volume's axes are at right angles."""
+    units = volume.affine[:3, :3] / np.asarray(volume.spacing_mm)
+    return bool(np.abs(units.T @ units - np.eye(3)).max() < 1e-6)
 
 
 def as_displayed(array: Array, across: str) -> Array:
@@ -237,7 +244,7 @@ def png_bytes(samples: Array) -> bytes:
 
 def _write_dicom(made: Sequence[Series], out: Path, visit: Examination) -> None:
     """Each series as a folder of slices, its label map as a segmentation beside it, its facts as a sidecar."""
-    from spineclock.report.dicom import images
+    from spineclock.report import dicom, dicom_ct
     from spineclock.report.dicom_seg import segmentation
 
     for k, series in enumerate(made, start=1):
@@ -247,10 +254,11 @@ def _write_dicom(made: Sequence[Series], out: Path, visit: Examination) -> None:
             _write_dicom_film(series, where, visit)
             continue
         name = where.name.removeprefix(f"{visit.scan_id}_")
+        images, cut = (dicom_ct.images, dicom_ct.axial) if series.weighting == "ct" else (dicom.images, dicom.planes)
         slices = images(series.volume, series.facts, visit, name=name, number=k)
         for n, one in enumerate(slices, start=1):
             one.save_as(where / f"{n:04d}.dcm", enforce_file_format=True)
-        map_ = segmentation(series.labels, slices, visit, name=f"{name}_dseg", number=100 + k)
+        map_ = segmentation(series.labels, slices, visit, name=f"{name}_dseg", number=100 + k, cut=cut)
         map_.save_as(where.with_name(f"{where.name}_dseg.dcm"), enforce_file_format=True)
         _put(where.with_name(f"{where.name}.json"), {"Modality": "MR", **series.facts, "Statement": STATEMENT})
 

@@ -56,10 +56,7 @@ class PhantomMriSettings(Settings):
     @property
     def grid_shape(self) -> tuple[int, int, int] | None:
         """Slices, rows and columns of a training grid; None where scans keep the scanner's."""
-        if self.grid is None:
-            return None
-        i, j, k = map(int, self.grid.split("x"))
-        return i, j, k
+        return None if self.grid is None else three_numbers(self.grid)
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
@@ -129,3 +126,76 @@ class PhantomRadiographSettings(Settings):
             self.resume, self.overwrite, remedy="resume keeps earlier films; overwrite replaces them"
         )
         return self
+
+
+class PhantomCtSettings(Settings):
+    """What ``spineclock phantom ct`` can be told.
+
+    Raises
+    ------
+    UsageError
+        If two settings contradict each other.
+
+    Examples
+    --------
+    >>> told = PhantomCtSettings(phase="native", grid="112x64x112")
+    >>> told.phase, told.grid_shape
+    ('native', (112, 64, 112))
+    """
+
+    seed: int = Field(0, ge=0, description="another seed, other people")
+    world: str = Field("default", min_length=1, description="which phantom world the people live in")
+    images: str | None = Field(None, description="another world's anatomy and scanners, such as shifted")
+    format: Literal["nifti", "dicom"] = Field("nifti", description="what the scans are written as")
+    coverage: Literal["abdomen", "thoracolumbar"] = Field(
+        "abdomen", description="T10 to S1 with the whole trunk, or T4 to S1 round the spine"
+    )
+    slice_mm: float | None = Field(
+        None, ge=0.5, le=5, description="thickness of slices; 1 to 3 mm by scanner if not set"
+    )
+    pixel_mm: float | None = Field(None, ge=0.3, le=4, description="pixels; the field of view over 512 if not set")
+    kernel: Literal["soft", "bone"] | None = Field(None, description="soft or bone; drawn for each scan if not set")
+    phase: Literal["native", "portal_venous"] | None = Field(
+        None, description="contrast phase; drawn for each scan if not set"
+    )
+    tilt_deg: float = Field(0.0, ge=-30, le=30, description="tilt of the gantry in degrees")
+    beam_hardening: bool = Field(False, description="dark bands between dense bones")
+    grid: str | None = Field(
+        None,
+        pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3}){2}$",
+        description="slices, rows and columns of a training grid, such as 112x64x112",
+    )
+    from_years: float = Field(0.0, ge=0, le=120, description="people younger than this get no scan")
+    workers: int = Field(2, ge=1, le=512, description="processes that make scans side by side")
+    resume: bool = Field(False, description="keep the scans that are there, and make the others")
+    overwrite: bool = Field(False, description="replace an earlier phantom")
+
+    @property
+    def grid_shape(self) -> tuple[int, int, int] | None:
+        """Slices, rows and columns of a training grid; None where scans keep the scanner's."""
+        return None if self.grid is None else three_numbers(self.grid)
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        if self.grid_shape is not None and min(self.grid_shape) < 8:
+            raise UsageError(f"a grid of {self.grid}", wanted="at least 8 slices, rows and columns")
+        if self.grid is not None and (self.slice_mm is not None or self.pixel_mm is not None):
+            raise UsageError(
+                "both a grid and a slice or pixel size are set",
+                wanted="one of the two",
+                remedy="a training grid spans the same field whatever its numbers",
+            )
+        one_of_resume_and_overwrite(
+            self.resume, self.overwrite, remedy="resume keeps earlier scans; overwrite replaces them"
+        )
+        return self
+
+
+def three_numbers(grid: str) -> tuple[int, int, int]:
+    """Slices, rows and columns told with an x between.
+
+    >>> three_numbers("16x128x64")
+    (16, 128, 64)
+    """
+    i, j, k = map(int, grid.split("x"))
+    return i, j, k

@@ -136,7 +136,7 @@ def split_canvas(flesh: Canvas, x: tuple[int, int], y: tuple[int, int], parts: t
     origin = flesh.origin + np.array([x[0] * flesh.step[0], 0, 0]) - flesh.step / 2 + step / 2
     origin[1] = flesh.origin[1] + y[0] * flesh.step[1]
     here = slice(*x), slice(*y)
-    signal, labels = (np.repeat(array[here], parts[0], axis=0) for array in (flesh.signal, flesh.labels))
+    signal, labels = np.repeat(flesh.signal[here], parts[0], axis=0), np.repeat(flesh.labels[here], parts[0], axis=0)
     if parts[1] > 1:
         signal, labels = np.repeat(signal, parts[1], axis=2), np.repeat(labels, parts[1], axis=2)
     return Canvas(signal, labels, origin, step, soft)
