@@ -11,10 +11,11 @@ from scipy import ndimage
 
 from spineclock.core.bone import BodyFrame, ReferenceSignal
 from spineclock.core.errors import GeometryError, RefusedError, UsageError
+from spineclock.core.geometry import picture_volume
 from spineclock.core.volume import Mask, Volume
 from spineclock.measure.body_frames import body_frames
 from spineclock.prep.cropping import Cropping
-from spineclock.prep.crops import crops, picture_volume
+from spineclock.prep.crops import crops
 
 DEPTH_MM, HEIGHT_MM = 34.0, 26.0
 TILTS = {220: 20.0, 221: 8.0, 222: -5.0, 223: -17.0}
@@ -266,7 +267,7 @@ def test_settings_that_cannot_be_meant(values, message):
 def test_settings_survive_json():
     how = Cropping(levels=("T12", "L1"), size=(96, 64), slices=3, intensity="muscle", choose="largest", margin=0.2)
     assert Cropping.told(how.as_dict()) == how
-    assert how.as_dict()["shape"] == [3, 96, 64]
+    assert how.as_dict()["shape"] == [6, 96, 64]
 
 
 def test_a_picture_is_a_scan_of_one_slice():

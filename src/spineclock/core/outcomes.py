@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-Pooling = Literal["mean", "max", "noisy_or"]
+Pooling = Literal["mean", "max", "noisy-or"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 """How the probabilities of a person's vertebrae become the person's."""
 

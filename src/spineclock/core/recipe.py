@@ -12,6 +12,8 @@ from spineclock.core.outcomes import Outcome
 from spineclock.core.records import ModelInfo, Quality, Reading, Scan
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from spineclock.prep.kinds import AnyPreparation
     from spineclock.prep.prepared import Variants
 
@@ -167,6 +169,9 @@ class Learning:
         (scan, how) → the network's input of every part.
     prepare, train : mapping of setting to value
         Defaults of ``spineclock prepare`` and ``train`` that differ from those in docs/configuration.md.
+    labels : function, optional
+        (cohort's table, settings of ``spineclock train``) → the table with the diagnosis' column, and sentences on how
+        it came about; None where the table tells it as it is.
     """
 
     outline: Callable[[Scan, Any], Scan] | None
@@ -175,6 +180,7 @@ class Learning:
     variants: Callable[[Scan, AnyPreparation], Variants]
     prepare: Mapping[str, Any]
     train: Mapping[str, Any]
+    labels: Callable[[pd.DataFrame, Any], tuple[pd.DataFrame, tuple[str, ...]]] | None = None
 
     @property
     def outlined(self) -> bool:

@@ -109,12 +109,15 @@ class ScanFile:
     path: Path | None
     mask: Path | None = None
     mask_scheme: str = ""
+    sequence: str = ""
+    """The scan's weighting, where the table tells it, such as T1w."""
 
 
 def scan_files(path: Path) -> tuple[ScanFile, ...]:
     """The scans of a cohort table, or of a folder's participants.tsv, in its order and each once.
 
-    Columns: ``scan_id`` and ``path``, and where label maps were made elsewhere ``mask`` and ``mask_scheme``. Relative
+    Columns: ``scan_id`` and ``path``, where label maps were made elsewhere ``mask`` and ``mask_scheme``, and
+    ``sequence`` where files do not tell their weighting. Relative
     paths begin at the table's folder, with either kind of slash. Whether anything lies there is not looked at.
 
     Raises
@@ -131,16 +134,17 @@ def scan_files(path: Path) -> tuple[ScanFile, ...]:
                          wanted="scan_id and path", remedy=f"add {' and '.join(missing)}")  # fmt: skip
     texts = {
         name: table[name].astype("string").fillna("").str.strip() if name in table else [""] * len(table)
-        for name in ("scan_id", "path", "mask", "mask_scheme")
+        for name in ("scan_id", "path", "mask", "mask_scheme", "sequence")
     }
     found: dict[str, ScanFile] = {}
-    for number, (scan_id, where, mask, scheme) in enumerate(zip(*texts.values(), strict=True), start=1):
+    for number, (scan_id, where, mask, scheme, sequence) in enumerate(zip(*texts.values(), strict=True), start=1):
         if not scan_id:
             raise TableError(f"{path.name}: no scan_id in data row {number}", wanted="a name for each scan")
         if mask and not scheme:
             raise TableError(f"{path.name}: the label map {mask} of scan {scan_id} came without its numbering",
                              wanted="a column mask_scheme", remedy="name who made it, such as spider")  # fmt: skip
-        one = ScanFile(scan_id, _located(where, path.parent), _located(mask, path.parent), scheme if mask else "")
+        files = _located(where, path.parent), _located(mask, path.parent)
+        one = ScanFile(scan_id, *files, scheme if mask else "", sequence)
         if found.setdefault(scan_id, one) != one:
             raise TableError(f"{path.name}: scan {scan_id} has rows with different files", wanted="one of each",
                              remedy="give each scan a scan_id of its own")  # fmt: skip

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".zip", ".dcm", ".ima", ".dicom", *PICTURE_ENDINGS)
@@ -59,6 +60,21 @@ def weighting_from_name(name: str) -> tuple[str, str]:
             one = len(sequences) <= 1 and len(modalities) == 1
             return (modalities.pop(), next(iter(sequences), "")) if one else ("", "")
     return "", ""
+
+
+def of_weighting(path: Path, sequence: str) -> Path:
+    """The file of another weighting of the same scan, where one lies beside this one under such a name; else this one.
+
+    >>> of_weighting(Path("sub-1_T2w.nii.gz"), "T1w")  # there is no sub-1_T1w.nii.gz
+    PosixPath('sub-1_T2w.nii.gz')
+    """
+    name = stem(path.name)
+    start, mark, last = name.rpartition("_")
+    if not mark or _SEQUENCES.get(last.lower(), sequence) == sequence:
+        return path
+    words = [word for word, told in _SEQUENCES.items() if told == sequence]
+    names = (f"{start}_{word}{path.name[len(name) :]}" for word in (sequence, *words, *map(str.upper, words)))
+    return next((there for other in names if (there := path.with_name(other)).is_file()), path)
 
 
 def bids_person(name: str) -> str:

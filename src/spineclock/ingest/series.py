@@ -17,7 +17,7 @@ from spineclock.core.geometry import canonical
 from spineclock.core.recipe import LARGEST_BYTES, Accepts
 from spineclock.core.records import Failure, Scan
 from spineclock.core.volume import Volume
-from spineclock.ingest import checks, ct, find, metaimage, nifti
+from spineclock.ingest import checks, ct, find, metaimage, nifti, sagittal_picture
 from spineclock.ingest.choose import Refusal, choose
 from spineclock.ingest.film import reference
 from spineclock.ingest.film.load import load_film
@@ -45,7 +45,11 @@ class ReadResult:
 
 
 def list_series(
-    *paths: Path, scratch: Path | None = None, keep_patient_id: bool = False, films: bool = False
+    *paths: Path,
+    scratch: Path | None = None,
+    keep_patient_id: bool = False,
+    films: bool = False,
+    pictures: bool = False,
 ) -> Listing:
     """The series at some paths (files, folders, archives), from their headers alone.
 
@@ -60,8 +64,10 @@ def list_series(
     films : bool
         List as films also PNG, JPEG and TIFF pictures, secondary captures, and single slices of no stated modality; and
         look at the pictures of a DICOM study that holds several films where headers do not state the view.
+    pictures : bool
+        List PNG, JPEG and TIFF pictures as single sagittal slices.
     """
-    found = find.several(paths, scratch=scratch, pictures=films)
+    found = find.several(paths, scratch=scratch, pictures=films or pictures)
     failures = list(found.failures)
     refs: list[SeriesRef] = []
     for item in found.inputs:
@@ -86,7 +92,7 @@ def list_series(
 def _reference(item: find.Input, *, films: bool) -> SeriesRef:
     """The reference of a file that is a volume or a picture."""
     if item.kind == "picture":
-        return reference.of_picture(item)
+        return reference.of_picture(item) if films else sagittal_picture.reference(item)
     return reference.of_volume((nifti if item.kind == "nifti" else metaimage).reference(item), pictures=films)
 
 
@@ -104,6 +110,8 @@ def load(ref: SeriesRef, *, max_bytes: int = LARGEST_BYTES) -> Scan:
     """
     if ref.film is not None:
         return load_film(ref, max_bytes=max_bytes)
+    if ref.kind == "picture":
+        return sagittal_picture.load(ref, max_bytes=max_bytes)
     if ref.stations:
         return _stitched(ref, max_bytes)
     checks.require_room(ref.shape, max_bytes=max_bytes)
@@ -180,7 +188,10 @@ def read_scans(path: Path | Sequence[Path], *, accepts: Accepts, keep_patient_id
     paths = [path] if isinstance(path, Path) else list(path)
     scans, failures = [], []
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
-        listing = list_series(*paths, scratch=Path(scratch), keep_patient_id=keep_patient_id, films=accepts.projection)
+        listing = list_series(
+            *paths, scratch=Path(scratch), keep_patient_id=keep_patient_id, films=accepts.projection,
+            pictures=accepts.pictures,
+        )  # fmt: skip
         choice = choose(listing.refs, accepts)
         for ref in choice.chosen:
             try:

@@ -22,6 +22,8 @@ class Split:
 
     train: float = 0.8
     validation: float = 0.1
+    by: tuple[str, ...] = ()
+    """Further columns whose values are to have their shares in each split, such as who has a disease."""
 
     def __post_init__(self) -> None:
         if min(self.train, self.validation) < 0 or self.train + self.validation >= 1:
@@ -60,6 +62,8 @@ class Split:
         people = table.drop_duplicates("person_id")
         sex = people["sex"].astype("string").fillna("") if "sex" in people else pd.Series("", index=people.index)
         strata = bracket(people["age_years"]).astype(str) + sex.to_numpy(dtype=object)
+        for name in self.by[::-1]:  # first of all by these, which are to come out as evenly as can be
+            strata = people[name].astype(str).to_numpy(dtype=object) + strata
         drawn = pd.Series(_dealt(strata, self, rng), index=people["person_id"].to_numpy())
         return table["person_id"].map(drawn).rename("split")
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -149,24 +149,49 @@ def read_network(folder: Path, *, device: str = "cpu") -> TrainedNetwork:
     UsageError
         If there is no such device.
     """
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"device is {device}, and PyTorch sees none here", wanted="cpu, or a machine with a GPU")
-    described = folder / "network.json"
-    try:
-        about = json.loads(described.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder} is no run of an age network ({error})",
-            wanted="network.json and weights.safetensors",
-            remedy="give the folder that training wrote, or 'default'",
-        ) from error
-    lacking = sorted(KEYS - set(about)) if isinstance(about, dict) else sorted(KEYS)
-    if lacking or about["schema"] != SCHEMA:
-        raise InputError(f"{described} lacks {', '.join(lacking) or 'the right schema'}", wanted=SCHEMA)
+    require_device(device)
+    about = described(folder, keys=KEYS, schema=SCHEMA)
     if wrong := _faults(about):
-        raise InputError(f"{described}: {'; '.join(wrong)}", wanted=SCHEMA, remedy="train the network again")
+        raise InputError(
+            f"{folder / 'network.json'}: {'; '.join(wrong)}", wanted=SCHEMA, remedy="train the network again"
+        )
     head = AgeHead.from_dict(about["head"])
     i, j, k = about["preparation"]["shape"]
     net = network(about["network"], outputs=head.outputs, shape=(i, j, k), pool=about["pool"])
     digest = load_into(net, folder / "weights.safetensors")
     return TrainedNetwork(net.to(device).eval(), head, about, digest, read_recalibrated(folder, digest))
+
+
+def require_device(device: str) -> None:
+    """Refuses a GPU that PyTorch does not see."""
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"device is {device}, and PyTorch sees none here", wanted="cpu, or a machine with a GPU")
+
+
+def described(folder: Path, *, keys: Collection[str], schema: str) -> dict[str, Any]:
+    """What a run's ``network.json`` holds, with all of the keys.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is of another schema: what was learned is then something else.
+    """
+    path = folder / "network.json"
+    kind = schema.partition(".")[2].partition("-")[0]
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder} is no run of {'an' if kind == 'age' else 'a'} {kind} network ({error})",
+            wanted="network.json and weights.safetensors",
+            remedy="give the folder that training wrote, or 'default'",
+        ) from error
+    told = about.get("schema") if isinstance(about, dict) else None
+    if isinstance(told, str) and told.partition("/")[0] != schema.partition("/")[0] and "-network/" in told:
+        raise InputError(f"the network in {folder} is of the kind {told}", wanted=schema,
+                         remedy="name the recipe it was trained for with --recipe")  # fmt: skip
+    lacking = sorted(set(keys) - set(about)) if isinstance(about, dict) else sorted(keys)
+    if lacking or told != schema:
+        raise InputError(f"{path} lacks {', '.join(lacking) or 'the right schema'}", wanted=schema)
+    found: dict[str, Any] = about
+    return found

@@ -25,7 +25,7 @@ class Cropping:
     Examples
     --------
     >>> Cropping(size=(96, 96), intensity="csf").shape
-    (1, 96, 96)
+    (4, 96, 96)
     """
 
     levels: tuple[str, ...] = ("L1", "L2", "L3", "L4")
@@ -59,8 +59,8 @@ class Cropping:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of a crop: slices, rows, columns."""
-        return (self.slices, *self.size)
+        """Of all crops of a scan, one after the other: levels × slices, rows, columns."""
+        return (len(self.levels) * self.slices, *self.size)
 
     @classmethod
     def told(cls, told: Mapping[str, Any]) -> Cropping:

@@ -152,41 +152,6 @@ def crops(
     return Crops(tuple(made), missing, how)
 
 
-def picture_volume(picture: Array, spacing_mm: tuple[float, float], *, slice_mm: float = 4.0) -> Volume:
-    """A sagittal picture as a scan of one slice, shape (1, columns, rows), that can be outlined and cropped as any.
-
-    The segmentation network reads each slice with its neighbours; with none, the slice stands in for them, and
-    repeating it gives the same outlines.
-
-    Parameters
-    ----------
-    picture : ndarray, shape (H, W)
-        Head up, front at the left.
-    spacing_mm : tuple of float
-        Distance of rows and of columns.
-    slice_mm : float
-        Thickness it is taken to have; of no account for the crops.
-
-    Raises
-    ------
-    RefusedError
-        If it has colours or is no picture, or its spacing is not that of one.
-
-    Examples
-    --------
-    >>> v = picture_volume(np.arange(6).reshape(3, 2), (0.5, 0.6))
-    >>> v.shape, v.spacing_mm, int(v.array[0, 1, 2])  # the front of the top row
-    ((1, 2, 3), (4.0, 0.6, 0.5), 0)
-    """
-    if picture.ndim != 2 or min(picture.shape) < 2:
-        raise RefusedError(
-            f"a picture of shape {picture.shape}", wanted="rows and columns of grey values", remedy="convert it to grey"
-        )
-    if not all(0 < mm < 10 for mm in spacing_mm):
-        raise RefusedError(f"a spacing of {spacing_mm} mm", wanted="that of rows and columns, above 0 and below 10 mm")
-    return Volume(picture.T[None, ::-1, ::-1], np.diag([slice_mm, spacing_mm[1], spacing_mm[0], 1.0]))
-
-
 def _reference(how: Cropping, reference: ReferenceSignal | None) -> ReferenceSignal | None:
     """The reference that is used; refused where it is wanted and not there."""
     if how.intensity in ("raw", "zscore"):

@@ -159,7 +159,7 @@ def film_variants(volume: Volume, how: FilmPreparation | None = None, *, vfa: bo
     True
     """
     made = prepare_film(volume, how, vfa=vfa)
-    missing: dict[Part, str] = {part: "a film has no parts" for part in PARTS if part != "whole"}
+    missing: dict[str, str] = {part: "a film has no parts" for part in PARTS if part != "whole"}
     labels = made.inside.with_array(np.zeros(made.inside.shape, np.uint16))
     margins = made.inside.with_array(made.inside.array * np.uint8(bit("whole")))
     return Variants(made.volume, labels, margins, {"whole": _AS_IS}, {"whole": 1.0}, missing)

@@ -7,12 +7,13 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from spineclock.core.errors import InputError
+from spineclock.prep.cropping import Cropping
 from spineclock.prep.film import FilmPreparation
 from spineclock.prep.prepared import Preparation
 
-AnyPreparation = Preparation | FilmPreparation
-P = TypeVar("P", Preparation, FilmPreparation)
-_READS = {Preparation: "scans", FilmPreparation: "films"}
+AnyPreparation = Preparation | FilmPreparation | Cropping
+P = TypeVar("P", Preparation, FilmPreparation, Cropping)
+_READS = {Preparation: "scans", FilmPreparation: "films", Cropping: "crops of vertebrae"}
 
 
 def preparation_told(told: Mapping[str, Any]) -> AnyPreparation:
@@ -21,6 +22,8 @@ def preparation_told(told: Mapping[str, Any]) -> AnyPreparation:
     >>> preparation_told({"shape": [16, 128, 64]}).shape, preparation_told({"canvas": [256, 128]}).shape
     ((16, 128, 64), (1, 256, 128))
     """
+    if "levels" in told:
+        return Cropping.told(told)
     return FilmPreparation.told(told) if "canvas" in told else Preparation.told(told)
 
 

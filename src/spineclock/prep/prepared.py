@@ -104,7 +104,7 @@ class Variants:
     kept_share : mapping of part to float
         As in :class:`Prepared`, for the same parts.
     missing : mapping of part to str
-        Why the other parts have no input.
+        Why the other parts have no input; of crops also why a level has none, by its name.
     """
 
     image: Volume
@@ -112,7 +112,7 @@ class Variants:
     margins: Mask
     scales: Mapping[Part, Scale]
     kept_share: Mapping[Part, float]
-    missing: Mapping[Part, str]
+    missing: Mapping[str, str]
 
     def input(self, part: Part = "whole") -> Array:
         """What :func:`prepare` gives for the part, float32.
@@ -203,7 +203,7 @@ def variants(volume: Volume, mask: Mask, how: Preparation | None = None) -> Vari
     middle, margins, on_scan = _margins(volume, mask, how)
     image = _image(volume, how, middle)
     scales: dict[Part, Scale] = {}
-    missing: dict[Part, str] = {}
+    missing: dict[str, str] = {}
     for part in PARTS:
         try:
             if not (on_scan.array & bit(part)).any():

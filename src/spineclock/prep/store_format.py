@@ -66,6 +66,8 @@ class Entry:
         Of the files that hold the scan's chunks.
     film : "radiograph", "vfa" or ""
         The kind of a film; "" of other scans.
+    sequence : str
+        The weighting of an MRI scan where it is told, such as T1w.
     """
 
     scan_id: str
@@ -75,10 +77,11 @@ class Entry:
     limits: tuple[float, float]
     scales: Mapping[Part, Scale]
     kept_share: Mapping[Part, float]
-    missing: Mapping[Part, str]
+    missing: Mapping[str, str]
     sha256: Mapping[str, str]
     sizes: Mapping[str, int]
     film: str = ""
+    sequence: str = ""
 
     def line(self) -> str:
         """As a line of ``scans.jsonl``."""

@@ -114,7 +114,15 @@ def writing(path: Path, about: About) -> Iterator[Writer]:
 
 
 def write_scan(
-    path: Path, row: int, made: Variants, about: About, *, scan_id: str, source: Mapping[str, Any], film: str = ""
+    path: Path,
+    row: int,
+    made: Variants,
+    about: About,
+    *,
+    scan_id: str,
+    source: Mapping[str, Any],
+    film: str = "",
+    sequence: str = "",
 ) -> Entry:
     """Writes a scan's chunks into its row; what the index is to say of it."""
     limits = (min(scale.low for scale in made.scales.values()), max(scale.high for scale in made.scales.values()))
@@ -130,7 +138,7 @@ def write_scan(
         _put_bytes(chunk_path(path, name, row), chunk)
     affine = tuple(tuple(row) for row in made.image.affine.tolist())
     return Entry(scan_id, row, source, affine, limits, made.scales, made.kept_share, made.missing, sha256,
-                 sizes, film)  # fmt: skip
+                 sizes, film, sequence)  # fmt: skip
 
 
 def _labels(made: Variants) -> Array:

@@ -13,10 +13,27 @@ from spineclock.report.ink import ACCENT, INK, NEUTRAL, OLDER, YOUNGER, blank, p
 from spineclock.report.study_figures import cloud
 
 
-def learning(curves: pd.DataFrame) -> Figure:
-    """Loss of training and validation people and the validation error, epoch by epoch; the epoch kept is marked."""
-    figure = blank(8.6, 3.2)
-    losses, errors = figure.subplots(1, 2)
+def learning(
+    curves: pd.DataFrame,
+    *,
+    figure: str = "validation_mae_years",
+    title: str = "validation MAE",
+    unit: str = " years",
+    rising: bool = False,
+) -> Figure:
+    """Losses, and the figure that validation people are judged by, epoch by epoch; the epoch kept is marked.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        ``curves.csv`` of a run.
+    figure, title, unit : str
+        The figure's column, name and unit.
+    rising : bool
+        Whether it lies between 0 and 1, and more is better.
+    """
+    page = blank(8.6, 3.2)
+    losses, errors = page.subplots(1, 2)
     epoch = curves["epoch"] + 1
     kept = int(curves["validation_loss"].to_numpy().argmin())
     for name, colour in (("train_loss", NEUTRAL), ("validation_loss", ACCENT)):
@@ -26,11 +43,11 @@ def learning(curves: pd.DataFrame) -> Figure:
     losses.set_ylabel("loss")
     losses.set_ylim(0, None)
     losses.legend(frameon=False, fontsize=8)
-    errors.plot(epoch, curves["validation_mae_years"], color=ACCENT, lw=1.6)
-    errors.plot(epoch[kept], curves["validation_mae_years"][kept], "o", color=OLDER, ms=6)
-    errors.set_title(f"kept: {curves['validation_mae_years'][kept]:.2f} years", loc="right", fontsize=9, color=INK)
-    errors.set_ylabel("validation MAE, years")
-    errors.set_ylim(0, None)
+    errors.plot(epoch, curves[figure], color=ACCENT, lw=1.6)
+    errors.plot(epoch[kept], curves[figure][kept], "o", color=OLDER, ms=6)
+    errors.set_title(f"kept: {curves[figure][kept]:.2f}{unit}", loc="right", fontsize=9, color=INK)
+    errors.set_ylabel(title + (f",{unit}" if unit else ""))
+    errors.set_ylim(0, 1 if rising else None)
     falls = np.flatnonzero(np.diff(curves["learning_rate"]) < 0) + 1
     for axes in (losses, errors):
         for fall in falls:
@@ -38,7 +55,7 @@ def learning(curves: pd.DataFrame) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch" + (" (dashed: the learning rate falls)" if len(falls) else ""))
         plain_axes(axes, grid="y")
-    return figure
+    return page
 
 
 def predicted(sets: Mapping[str, pd.DataFrame]) -> Figure:

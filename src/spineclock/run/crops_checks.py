@@ -13,6 +13,7 @@ from PIL import Image
 
 from spineclock.core.anatomy import BODY, LEVEL_NUMBERS
 from spineclock.core.errors import RefusedError
+from spineclock.core.geometry import picture_volume
 from spineclock.core.volume import Array, Mask, Volume
 from spineclock.ingest.datasets.spider import SpiderPerson
 from spineclock.measure.body_frames import body_frames
@@ -22,7 +23,7 @@ from spineclock.phantom.anatomy.traits import Traits, traits_of
 from spineclock.phantom.mri.scanner import Request, acquire
 from spineclock.phantom.people import people
 from spineclock.prep.cropping import Cropping
-from spineclock.prep.crops import Crop, Crops, crops, picture_volume
+from spineclock.prep.crops import Crop, Crops, crops
 from spineclock.segment.instances import Instances, bodies, find
 from spineclock.segment.network import Scorer, certain_label_map, class_probabilities
 from spineclock.segment.pictures import outline_picture

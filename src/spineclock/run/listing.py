@@ -28,7 +28,7 @@ class Listed:
 
 def listed(inputs: Sequence[Path], accepts: Accepts, *, scratch: Path) -> Listed:
     """What lies at some paths, chosen by headers; archives are unpacked below ``scratch``, which the caller removes."""
-    listing = list_series(*inputs, scratch=scratch, films=accepts.projection)
+    listing = list_series(*inputs, scratch=scratch, films=accepts.projection, pictures=accepts.pictures)
     choice = choose(listing.refs, accepts)
     for refusal in choice.refused:
         log.info("%s was not taken: %s", refusal.ref.label, refusal.reason)

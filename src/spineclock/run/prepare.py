@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, get_args
 
 from spineclock import recipes
 from spineclock.core.errors import UsageError
+from spineclock.ingest.names import of_weighting
 from spineclock.prep.store_format import ABOUT, About, Entry
 from spineclock.prep.store_write import Writer, remove_store, writing
 from spineclock.run.outputs import command, plain, versions, write_json
@@ -122,15 +123,16 @@ def planned(scans: Iterable[ScanFile], store: Writer, settings: PrepareSettings,
     A scan that is in the store and whose own file is no longer there is kept: the store does not need it.
     """
     outlined = recipes.get(recipe).learning.outlined
-    network = _network() if outlined else ""
+    network, wanted = _network() if outlined else "", settings.sequence
     todo: list[tuple[ScanFile, Path, Labels | None, dict[str, object]]] = []
     kept, failures = [], []
     for scan in scans:
         if scan.path is None:
             failures.append(Ended(scan.scan_id, scan.scan_id, problem="the cohort table gives no path"))
             continue
-        labels = labels_of(scan.path, scan.mask, scan.mask_scheme) if outlined else None
-        source = source_of(scan.path, labels, network=network)
+        path = of_weighting(scan.path, wanted) if wanted else scan.path
+        labels = labels_of(path, scan.mask, scan.mask_scheme) if outlined else None
+        source = source_of(path, labels, network=network)
         earlier = store.entries.get(scan.scan_id)
         if earlier is not None:
             same = source is None or source == earlier.source
@@ -138,11 +140,11 @@ def planned(scans: Iterable[ScanFile], store: Writer, settings: PrepareSettings,
                 kept.append(scan.scan_id)
                 continue
             store.take_out(scan.scan_id)
-        todo.append((scan, scan.path, labels, source or {}))
+        todo.append((scan, path, labels, source or {}))
     jobs = [
         Job(
             recipe, scan.scan_id, path, labels, source, row, store.path, store.about, settings.engine, settings.threads,
-            settings.max_bytes,
+            settings.max_bytes, wanted, scan.sequence if path == scan.path else "",
         )
         for (scan, path, labels, source), row in zip(todo, store.free_rows(len(todo)), strict=True)
     ]  # fmt: skip

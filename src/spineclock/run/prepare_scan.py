@@ -6,7 +6,7 @@ import os
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -56,6 +56,10 @@ class Job:
     engine: Engine
     threads: int
     max_bytes: int
+    wanted: str = ""
+    """The weighting that is read where several are there; any where empty."""
+    told: str = ""
+    """The weighting as the cohort's table tells it."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,10 @@ def prepared(job: Job) -> Ended:
     except Exception as error:  # one scan never stops a batch
         told = f"{type(error).__name__}: {error}"
         return Ended(job.scan_id, str(job.path), stage=stage, problem=told, trace=traceback.format_exc())
-    entry = write_scan(job.out, job.row, made, job.about, scan_id=job.scan_id, source=job.source, film=scan.film)
+    entry = write_scan(
+        job.out, job.row, made, job.about, scan_id=job.scan_id, source=job.source, film=scan.film,
+        sequence=scan.sequence,
+    )  # fmt: skip
     return Ended(job.scan_id, str(job.path), entry)
 
 
@@ -147,12 +154,25 @@ def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 def _read(job: Job, recipe: Recipe) -> Scan:
     """The one scan at the job's path that the recipe reads."""
+    accepts = replace(recipe.accepts, sequences=(job.wanted,)) if job.wanted else recipe.accepts
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:  # archives are unpacked there
-        scan = load(the_one(job.path, recipe.accepts, scratch=Path(scratch)), max_bytes=job.max_bytes)
+        scan = load(the_one(job.path, accepts, scratch=Path(scratch)), max_bytes=job.max_bytes)
+    scan = _weighted(scan, job)
     quality = recipe.learning.quality(scan)
     if quality.verdict == "refused":
         raise RefusedError("; ".join(quality.reasons))
     return scan
+
+
+def _weighted(scan: Scan, job: Job) -> Scan:
+    """The scan with its weighting as the table tells it where the file does not, which must be the wanted one."""
+    if job.told and scan.sequence not in ("", job.told):
+        raise RefusedError(f"the table says {job.told} and the file {scan.sequence}", wanted="one weighting",
+                           remedy="mend the table's column sequence")  # fmt: skip
+    sequence = scan.sequence or job.told
+    if job.wanted and sequence not in ("", job.wanted):
+        raise RefusedError(f"it is weighted {sequence}", wanted=job.wanted)
+    return replace(scan, sequence=sequence)
 
 
 def _outlined(scan: Scan, job: Job, outline: Callable[[Scan, Scorer], Scan]) -> Scan:

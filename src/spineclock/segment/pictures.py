@@ -40,7 +40,7 @@ def outline_picture(volume: Volume, scorer: Scorer, *, lowest_vertebra: str | No
     Parameters
     ----------
     volume : Volume
-        Shape (1, J, K), as :func:`spineclock.prep.crops.picture_volume` gives it.
+        Shape (1, J, K), as :func:`spineclock.core.geometry.picture_volume` gives it.
     scorer : Scorer
         The segmentation network.
     lowest_vertebra : str, optional

@@ -12,22 +12,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from spineclock import recipes
 from spineclock.core.errors import TableError, UsageError
-from spineclock.core.outcomes import Age
+from spineclock.core.outcomes import Age, Diagnosis, Outcome
 from spineclock.learn.fit import StoppedError
+from spineclock.nets.names import CROP_NETWORKS
+from spineclock.prep.cropping import Cropping
 from spineclock.run.config import configure
 from spineclock.run.training import device, folder
-from spineclock.run.training.held import examples, in_view, prepared_store, with_films
+from spineclock.run.training.diagnoses import require_both
+from spineclock.run.training.held import examples, in_view, prepared_store, with_films, with_sequence
+from spineclock.run.training.labels import labels_of
+from spineclock.run.training.run import Run
 from spineclock.run.training.sets import Sets, people_of, sets, split_of
 from spineclock.run.training.settings import MAY_DIFFER, TrainSettings, classes_of
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+    from torch import Tensor
 
     from spineclock.learn.fit import Fitted, Training
+    from spineclock.nets.heads import Head
     from spineclock.prep.store import PreparedStore
 
 log = logging.getLogger(__name__)
@@ -43,23 +48,26 @@ def train(recipe: str, cohort: Path, settings: TrainSettings | None = None, *, o
     Raises
     ------
     UsageError
-        If there is no such recipe, it learns something else than an age, or ``out`` holds another run, or the cohort or
+        If there is no such recipe, the network does not fit it, or ``out`` holds another run, or the cohort or
         the store has changed so that another person would be trained on.
     TableError
-        If the cohort has too few people, or a person in two splits.
+        If the cohort has too few people, or a person in two splits, or of a disease all have it, or none.
     KeyboardInterrupt
         If it was stopped; what is done is kept.
     """
-    _require_recipe(recipe, cohort)
+    outcome = _outcome(recipe, cohort)
     settings = settings or configure(TrainSettings, defaults=recipes.get(recipe).learning.train).settings
     begun = datetime.now(UTC)
     if device.is_first_process():
         folder.require_room(out, resume=settings.resume, overwrite=settings.overwrite)
     store = _store(recipe, cohort, settings, out)
-    _require_its_own(recipe, store)
-    people = people_of(cohort, normals=settings.normals, split=settings.split)
+    _require_its_own(recipe, store, settings)
+    people = people_of(cohort, normals=settings.normals, split=settings.split, labelled=labels_of(recipe, settings))
     people = people.assign(split=split_of(people, settings))  # of everybody, whoever is in view of a part
-    told = sets(with_films(people[in_view(people, store, settings.part)].reset_index(drop=True), store), settings)
+    shown = people[in_view(people, store, settings.part)].reset_index(drop=True)
+    told = sets(with_sequence(with_films(shown, store), store, settings.sequence), settings)
+    if isinstance(outcome, Diagnosis):
+        require_both(told.table, outcome.name)
     asked = _asked(recipe, settings, store, told)
     if settings.resume and folder.finished(out, asked):
         print(f"{out} is finished: nothing is left to do")
@@ -71,20 +79,22 @@ def train(recipe: str, cohort: Path, settings: TrainSettings | None = None, *, o
     fabric = device.fabric(settings.device, devices=settings.devices, precision=settings.precision)
     device.set_threads(settings.threads)
     try:
-        fitted = _fitted(told, store, settings, fabric, out=out, quiet=quiet)
+        fitted = _fitted(outcome, told, store, settings, fabric, out=out, quiet=quiet)
     except StoppedError as stopped:
         raise KeyboardInterrupt from stopped
     if fabric.is_global_zero:
-        run = folder.Run(recipe, cohort, settings, told, store, begun, device.resolved(settings.device), asked)
+        where = device.resolved(settings.device)
+        run = Run(recipe, outcome, cohort, settings, told, store, begun, where, asked)
         folder.write(out, run, fitted)
     return DONE
 
 
-def _require_recipe(recipe: str, cohort: Path) -> None:
-    if not isinstance(recipes.get(recipe).outcome, Age):
-        raise UsageError(f"{recipe} does not learn an age", wanted="a recipe whose outcome is an age")
+def _outcome(recipe: str, cohort: Path) -> Outcome:
+    """What the recipe learns; refuses a cohort that is not there."""
+    found = recipes.get(recipe).outcome
     if not cohort.exists():
         raise UsageError(f"{cohort} does not exist", wanted="a table of people, or a folder with participants.tsv")
+    return found
 
 
 def _asked(recipe: str, settings: TrainSettings, store: PreparedStore, told: Sets) -> dict[str, Any]:
@@ -99,11 +109,13 @@ def _store(recipe: str, cohort: Path, settings: TrainSettings, out: Path) -> Pre
 
     if settings.store is None and settings.devices > 1:
         raise UsageError("several devices and no store", wanted="prepared scans", remedy="`spineclock prepare` first")
-    return PreparedStore.open(prepared_store(cohort, settings.store, recipe=recipe, out=out))
+    return PreparedStore.open(
+        prepared_store(cohort, settings.store, recipe=recipe, out=out, sequence=settings.sequence)
+    )
 
 
-def _require_its_own(recipe: str, store: PreparedStore) -> None:
-    """Refuses a store that was prepared for another recipe."""
+def _require_its_own(recipe: str, store: PreparedStore, settings: TrainSettings) -> None:
+    """Refuses a store that was prepared for another recipe, and a network or changes that its scans cannot have."""
     from spineclock.run.settings import PrepareSettings
 
     learning = recipes.get(recipe).learning
@@ -111,6 +123,14 @@ def _require_its_own(recipe: str, store: PreparedStore) -> None:
     if type(store.how) is not type(wanted):
         raise UsageError(f"the store {store.path} was not prepared for {recipe}", wanted="its own scans",
                          remedy=f"`spineclock prepare … --recipe {recipe}`")  # fmt: skip
+    crops = isinstance(store.how, Cropping)
+    if crops != (settings.network in CROP_NETWORKS):
+        raise UsageError(
+            f"the network {settings.network} for {'crops' if crops else 'scans that are no crops'}",
+            wanted=f"one of {', '.join(CROP_NETWORKS)}" if crops else "a network of whole scans or films",
+        )
+    if crops and settings.mirror:
+        raise UsageError("mirror, which would turn the order of levels about", wanted="mirror=false for crops")
 
 
 def _say_lacking(lacking: int, all_scans: int, store: Path) -> None:
@@ -120,8 +140,9 @@ def _say_lacking(lacking: int, all_scans: int, store: Path) -> None:
 
 
 def _fitted(
-    told: Sets, store: PreparedStore, settings: TrainSettings, fabric: Fabric, *, out: Path, quiet: bool
-) -> Fitted:
+    outcome: Outcome, told: Sets, store: PreparedStore, settings: TrainSettings, fabric: Fabric, *, out: Path,
+    quiet: bool,
+) -> Fitted:  # fmt: skip
     from spineclock.run.training.shown import Shown
 
     with (
@@ -134,8 +155,8 @@ def _fitted(
             shown.epoch(row)
             logged(row)
 
-        training = _training(told, store, settings, fabric, _Watch(out / folder.STATE, stop, shown.step, epoch))
-        return training.run()
+        watch = _Watch(out / folder.STATE, stop, shown.step, epoch)
+        return _training(outcome, told, store, settings, fabric, watch).run()
 
 
 @dataclass(frozen=True)
@@ -148,19 +169,18 @@ class _Watch:
     on_epoch: Callable[[Any], None]
 
 
-def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric: Fabric, watch: _Watch) -> Training:
+def _training(
+    outcome: Outcome, told: Sets, store: PreparedStore, settings: TrainSettings, fabric: Fabric, watch: _Watch
+) -> Training:
     import torch
 
     from spineclock.learn.feed import Augmentation, Feed
     from spineclock.learn.fit import Schedule, Training
-    from spineclock.nets.age_head import AgeHead
     from spineclock.nets.film import EfficientNetFilm, begin_from_imagenet
     from spineclock.nets.networks import last_layer, network
 
     learned, held_out = examples(told.of("train"), told.of("validation"), store=store, memory_gb=settings.memory_gb)
-    if float(np.ptp(learned.targets)) == 0:
-        raise TableError(f"all {len(learned)} scans to train on are of one age", wanted="people of different ages")
-    head = AgeHead.of(torch.tensor(learned.targets), settings.loss, classes=classes_of(settings))
+    head = _head(outcome, torch.tensor(learned.targets), store, settings)
     torch.manual_seed(settings.seed)
     net = network(settings.network, outputs=head.outputs, shape=store.how.shape, pool=settings.pool)
     head.begin(last_layer(net))
@@ -174,7 +194,7 @@ def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric:
         part=settings.part,
         augmentation=Augmentation(
             **{f.name: getattr(settings, f.name) for f in fields(Augmentation) if hasattr(settings, f.name)},
-            along_slices=True,
+            along_slices=not isinstance(store.how, Cropping),
         ),
         rank=fabric.global_rank,
         world=fabric.world_size,
@@ -193,6 +213,22 @@ def _training(told: Sets, store: PreparedStore, settings: TrainSettings, fabric:
         on_step=watch.on_step,
         on_epoch=watch.on_epoch,
     )
+
+
+def _head(outcome: Outcome, targets: Tensor, store: PreparedStore, settings: TrainSettings) -> Head:
+    """What the network's answer is to mean."""
+    from spineclock.nets.age_head import AgeHead
+    from spineclock.nets.diagnosis_head import DiagnosisHead
+
+    match outcome:
+        case Diagnosis(name=name):
+            assert isinstance(store.how, Cropping), "a disease is learned from crops"
+            return DiagnosisHead.of(targets, name, store.how.levels, weighted=settings.weighted)
+        case Age():
+            if float(targets.max() - targets.min()) == 0:
+                raise TableError(f"all {len(targets)} scans to train on are of one age",
+                                 wanted="people of different ages")  # fmt: skip
+            return AgeHead.of(targets, settings.loss, classes=classes_of(settings))
 
 
 @contextmanager

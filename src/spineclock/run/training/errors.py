@@ -39,15 +39,7 @@ def error_card(table: pd.DataFrame) -> pd.DataFrame:
     5  25 to 34 years, women      1        9.0              1.0
     6    55 to 64 years, men      1        3.0              1.0
     """
-    ten = pd.Series(bracket(table["age_years"]), index=table.index)
-    age = ten.map(lambda b: f"{b - 5} to {b + 4} years" if b > 0 else "beyond 25 to 84 years")
-    sex = table["sex"].map(SEXES).fillna("sex not known")
-    keys = {"age": age, "sex": sex}
-    if "film" in table and table["film"].nunique() > 1:
-        keys["film"] = "films of the kind " + table["film"].astype(str)
-    if "site" in table and table["site"].nunique() > 1:
-        keys["site"] = "site " + table["site"].astype(str)
-    return pd.DataFrame([_row(name, part) for name, part in _groups(table, keys)], columns=list(COLUMNS))
+    return pd.DataFrame([_row(name, part) for name, part in groups(table)], columns=list(COLUMNS))
 
 
 def without_sites(card: pd.DataFrame) -> pd.DataFrame:
@@ -55,10 +47,12 @@ def without_sites(card: pd.DataFrame) -> pd.DataFrame:
     return card[~card["group"].str.contains("site ")]
 
 
-def _groups(table: pd.DataFrame, keys: dict[str, pd.Series]) -> Iterator[tuple[str, pd.DataFrame]]:
+def groups(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Everyone and each group of people by name: the age-typical, kinds of film, ten years of age, sex and site."""
     yield "everyone", table
     if is_typical(table).any():
         yield TYPICAL, table[is_typical(table)]
+    keys = _keys(table)
     for by in [["film"], ["age"], ["sex"], ["site"], ["age", "sex"], ["age", "sex", "site"]]:
         if not set(by) <= set(keys):
             continue
@@ -67,6 +61,20 @@ def _groups(table: pd.DataFrame, keys: dict[str, pd.Series]) -> Iterator[tuple[s
             names = names + ", " + keys[more]
         for name, part in table.groupby(names.to_numpy(), sort=True):
             yield str(name), part
+
+
+def _keys(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """By what people are put in groups, as far as the table tells it, each in words."""
+    ten = pd.Series(bracket(table["age_years"]), index=table.index)
+    age = ten.map(lambda b: f"{b - 5} to {b + 4} years" if b > 0 else "beyond 25 to 84 years")
+    age = age.where(table["age_years"].notna(), "age not known")
+    sex = table["sex"].map(SEXES).fillna("sex not known")
+    keys = {"age": age, "sex": sex}
+    if "film" in table and table["film"].nunique() > 1:
+        keys["film"] = "films of the kind " + table["film"].astype(str)
+    if "site" in table and table["site"].nunique() > 1:
+        keys["site"] = "site " + table["site"].astype(str)
+    return keys
 
 
 def _row(name: str, part: pd.DataFrame) -> tuple[object, ...]:

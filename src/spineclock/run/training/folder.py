@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,17 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from spineclock.core.errors import InputError, UsageError
-from spineclock.ingest.study_table import simulated
-from spineclock.nets.run_folder import SCHEMA
+from spineclock.core.outcomes import Age, Diagnosis
 from spineclock.nets.weights import load_into, save
-from spineclock.prep.film import FilmPreparation
-from spineclock.prep.store import PreparedStore
 from spineclock.run.outputs import command, plain, versions, write_json, write_text
-from spineclock.run.training.answers import Answers, answers, corrected_by
-from spineclock.run.training.card import Facts, model_card
-from spineclock.run.training.errors import TYPICAL, error_card
-from spineclock.run.training.held import examples
-from spineclock.run.training.sets import Sets
+from spineclock.run.training.run import Made, Results, Run
 from spineclock.run.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -39,37 +32,7 @@ START = "start.txt"
 """What weights the training began from, where it was asked to begin from others than random ones."""
 OURS = (BEGUN, DONE, "config.toml", STATE, f"{STATE}.partial", "curves.csv", "split.csv", "weights.safetensors",
         "network.json", "predictions.csv", "errors.csv", "MODEL_CARD.md", "curves.png", "ages.png",
-        "recalibration.json", START)  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """What a run was, beside its network."""
-
-    recipe: str
-    cohort: Path
-    settings: TrainSettings
-    sets: Sets
-    store: PreparedStore
-    begun: datetime
-    device: str
-    asked: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """Of the model, such as ``mri-age-table2-whole-85``."""
-        learned = len(self.sets.of("train"))
-        return f"{self.recipe}-{self.settings.network}-{self.settings.part}-{learned}"
-
-    @property
-    def statement(self) -> str:
-        """What must be said beside each of its answers."""
-        learned = self.sets.of("train")
-        youngest, oldest = learned["age_years"].min(), learned["age_years"].max()
-        whose = "simulated scans, of no real person" if simulated(self.cohort) else "scans"
-        people = learned["person_id"].nunique()
-        return (f"Research model: trained on {len(learned):,} {whose} ({people:,} people, ages {youngest:.0f} to "
-                f"{oldest:.0f}). Not a medical device; not for decisions about a patient.")  # fmt: skip
+        "vertebrae.csv", "diagnosis.csv", "diagnosis.png", "recalibration.json", START)  # fmt: skip
 
 
 def begun(out: Path) -> dict[str, Any] | None:
@@ -216,82 +179,48 @@ def write(out: Path, run: Run, fitted: Fitted) -> None:
     run.sets.table.to_csv(out / "split.csv", index=False, float_format="%.6g")
     digest = save(fitted.net, out / "weights.safetensors", {"name": run.name, "statement": run.statement})
     load_into(fitted.net, out / "weights.safetensors")  # in half precision, as prediction will read them
-    validation, (said, caution) = _answers(run, fitted)
-    write_json(out / "network.json", _about(run, fitted, validation))
-    said.to_csv(out / "predictions.csv", index=False, float_format="%.4f")
-    who = "test" if (said["set"] == "test").any() else "validation"
-    errors = error_card(said[said["set"] == who])
-    errors.to_csv(out / "errors.csv", index=False, float_format="%.4f")
-    facts = Facts(
-        name=run.name,
-        statement=run.statement,
-        recipe=run.recipe,
-        cohort=run.cohort.name,
-        simulated=bool(simulated(run.cohort)),
-        settings=run.settings.model_dump(mode="json"),
-        preparation=plain(asdict(run.store.how)),
-        table=run.sets.table,
-        errors=errors,
-        who=who,
-        sha256=digest,
-        caution=caution,
-        start=started(out),
-        epochs=len(fitted.epochs),
-        best_epoch=fitted.best_epoch + 1,
-    )
-    write_text(out / "MODEL_CARD.md", model_card(facts))
-    _draw(out, curves, said)
+    found = _results(run, fitted, Made(digest, started(out)))
+    write_json(out / "network.json", found.about)
+    for name, table in found.tables.items():
+        table.to_csv(out / f"{name}.csv", index=False, float_format="%.4f")
+    write_text(out / "MODEL_CARD.md", found.card)
+    for name, picture in {"curves": _curves(curves, fitted), **found.pictures}.items():
+        (out / f"{name}.png").write_bytes(picture)
     (out / "config.toml").write_text(_toml(run.settings), encoding="utf-8")
     write_json(out / DONE, plain({
         "schema": "spineclock.training-run/1", "command": command(), "statement": run.statement,
         "begun": run.begun.isoformat(timespec="seconds"), "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "training_minutes": fitted.epochs[-1].minutes, "versions": versions(), "device": run.device,
         **run.asked, "store": {"scans": len(run.store), "dtype": run.store.dtype, **asdict(run.store.how)},
-        "scans": run.sets.table["set"].value_counts().to_dict(), "weights_sha256": digest, "caution": caution,
+        "scans": run.sets.table["set"].value_counts().to_dict(), "weights_sha256": digest, "caution": found.caution,
         "start": started(out), "best_epoch": fitted.best_epoch, "epochs": len(fitted.epochs),
     }))  # fmt: skip
     (out / STATE).unlink(missing_ok=True)
-    _say(out, errors, who, caution)
+    for line in found.lines:
+        print(line)
+    print(f"Model card: {out / 'MODEL_CARD.md'}")
 
 
-def _answers(run: Run, fitted: Fitted) -> tuple[list[list[float]], Answers]:
-    """What the network says of everyone it did not learn from; and, of validation people, predicted and true ages."""
-    from spineclock.learn.fit import judged
-
-    table = run.sets.table[run.sets.table["set"].isin(["validation", "test"])].reset_index(drop=True)
-    (held,) = examples(table, store=run.store, memory_gb=run.settings.memory_gb)
-    said = judged(fitted.net.to(run.device), fitted.head, held, part=run.settings.part)
-    every = corrected_by(said, table["age_years"])
-    validation = [row for row, of in zip(every, table["set"], strict=True) if of == "validation"]
-    found = answers(table, said, lambda kind: validation, coverage=run.settings.interval_coverage, model=run.name)
-    return validation, found
-
-
-def _about(run: Run, fitted: Fitted, validation: list[list[float]]) -> dict[str, Any]:
-    """network.json: what a reader of the weights needs to know."""
-    learned = run.sets.of("train")["age_years"]
-    return {
-        "schema": SCHEMA, "name": run.name, "statement": run.statement, "network": run.settings.network,
-        "pool": run.settings.pool, "simulated": bool(simulated(run.cohort)), "head": fitted.head.as_dict(),
-        "preparation": _preparation(run),
-        "ages_years": [float(learned.min()), float(learned.max())], "validation": validation,
-        **({"films": sorted(set(run.sets.of("train")["film"]))} if "film" in run.sets.table else {}),
-    }  # fmt: skip
-
-
-def _preparation(run: Run) -> dict[str, Any]:
-    """How the network's input is prepared; of scans, for its part of the spine."""
-    how = run.store.how
-    return how.as_dict() if isinstance(how, FilmPreparation) else {**asdict(how), "part": run.settings.part}
-
-
-def _draw(out: Path, curves: pd.DataFrame, said: pd.DataFrame) -> None:
+def _curves(curves: pd.DataFrame, fitted: Fitted) -> bytes:
     from spineclock.report import ink
-    from spineclock.report.training_figures import learning, predicted
+    from spineclock.report.training_figures import learning
 
-    (out / "curves.png").write_bytes(ink.png(learning(curves)))
-    shown = {name: said[said["set"] == name] for name in ("validation", "test") if (said["set"] == name).any()}
-    (out / "ages.png").write_bytes(ink.png(predicted(shown)))
+    measure = fitted.head.measure
+    return ink.png(learning(curves, figure=measure.column, title=f"validation {measure.title}", unit=measure.unit,
+                            rising=measure.rising))  # fmt: skip
+
+
+def _results(run: Run, fitted: Fitted, made: Made) -> Results:
+    """What the network says of everyone it did not learn from, and how good it is, by what it answers."""
+    match run.outcome:
+        case Diagnosis():
+            from spineclock.run.training.diagnoses import results
+
+            return results(run, fitted, made)
+        case Age():
+            from spineclock.run.training.ages import results
+
+            return results(run, fitted, made)
 
 
 def _toml(settings: TrainSettings) -> str:
@@ -299,12 +228,3 @@ def _toml(settings: TrainSettings) -> str:
 
     told = settings.model_copy(update={"resume": False, "overwrite": False})  # to be handed to another run
     return Configuration(told, dict.fromkeys(type(settings).model_fields, "this run")).as_toml()
-
-
-def _say(out: Path, errors: pd.DataFrame, who: str, caution: str) -> None:
-    for _, row in errors[errors["group"].isin(["everyone", TYPICAL])].iterrows():
-        print(f"{who}, {row['group']}: {row['scans']:,} scans, MAE {row['mae_years']:.2f} years "
-              f"({row['corrected_mae_years']:.2f} corrected), R² {row['r2']:.3f}")  # fmt: skip
-    if caution:
-        print(f"caution: no correction and no interval: {caution}")
-    print(f"Model card: {out / 'MODEL_CARD.md'}")

@@ -11,20 +11,23 @@ from spineclock import recipes
 from spineclock.core.errors import TableError
 from spineclock.core.records import film_kind
 from spineclock.learn.feed import Examples
+from spineclock.prep.cropping import Cropping
 from spineclock.prep.film import FilmPreparation
 from spineclock.prep.kinds import AnyPreparation, for_every_part
 from spineclock.prep.masking import Part
 from spineclock.prep.store import PreparedStore
+from spineclock.run.training.sets import LABEL
 
 
 def prepared_store(
     cohort: Path, store: Path | None, *, recipe: str, out: Path, how: AnyPreparation | None = None,
-    workers: int | None = None,
+    workers: int | None = None, sequence: str = "",
 ) -> Path:  # fmt: skip
     """The store that is given, or else one in ``out/prepared``, in which the cohort's scans are prepared here.
 
     Scans that cannot be prepared take no part; how many, and where the reasons are, is said.
-    ``how``: as a network needs them; the recipe's default preparation where not given.
+    ``how``: as a network needs them; the recipe's default preparation where not given. ``sequence``: the weighting that
+    is prepared where there are several.
     """
     if store is not None:
         return store
@@ -35,7 +38,12 @@ def prepared_store(
     told = configure(
         PrepareSettings,
         defaults=recipes.get(recipe).learning.prepare,
-        flags={**({} if how is None else for_every_part(how)), "workers": workers, "resume": True},
+        flags={
+            **({} if how is None else for_every_part(how)),
+            "workers": workers,
+            "sequence": sequence,
+            "resume": True,
+        },
     ).settings
     made = out / "prepared"
     if prepare_cohort(cohort, told, out=made, recipe=recipe):
@@ -58,8 +66,38 @@ def with_films(table: pd.DataFrame, store: PreparedStore) -> pd.DataFrame:
     return table.assign(film=kinds)
 
 
+def with_sequence(table: pd.DataFrame, store: PreparedStore, sequence: str) -> pd.DataFrame:
+    """The table's scans of one weighting, told in ``sequence``, where the store holds crops; each is in the store.
+
+    Parameters
+    ----------
+    sequence : str
+        Which; where it is empty, that of all scans.
+
+    Raises
+    ------
+    TableError
+        If they are of several weightings and none is named, or none is of the one that is.
+    """
+    if not isinstance(store.how, Cropping):
+        return table
+    told = pd.Series(
+        [store.entries[store.positions[scan_id]].sequence for scan_id in table["scan_id"]], table.index, dtype=object
+    )
+    there = sorted(set(told))
+    if not sequence and len(there) > 1:
+        raise TableError(f"scans weighted {' and '.join(t or 'unknown' for t in there)} in {store.path}",
+                         wanted="one weighting a network", remedy="--set sequence=T1w, or T2w")  # fmt: skip
+    kept = table.assign(sequence=told)[told == sequence] if sequence else table.assign(sequence=told)
+    if kept.empty:
+        raise TableError(f"no scan weighted {sequence or 'in any way'} in {store.path}",
+                         wanted="scans of one weighting",
+                         remedy="prepare them with --set sequence=T1w or T2w")  # fmt: skip
+    return kept.reset_index(drop=True)
+
+
 def examples(*tables: pd.DataFrame, store: PreparedStore, memory_gb: float) -> list[Examples]:
-    """Each table's scans, in its order, each of which is in the store.
+    """Each table's scans, in its order, each of which is in the store, with their labels, or else ages.
 
     All tables together hold no more than ``memory_gb`` in memory, the first ones first; others are read as needed.
 
@@ -75,10 +113,10 @@ def examples(*tables: pd.DataFrame, store: PreparedStore, memory_gb: float) -> l
         if table.empty:
             raise TableError("no scan", wanted="scans of the cohort in the store")
         rows = [store.positions[scan_id] for scan_id in table["scan_id"]]
-        ages = table["age_years"].to_numpy(dtype=np.float64)
+        targets = table[LABEL if LABEL in table else "age_years"].to_numpy(dtype=np.float64)
         if (needed := store.bytes_needed(rows)) > left:
-            found.append(Examples(store, rows, ages))
+            found.append(Examples(store, rows, targets))
             continue
         left -= needed
-        found.append(Examples(store.in_memory(rows), range(len(rows)), ages))
+        found.append(Examples(store.in_memory(rows), range(len(rows)), targets))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 KEPT = ("person_id", "scan_id", "age_years", "sex", "site", "scanner")
 """Columns of a cohort that a run goes by."""
+LABEL = "label"
+"""Whether the person has the disease that is learned, 0 or 1; a column of tables where one is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +44,15 @@ class Sets:
         return self.table[self.table["set"] == name]
 
     @property
+    def sequence(self) -> str:
+        """The weighting of all scans, where it is of account."""
+        return str(self.table["sequence"].iloc[0]) if "sequence" in self.table else ""
+
+    @property
     def sha256(self) -> str:
         """Of who is in which set, with the ages that are learned: another one means other people or another order."""
-        told = self.table[["scan_id", "person_id", "age_years", "set"]].to_csv(index=False)
+        labels = [LABEL] if LABEL in self.table else []
+        told = self.table[["scan_id", "person_id", "age_years", *labels, "set"]].to_csv(index=False)
         return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -54,15 +63,23 @@ def is_typical(table: pd.DataFrame) -> pd.Series:
     return table["normal"].astype("boolean").fillna(False).astype(bool)
 
 
-def people_of(cohort: Path, *, normals: Path | None = None, split: Path | None = None) -> pd.DataFrame:
+Labelled = Callable[[pd.DataFrame], pd.Series]
+"""From a cohort's table to who has the disease, missing where that is not known."""
+
+
+def people_of(
+    cohort: Path, *, normals: Path | None = None, split: Path | None = None, labelled: Labelled | None = None
+) -> pd.DataFrame:
     """The cohort's scans with age, a row each; ``normal`` (boolean, may be missing) and ``split`` where anything tells.
+
+    With ``labelled`` the scans of people of whom it is known whether they have a disease, in ``label``.
 
     Scans of which the table does not tell whose they are count as a person each, which is said.
 
     Raises
     ------
     TableError
-        If the table has no scan_id, two rows of one scan, or nobody's age.
+        If the table has no scan_id, two rows of one scan, or nobody's age, or label.
     """
     table = read_cohort(cohort).table
     require_scans(table, cohort)
@@ -78,10 +95,14 @@ def people_of(cohort: Path, *, normals: Path | None = None, split: Path | None =
             raise TableError(f"no scan of {cohort} is in {normals.name}", wanted="the same scan_id in both")
     if split is not None:
         table["split"] = table["person_id"].map(_told_split(split)).fillna("")
-    kept = [c for c in (*KEPT, "normal", "split") if c in table]
-    table = table.loc[table["age_years"].notna(), kept].reset_index(drop=True)
+    if labelled is not None:
+        table[LABEL] = labelled(table).astype("Float64").astype(float)
+    known, what = (LABEL, "whose label is known") if labelled else ("age_years", "with an age")
+    kept = [c for c in (*KEPT, LABEL, "normal", "split") if c in table]
+    table = table.loc[table[known].notna(), kept].reset_index(drop=True)
     if table.empty:
-        raise TableError(f"{cohort} has no scan with an age", wanted="a column age_years with values")
+        wanted = "a column that tells who has the disease" if labelled else "a column age_years"
+        raise TableError(f"{cohort} has no scan {what}", wanted=f"{wanted} with values")
     if "normal" in table:
         table["normal"] = yes_or_no(table["normal"], cohort.name)
     _say_nameless(int(table["scan_id"].isin(nameless).sum()), len(table), cohort)
@@ -150,7 +171,7 @@ def answerable(ages_years: pd.Series[float], head: AgeHead) -> pd.Series[bool]:
 def split_of(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
     """The split of each scan's person, as the table tells it or drawn among everybody in the table."""
     if "split" not in table:
-        how = Split(settings.train_share, settings.validation_share)
+        how = Split(settings.train_share, settings.validation_share, by=(LABEL,) if LABEL in table else ())
         return how(table, rng=np.random.default_rng(settings.split_seed))
     split = table["split"].astype("string").fillna("").astype(object)
     if unknown := sorted(set(split) - {*SPLITS, ""}):

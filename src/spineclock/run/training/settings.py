@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from spineclock.core.errors import UsageError
+from spineclock.core.outcomes import Pooling
 from spineclock.nets.names import AgeLoss, NetworkName, Pool
 from spineclock.prep.masking import Part
 from spineclock.run.config import Settings, one_of_resume_and_overwrite
+from spineclock.run.settings import Sequence
 
 Device = Field("auto", pattern=r"^(auto|cpu|cuda)$", description="where networks run; auto takes a GPU if there is one")
 
@@ -36,10 +38,12 @@ class TrainSettings(Settings):
     train_scans: int | None = Field(None, ge=2, description="no more scans than these to train on, drawn at random")
     validation_scans: int | None = Field(None, ge=3, description="no more scans than these to validate on")
     part: Part = Field("whole", description="whole, or only the cervical, thoracic or lumbar vertebrae")
+    sequence: Sequence = Field("", description="of crops: T1w or T2w; that of all scans in the store where not set")
 
     network: NetworkName = Field(
         "table2",
-        description="table2: the paper's; resnet, transformer: rivals; of films: film_small, efficientnet_b4",
+        description="table2: the paper's; resnet, transformer: rivals; of films: film_small, efficientnet_b4; "
+        "of crops: crop_small, crop_efficientnet_b4, crop_resnet50, crop_inception_resnet_v2 (needs timm)",
     )
     start: Literal["random", "imagenet"] = Field(
         "random", description="weights that efficientnet_b4 begins from; imagenet where they can be had, which is said"
@@ -54,6 +58,18 @@ class TrainSettings(Settings):
         "five years below the youngest person where not given",
     )
     oldest: int | None = Field(None, ge=1, le=120, description="last of these whole years, likewise")
+
+    weighted: bool = Field(True, description="of a diagnosis: those with and without it weigh as much together")
+    pooling: Pooling = Field("mean", description="of a diagnosis: vertebrae to the person: mean, max or noisy-or")
+    sensitivity: float = Field(0.9, ge=0.5, lt=1, description="of a diagnosis: that the second threshold is to keep")
+    dxa_sites: str = Field(
+        "lumbar_spine,total_hip,femoral_neck", description="whose T-scores tell of osteoporosis, with commas between"
+    )
+    dxa_measured: Literal["any", "all"] = Field("any", description="all: nobody is without it unless each site is told")
+    dxa_within_days: float | None = Field(365.0, ge=0, description="densitometry further from the scan tells nothing")
+    dxa_undated: Literal["kept", "refused"] = Field(
+        "kept", description="labels whose distance from the scan is not told"
+    )
 
     batch_size: int = Field(2, ge=1, description="scans a step, on each device")
     max_epochs: int = Field(100, ge=1, description="the most epochs")
@@ -84,6 +100,17 @@ class TrainSettings(Settings):
     interval_coverage: float = Field(0.9, ge=0.5, le=0.99, description="probability that the interval covers")
     resume: bool = Field(False, description="go on with a training that was stopped")
     overwrite: bool = Field(False, description="replace an earlier run")
+
+    @property
+    def dxa_site_names(self) -> tuple[str, ...]:
+        """Sites of densitometry that count."""
+        return tuple(self.dxa_sites.split(","))
+
+    @field_validator("dxa_sites", mode="before")
+    @classmethod
+    def _one_text(cls, value: object) -> object:
+        value = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+        return "".join(value.split()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
