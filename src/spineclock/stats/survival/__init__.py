@@ -6,6 +6,7 @@ horizon must lie within follow-up.
 
 from spineclock.stats.survival.c_index import CIndex
 from spineclock.stats.survival.calibrated import CalibratedHazardRatios
+from spineclock.stats.survival.compared import RiskComparison
 from spineclock.stats.survival.concordance import concordance
 from spineclock.stats.survival.cox import cox
 from spineclock.stats.survival.cumulative import CumulativeIncidence
@@ -25,6 +26,7 @@ __all__ = [
     "HazardRatios",
     "LogRank",
     "RiskCalibration",
+    "RiskComparison",
     "TimeTo",
     "TimedAuroc",
     "concordance",
