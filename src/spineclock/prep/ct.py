@@ -1,0 +1,278 @@
+"""From a CT and its label map to regions round vertebrae, bone alone or with muscle, and the images a network reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from spineclock.core.anatomy import ARCH, BODY, LEVEL_NUMBERS, Structure
+from spineclock.core.bone import BodyFrame
+from spineclock.core.errors import RefusedError
+from spineclock.core.geometry import canonical, require_same_grid, resample_like
+from spineclock.core.volume import Array, Mask, Volume
+from spineclock.prep.crops import DEPTHS, HEIGHTS, LEAST_MM
+from spineclock.prep.ct_cropping import CtCropping
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+MUSCLES = (Structure.PSOAS_LEFT, Structure.PSOAS_RIGHT, Structure.ERECTOR_LEFT, Structure.ERECTOR_RIGHT)
+VERTEBRAE = tuple(n + part for name, n in LEVEL_NUMBERS.items() if name != "S1" for part in (0, BODY, ARCH))
+LEAST_MUSCLE_MM3 = 5000.0
+"""Less muscle in a region than a cube of 17 mm is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Adjacent slices of a region, one image with as many channels."""
+
+    level: str
+    array: Floats
+    mask: Bools
+
+
+@dataclass(frozen=True, eq=False)
+class CtRegion:
+    """One vertebra with what lies round it, all but the chosen parts blanked.
+
+    Attributes
+    ----------
+    level : str
+        Such as L3.
+    array : ndarray, float32, shape (D, H, W)
+        The window as 0 … 1; slices from the head down, rows from the front back, columns from the patient's right to
+        the left, as axial slices are looked at.
+    mask : ndarray of bool, shape (D, H, W)
+        Where the parts are.
+    affine : ndarray, shape (4, 4)
+        Slice, row and column to patient millimetres (RAS+), so that maps can go back to the scan.
+    slices : tuple of slice
+        Where each stack lies, the highest first.
+    in_view : float
+        Share of the region that lies within the scan.
+    """
+
+    level: str
+    array: Floats
+    mask: Bools
+    affine: Array
+    slices: tuple[slice, ...]
+    in_view: float
+
+    @property
+    def stacks(self) -> tuple[Stack, ...]:
+        """The images of this vertebra, the highest first."""
+        return tuple(Stack(self.level, self.array[s], self.mask[s]) for s in self.slices)
+
+    def map_in_space(self, maps: Array) -> Volume:
+        """A map over each stack's image, shape (stacks, H, W), where it lies in the patient; 0 between the stacks.
+
+        :func:`spineclock.core.geometry.resample_like` brings it onto the scan's grid. Slices that two stacks share hold
+        the mean.
+        """
+        total = np.zeros(self.array.shape, np.float32)
+        count = np.zeros(len(total), np.float32)
+        for one, where in zip(maps, self.slices, strict=True):
+            total[where] += one
+            count[where] += 1
+        return Volume(total / np.maximum(count, 1)[:, None, None], self.affine)
+
+
+@dataclass(frozen=True, eq=False)
+class CtRegions:
+    """The regions of a scan, from the top down, and why there is none of the other levels."""
+
+    regions: tuple[CtRegion, ...]
+    missing: Mapping[str, str]
+    how: CtCropping = field(default_factory=CtCropping)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Those there is a region of."""
+        return tuple(region.level for region in self.regions)
+
+    @property
+    def runs(self) -> tuple[tuple[str, ...], ...]:
+        """All runs of consecutive vertebrae that make an example, the highest first."""
+        n, wanted = self.how.consecutive, self.how.levels
+        every = (wanted[i : i + n] for i in range(len(wanted) - n + 1))
+        return tuple(run for run in every if set(run) <= set(self.levels))
+
+    def __getitem__(self, level: str) -> CtRegion:
+        for region in self.regions:
+            if region.level == level:
+                return region
+        why = self.missing.get(level, f"{level} was not asked for")
+        raise RefusedError(f"no region of {level}: {why}", wanted=f"one of {', '.join(self.levels)}")
+
+    def images(self, run: tuple[str, ...] | None = None) -> Floats:
+        """The images of a run of vertebrae, shape (vertebrae × stacks, channels, H, W); of the middle run by default.
+
+        Raises
+        ------
+        RefusedError
+            If one of its vertebrae has no region, or the scan has no run.
+        """
+        if run is None:
+            if not self.runs:
+                raise RefusedError(
+                    f"no {self.how.consecutive} vertebrae in a row ({_told_why(self.missing)})",
+                    wanted=f"that many of {', '.join(self.how.levels)} whole in view",
+                    remedy="give a scan that shows more of the spine, or ask for fewer vertebrae or other levels",
+                )
+            run = self.runs[len(self.runs) // 2]
+        return np.stack([stack.array for level in run for stack in self[level].stacks])
+
+
+def regions(volume: Volume, labels: Mask, frames: Mapping[str, BodyFrame], how: CtCropping | None = None) -> CtRegions:
+    """The regions round a scan's vertebrae.
+
+    Each lies square to its body's end plates (or to the scan), its middle slice at the body's mid-height; every sample
+    is interpolated once, linearly, after a Gaussian against aliasing along each axis of the scan that gets coarser by
+    more than 5%. A vertebra that is cut off, not in view, of no body's size, or beside which no muscle is marked where
+    muscles are asked for, is left out with the reason.
+
+    Parameters
+    ----------
+    volume : Volume
+        In Hounsfield units, any orientation.
+    labels : Mask
+        Spineclock numbering on the same grid; vertebrae whole or in parts, muscles 71 to 74.
+    frames : mapping of str to BodyFrame
+        The bodies' own boxes by level (:func:`spineclock.measure.body_frames.body_frames`).
+    how : CtCropping, optional
+        The default is bone and muscle at 3 × 1 × 1 mm, 24 × 128 × 224.
+
+    Raises
+    ------
+    GeometryError
+        If scan and map lie on different grids.
+    RefusedError
+        If there is no region of any level.
+
+    Examples
+    --------
+    >>> array = np.zeros((60, 60, 30), np.uint8)
+    >>> array[15:45, 20:50, 3:28] = 222  # the body of L3
+    >>> scan = Volume(np.where(array > 0, 160, 40).astype(np.int16), np.eye(4))
+    >>> box = BodyFrame("L3", (29.5, 34.5, 15.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), 30.0, 25.0)
+    >>> found = regions(scan, Mask(array, np.eye(4)), {"L3": box}, CtCropping(parts="bone"))
+    >>> found.levels, found["L3"].array.shape, round(float(found["L3"].array.max()), 2), found.missing["L1"]
+    (('L3',), (24, 128, 224), 0.3, 'it was not found in the scan')
+    """
+    how = how or CtCropping()
+    require_same_grid(volume, labels, what="the scan and its label map")
+    volume, labels = canonical(volume), canonical(labels)
+    made: list[CtRegion] = []
+    missing: dict[str, str] = {}
+    for level in how.levels:
+        try:
+            made.append(_region(volume, labels, _frame(level, frames), how))
+        except RefusedError as error:
+            missing[level] = error.found
+    if not made:
+        raise RefusedError(f"no vertebra to look at ({_told_why(missing)})",
+                           wanted=f"a scan and label map that show {', '.join(how.levels)}",
+                           remedy="look at the outlines, or ask for other levels")  # fmt: skip
+    return CtRegions(tuple(made), missing, how)
+
+
+def _told_why(missing: Mapping[str, str]) -> str:
+    return "; ".join(f"{level}: {why}" for level, why in missing.items())
+
+
+def _frame(level: str, frames: Mapping[str, BodyFrame]) -> BodyFrame:
+    """The frame of a level, which must be whole and of a size that a vertebral body beside the others can have."""
+    if level not in frames:
+        raise RefusedError("it was not found in the scan")
+    frame = frames[level]
+    if frame.cut:
+        raise RefusedError("its body meets the border of the scan")
+    whole = [f for name, f in frames.items() if name != "S1" and not f.cut]
+    for what, own, others, (least, most) in (
+        ("deep", frame.depth_mm, [f.depth_mm for f in whole], DEPTHS),
+        ("high", frame.height_mm, [f.height_mm for f in whole], HEIGHTS),
+    ):
+        usual = float(np.median(others))
+        if not max(least * usual, LEAST_MM if what == "deep" else 0.0) <= own <= most * usual:
+            raise RefusedError(f"what was found of it is {own:.0f} mm {what} where the others are {usual:.0f}: no body")
+    return frame
+
+
+def _region(volume: Volume, labels: Mask, frame: BodyFrame, how: CtCropping) -> CtRegion:
+    affine = _affine(volume, frame, how)
+    box, in_view = _box(volume, affine, how)
+    here = np.array(volume.affine)
+    here[:3, 3] += here[:3, :3] @ [side.start for side in box]
+    parts = _parts(labels.array[box], volume.spacing_mm, how)
+    smooth = ndimage.gaussian_filter(volume.array[box].astype(np.float32), _sigmas(volume, how), mode="nearest")
+    hu = resample_like(Volume(smooth, here), how.shape, affine).array
+    mask = resample_like(Volume(parts.astype(np.float32), here), how.shape, affine).array >= 0.5
+    bottom, top = how.window_hu
+    scaled = np.clip((hu - bottom) / (top - bottom), 0, 1)
+    array = np.where(mask, scaled, how.outside).astype(np.float32)
+    return CtRegion(frame.level, array, mask, affine, _slices(frame, how), in_view)
+
+
+def _affine(volume: Volume, frame: BodyFrame, how: CtCropping) -> Array:
+    """Slice, row and column to patient millimetres."""
+    if how.along == "body":
+        up, front = np.asarray(frame.up), np.asarray(frame.front)
+    else:
+        unit = volume.affine[:3, :3] / np.asarray(volume.spacing_mm)
+        up, front = unit[:, 2], unit[:, 1]
+    right = np.cross(front, up)
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack([-up, -front, -right]) * how.spacing_mm
+    middle = np.asarray(frame.middle_mm) - how.behind_mm * front
+    d, h, w = how.shape
+    affine[:3, 3] = middle - affine[:3, :3] @ np.array([d // 2, (h - 1) / 2, (w - 1) / 2])
+    return affine
+
+
+def _box(volume: Volume, affine: Array, how: CtCropping) -> tuple[tuple[slice, ...], float]:
+    """The part of the scan a region is sampled from, and the share of the region that lies within the scan."""
+    to_index = np.linalg.inv(volume.affine) @ affine
+    d, h, w = (np.arange(n, dtype=np.float32) for n in how.shape)
+    within = np.ones(how.shape, bool)
+    box = []
+    margin = 4 * _sigmas(volume, how) + how.margin_mm / np.asarray(volume.spacing_mm) + 2
+    for (a, b, c, start), n, more in zip(to_index[:3], volume.shape, margin, strict=True):
+        at = (start + a * d)[:, None, None] + (b * h)[:, None] + c * w
+        within &= (at >= -0.5) & (at <= n - 0.5)
+        box.append(slice(max(0, int(at.min() - more)), max(1, min(n, int(at.max() + more) + 1))))
+    return tuple(box), float(within.mean())
+
+
+def _sigmas(volume: Volume, how: CtCropping) -> npt.NDArray[np.float64]:
+    """Of the Gaussian along each axis of the scan that leaves half the amplitude at the new Nyquist frequency."""
+    slices, rows, columns = how.spacing_mm
+    shrink = np.array([columns, rows, slices]) / np.asarray(volume.spacing_mm)
+    return np.where(shrink > 1.05, np.sqrt(np.maximum(shrink**2 - 1, 0)) / 2.3548, 0.0)
+
+
+def _parts(labels: Array, spacing_mm: tuple[float, float, float], how: CtCropping) -> Bools:
+    """Where the chosen parts are, widened by the margin."""
+    parts = np.isin(labels, VERTEBRAE)
+    if how.parts == "bone+muscle":
+        muscle = np.isin(labels, MUSCLES)
+        if np.count_nonzero(muscle) * float(np.prod(spacing_mm)) < LEAST_MUSCLE_MM3:
+            raise RefusedError("no muscle is marked beside it")
+        parts |= muscle
+    if how.margin_mm > 0:
+        parts = ndimage.distance_transform_edt(~parts, sampling=spacing_mm) <= how.margin_mm
+    return np.asarray(parts)
+
+
+def _slices(frame: BodyFrame, how: CtCropping) -> tuple[slice, ...]:
+    """Where the stacks lie in a region, the highest first."""
+    out = []
+    for share in sorted(how.heights, reverse=True):
+        middle = how.shape[0] // 2 - (share - 0.5) * frame.height_mm / how.spacing_mm[0]
+        first = int(np.clip(round(middle - (how.adjacent - 1) / 2), 0, how.shape[0] - how.adjacent))
+        out.append(slice(first, first + how.adjacent))
+    return tuple(out)
