@@ -17,9 +17,11 @@ from spineclock.stats.survival import (
     BrierScore,
     CIndex,
     CumulativeIncidence,
+    FittedRisk,
     HazardRatios,
     TimedAuroc,
     TimeTo,
+    cause_specific,
     cox,
     proportional_hazards,
 )
@@ -39,6 +41,7 @@ def compare(folder: Path) -> list[Row]:
     return [
         *incidence(table, theirs),
         *hazards(table, theirs),
+        *risks(table, theirs),
         *concordances(table, theirs["c"]),
         *by_horizon(table),
         *lifelines(table),
@@ -112,6 +115,32 @@ def hazards(table: pd.DataFrame, theirs: dict[str, Any]) -> list[Row]:
     return rows + pairs(
         "Cox: risk by a horizon", "R survival::survfit.coxph", plain.risk([[55, -3], [80, 6]], 4), theirs["risk"]
     )
+
+
+def risks(table: pd.DataFrame, theirs: dict[str, Any]) -> list[Row]:
+    """Death competing, without ties, as R's models of several states take them by Breslow's rule."""
+    new = [[55.0, -3.0], [80.0, 6.0]]
+    r, name = theirs["cause_specific"], "R survival::survfit.coxphms"
+    cause = np.where(table["fracture"] == 1, 1, np.where(table["death"] == 1, 2, 0))
+    fit = cause_specific(table[["age_years", "gap_years"]], table["exact_years"], cause, ties="breslow")
+    assert fit.other is not None
+    rows = pairs(
+        "cause-specific Cox: coefficients",
+        "R survival::coxph, several states",
+        [*fit.event.coefficients, *fit.other.coefficients],
+        r["coef"],
+    )
+    for which, state in ((1, "fracture"), (2, "death")):
+        rows += pairs(
+            f"cause-specific Cox: risk of {state}", name, fit.risks(new, HORIZONS, cause=which).ravel(), r[state]
+        )
+    whole = pd.concat([table, pd.DataFrame(new, columns=["age_years", "gap_years"])], ignore_index=True)
+    whole["split"] = np.where(np.arange(len(whole)) < len(table), "train", "new")
+    model = FittedRisk(
+        TimeTo("fracture", "exact_years", "death"), ["age_years", "gap_years"], kind="logistic", person=None
+    )
+    found = model(whole).loc[len(table) :, [*model.told.values()]].to_numpy()
+    return rows + pairs("logistic risk weighted by IPCW", "R glm", found.ravel(), np.ravel(theirs["logistic"]))
 
 
 def concordances(table: pd.DataFrame, r: dict[str, Any]) -> list[Row]:

@@ -48,4 +48,19 @@ b <- concordance(y ~ other, d, reverse = TRUE, influence = 1, cluster = d$person
 out$c <- list(value = whole$concordance, counts = unname(whole$count[1:3]), se = sqrt(whole$var), se_clustered = sqrt(both$var),
   difference = a$concordance - b$concordance, difference_se = sqrt(sum(tapply(a$dfbeta - b$dfbeta, names(a$dfbeta), sum)^2)),
   uno = uno$concordance, uno_until = until$concordance)
+
+# --- risks with death competing: cause-specific Cox models as one of several states, and IPCW-weighted logistic
+at <- c(2, 3, 5)
+d$row <- seq_len(nrow(d))
+d$state <- factor(d$cause, labels = c("censored", "fracture", "death"))
+f <- coxph(Surv(exact_years, state) ~ age_years + gap_years, d, id = row, ties = "breslow", control = coxph.control(eps = 1e-12, toler.chol = 1e-14, iter.max = 50))
+s <- summary(survfit(f, newdata = new), times = at)$pstate # times, rows, states
+out$cause_specific <- list(coef = unname(coef(f)), fracture = as.numeric(s[, , 2]), death = as.numeric(s[, , 3]))
+g <- stepfun((k <- survfit(Surv(exact_years, cause == 0) ~ 1, d))$time, c(1, k$surv))
+out$logistic <- sapply(at, function(h) {
+  w <- ifelse(d$exact_years > h, 1 / g(h), (d$cause > 0) / g(d$exact_years - 1e-9))
+  y <- as.numeric(d$exact_years <= h & d$cause == 1)
+  fit <- suppressWarnings(glm(y ~ age_years + gap_years, quasibinomial, d, weights = w, subset = w > 0, epsilon = 1e-14))
+  unname(predict(fit, new, type = "response"))
+})
 write_json(out, "r.json", digits = NA, auto_unbox = TRUE, pretty = TRUE)

@@ -6,7 +6,9 @@ horizon must lie within follow-up.
 
 from spineclock.stats.survival.c_index import CIndex
 from spineclock.stats.survival.calibrated import CalibratedHazardRatios
+from spineclock.stats.survival.comparators import FittedRisk
 from spineclock.stats.survival.compared import RiskComparison
+from spineclock.stats.survival.competing import CauseSpecificFit, cause_specific
 from spineclock.stats.survival.concordance import concordance
 from spineclock.stats.survival.cox import cox
 from spineclock.stats.survival.cumulative import CumulativeIncidence
@@ -22,13 +24,16 @@ __all__ = [
     "BrierScore",
     "CIndex",
     "CalibratedHazardRatios",
+    "CauseSpecificFit",
     "CumulativeIncidence",
+    "FittedRisk",
     "HazardRatios",
     "LogRank",
     "RiskCalibration",
     "RiskComparison",
     "TimeTo",
     "TimedAuroc",
+    "cause_specific",
     "concordance",
     "cox",
     "incidence",
