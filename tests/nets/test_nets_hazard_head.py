@@ -14,6 +14,18 @@ from spineclock.nets.hazard_head import HazardHead
 from spineclock.stats.survival import concordance as of_table
 
 RATE = 0.02
+TORCHSURV = {
+    "cost": 1.8297258615493774,
+    "survival": [
+        [0.9091947073090108, 0.31013510413917084],
+        [0.964215449818862, 0.33377366145237886],
+        [0.5268884443748448, 0.3163313856310861],
+        [0.790613331589789, 0.1995941011315697],
+        [0.9425490668286494, 0.17545492062987278],
+    ],
+}
+"""torchsurv 0.2.0, neg_log_likelihood and survival_function of loss.survival: the rates log(1 + eᶻ) over the widths, at
+quarters of a year and 1e-6 after each edge, where its trapezoids are exact but for that millionth."""
 
 
 def fitted(head: HazardHead, targets: torch.Tensor, steps: int = 60) -> torch.Tensor:
@@ -152,6 +164,15 @@ def test_hazards_of_dated_events_are_lifelines_piecewise_exponential_ones() -> N
     events = np.histogram(years[cause == 1], head.edges_years)[0]
     spent = np.clip(years[:, None] - head.edges_years[:-1], 0, np.diff(head.edges_years)).sum(0)
     assert -torch.log1p(-head.hazards(raw))[0, 0].numpy() / np.diff(head.edges_years) == pytest.approx(events / spent)
+
+
+def test_cost_and_survival_are_torchsurvs() -> None:
+    head = HazardHead((0.0, 1.0, 2.0, 4.0))
+    z = [[-2, -1, 0.5], [-3, 0, -0.5], [0.3, -1.5, -2], [-1, -1, 1], [-2.5, 0.7, 0.1]]
+    raw = torch.tensor(z, dtype=torch.float64)
+    targets = torch.tensor([[0.5, 1], [1.75, 0], [2, 1], [3.25, 1], [4, 0]], dtype=torch.float64)
+    assert head.cost(raw, targets).item() == pytest.approx(TORCHSURV["cost"], rel=1e-6)
+    assert 1 - head.risks(raw, [0.75, 3.5]).numpy() == pytest.approx(np.array(TORCHSURV["survival"]), rel=1e-6)
 
 
 def test_hazards_of_yearly_visits_are_kaplan_and_meiers() -> None:
