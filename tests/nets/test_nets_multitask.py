@@ -160,5 +160,7 @@ def test_what_is_wrong_is_named() -> None:
         MultitaskHead(DetectionHead(), None).risks(torch.zeros(1, 1), [1.0])
     with pytest.raises(TableError, match="labels from 0 to 2"):
         DetectionHead(2).cost(torch.zeros(1, 2), torch.tensor([[0.0, 2.0]]))
+    with pytest.raises(UsageError, match="makes 4 of 7 answers"):
+        BOTH.begin(torch.nn.Linear(2, 4))
     with pytest.raises(UsageError, match="0 of 2 known places"):
         DetectionHead.of(torch.zeros(2, 1))

@@ -21,13 +21,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spineclock.core.errors import UsageError
-from spineclock.nets.film import DEPTHS, DROPOUT, WIDTHS, Half, Residual, Start
+from spineclock.nets.film import DROPOUT, Half, Residual, Start
 from spineclock.nets.multitask import MultitaskHead, TaskWeights
 
 CtNetworkName = Literal["ct_small", "ct_convnext_tiny"]
 VERTEBRAE, STACKS, SLICES = 3, 3, 3
 ABSENT = float("-inf")
 """What a vertebra that is not there is answered with, as in :mod:`spineclock.nets.crops`."""
+WIDTHS, DEPTHS = (16, 32, 64, 128), (0, 1, 2, 2)
+"""Channels of the small encoder after each halving, and residual blocks after each."""
 WIDTH = 128
 """Features of a person, after those of all pictures are brought together."""
 
@@ -187,7 +189,7 @@ def begin_from_imagenet(net: CtNet) -> Start:
 
 
 class _Small(nn.Module):
-    """The encoder of :class:`spineclock.nets.film.FilmNet`, for pictures of three channels."""
+    """Four halvings and five residual blocks, as those of :class:`spineclock.nets.film.FilmNet`."""
 
     channels = WIDTHS[-1]
 

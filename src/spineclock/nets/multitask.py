@@ -145,7 +145,15 @@ class MultitaskHead:
 
         A network whose answers come from several layers begins by its own :meth:`begin
         <spineclock.nets.ct.CtNet.begin>`, with :attr:`start`.
+
+        Raises
+        ------
+        UsageError
+            If the layer makes some of the answers only.
         """
+        if last.out_features != self.answers:
+            raise UsageError(f"a layer that makes {last.out_features} of {self.answers} answers", wanted="all of them",
+                             remedy="net.begin(head.start)")  # fmt: skip
         with torch.no_grad():
             last.bias.copy_(self.start)
 
