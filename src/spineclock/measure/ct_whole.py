@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spineclock.core.bone import BodyFrame
 from spineclock.core.volume import Mask, Volume
-from spineclock.measure.body_frames import body_frames
 from spineclock.measure.ct_bodies import Coverage, CtBody, coverage, ct_bodies
 from spineclock.measure.ct_muscles import Muscle, both_sides, muscles
 from spineclock.measure.genant import Deformity, genant
@@ -42,6 +42,11 @@ class CtMeasurements:
     muscles: tuple[Muscle, ...]
     coverage: Coverage
     notes: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> dict[str, BodyFrame]:
+        """The bodies' own boxes by level, as regions are cut round them."""
+        return {level: body.frame for level, body in self.bodies.items()}
 
     @property
     def fractures(self) -> dict[str, Deformity]:
@@ -95,7 +100,7 @@ def measure_ct(volume: Volume, labels: Mask, *, muscle_level: str = MUSCLE_LEVEL
     """
     bodies = ct_bodies(volume, labels)
     deformities = genant({level: body.heights for level, body in bodies.items() if not body.cut})
-    found = muscles(volume, labels, body_frames(labels), muscle_level)
+    found = muscles(volume, labels, {level: body.frame for level, body in bodies.items()}, muscle_level)
     whole = coverage(bodies)
     notes = [whole.reason] if whole.reason else []
     alone = [level for level, d in deformities.items() if not d.references]

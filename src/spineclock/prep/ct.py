@@ -205,17 +205,19 @@ def _frame(level: str, frames: Mapping[str, BodyFrame]) -> BodyFrame:
 
 def _region(volume: Volume, labels: Mask, frame: BodyFrame, how: CtCropping) -> CtRegion:
     affine = _affine(volume, frame, how)
-    box, in_view = _box(volume, affine, how)
+    box, within = _box(volume, affine, how)
     here = np.array(volume.affine)
     here[:3, 3] += here[:3, :3] @ [side.start for side in box]
-    parts = _parts(labels.array[box], volume.spacing_mm, how)
+    parts = Volume(_parts(labels.array[box], volume.voxel_mm3, how).astype(np.float32), here)
     smooth = ndimage.gaussian_filter(volume.array[box].astype(np.float32), _sigmas(volume, how), mode="nearest")
     hu = resample_like(Volume(smooth, here), how.shape, affine).array
-    mask = resample_like(Volume(parts.astype(np.float32), here), how.shape, affine).array >= 0.5
+    mask = resample_like(parts, how.shape, affine).array >= 0.5
+    if how.margin_mm > 0:
+        mask = (ndimage.distance_transform_edt(~mask, sampling=how.spacing_mm) <= how.margin_mm) & within
     bottom, top = how.window_hu
     scaled = np.clip((hu - bottom) / (top - bottom), 0, 1)
     array = np.where(mask, scaled, how.outside).astype(np.float32)
-    return CtRegion(frame.level, array, mask, affine, _slices(frame, how), in_view)
+    return CtRegion(frame.level, array, mask, affine, _slices(frame, how), float(within.mean()))
 
 
 def _affine(volume: Volume, frame: BodyFrame, how: CtCropping) -> Array:
@@ -234,18 +236,18 @@ def _affine(volume: Volume, frame: BodyFrame, how: CtCropping) -> Array:
     return affine
 
 
-def _box(volume: Volume, affine: Array, how: CtCropping) -> tuple[tuple[slice, ...], float]:
-    """The part of the scan a region is sampled from, and the share of the region that lies within the scan."""
+def _box(volume: Volume, affine: Array, how: CtCropping) -> tuple[tuple[slice, ...], Bools]:
+    """The part of the scan a region is sampled from, and which of the region's samples lie within the scan."""
     to_index = np.linalg.inv(volume.affine) @ affine
     d, h, w = (np.arange(n, dtype=np.float32) for n in how.shape)
     within = np.ones(how.shape, bool)
     box = []
-    margin = 4 * _sigmas(volume, how) + how.margin_mm / np.asarray(volume.spacing_mm) + 2
+    margin = 4 * _sigmas(volume, how) + 2
     for (a, b, c, start), n, more in zip(to_index[:3], volume.shape, margin, strict=True):
         at = (start + a * d)[:, None, None] + (b * h)[:, None] + c * w
         within &= (at >= -0.5) & (at <= n - 0.5)
         box.append(slice(max(0, int(at.min() - more)), max(1, min(n, int(at.max() + more) + 1))))
-    return tuple(box), float(within.mean())
+    return tuple(box), within
 
 
 def _sigmas(volume: Volume, how: CtCropping) -> npt.NDArray[np.float64]:
@@ -255,16 +257,14 @@ def _sigmas(volume: Volume, how: CtCropping) -> npt.NDArray[np.float64]:
     return np.where(shrink > 1.05, np.sqrt(np.maximum(shrink**2 - 1, 0)) / 2.3548, 0.0)
 
 
-def _parts(labels: Array, spacing_mm: tuple[float, float, float], how: CtCropping) -> Bools:
-    """Where the chosen parts are, widened by the margin."""
+def _parts(labels: Array, voxel_mm3: float, how: CtCropping) -> Bools:
+    """Where the chosen parts are."""
     parts = np.isin(labels, VERTEBRAE)
     if how.parts == "bone+muscle":
         muscle = np.isin(labels, MUSCLES)
-        if np.count_nonzero(muscle) * float(np.prod(spacing_mm)) < LEAST_MUSCLE_MM3:
+        if np.count_nonzero(muscle) * voxel_mm3 < LEAST_MUSCLE_MM3:
             raise RefusedError("no muscle is marked beside it")
         parts |= muscle
-    if how.margin_mm > 0:
-        parts = ndimage.distance_transform_edt(~parts, sampling=spacing_mm) <= how.margin_mm
     return np.asarray(parts)
 
 

@@ -41,7 +41,7 @@ class CtCropping:
     outside: float = 0.0
     """What stands where nothing of the parts is, after scaling."""
     margin_mm: float = 2.0
-    """By how much the outlines are widened: an outline drawn within the cortex would cut it off."""
+    """By how much the outlines are widened, on the region's grid: one drawn within the cortex would cut it off."""
     behind_mm: float = 28.0
     """How far behind the body's middle a region's middle lies: muscles lie behind more than before it."""
     heights: tuple[float, ...] = (0.2, 0.5, 0.8)
