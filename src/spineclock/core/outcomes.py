@@ -63,6 +63,11 @@ class DiagnosisPrediction:
         How vertebrae became a person, and the weighting that the network reads.
     thresholds : mapping of rule to threshold
         All that the network comes with.
+    prevalence : float
+        The share of people with the disease that the probability holds for.
+    scores : mapping of str to float
+        Simple measures that the probability can be held to, such as the vertebral bone quality score; NaN where not
+        known.
 
     Examples
     --------
@@ -79,6 +84,8 @@ class DiagnosisPrediction:
     pooling: Pooling = "mean"
     sequence: str = ""
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    prevalence: float = float("nan")
+    scores: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def called(self) -> bool:

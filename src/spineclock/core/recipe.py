@@ -206,6 +206,8 @@ class Recipe:
         How its network is trained.
     words : Words
         How a report speaks of its scans.
+    narrowed : function, optional
+        (accepts, model) → those of the series it accepts that this model can read; None where each reads all.
     """
 
     name: str
@@ -215,3 +217,8 @@ class Recipe:
     load: Callable[[str, Options], Reader]
     learning: Learning
     words: Words
+    narrowed: Callable[[Accepts, str], Accepts] | None = None
+
+    def accepts_with(self, model: str) -> Accepts:
+        """Which series it can read by a model."""
+        return self.accepts if self.narrowed is None else self.narrowed(self.accepts, model)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from spineclock.core.volume import Mask, Volume
+from spineclock.core.outcomes import DiagnosisPrediction
+from spineclock.core.volume import Array, Mask, Volume
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,12 +152,24 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, eq=False)
+class SeenCrop:
+    """A vertebra as a network saw it: grey values and its body, shape (n, H, W), and where was looked, shape (H, W)."""
+
+    level: str
+    array: Array
+    mask: Array
+    heat: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Reading:
     """What a recipe makes of one scan.
 
     ``scan.mask`` is the label map in the spineclock numbering, where one was found. ``measurements`` has one row a
     measurement (``spineclock.measure``). ``found`` says in plain data what was outlined (levels, confidence, notes).
-    ``heat`` is the network's attention on the scan's grid. A refused scan has no prediction.
+    ``heat`` is the network's attention on the scan's grid, ``crops`` what it saw where that were vertebrae each by
+    itself. ``prediction`` is an age, ``diagnosis`` a disease's probability, by what the recipe answers; a refused scan
+    has neither.
     """
 
     scan: Scan
@@ -166,6 +179,8 @@ class Reading:
     measurements: pd.DataFrame | None = None
     found: dict[str, Any] = field(default_factory=dict)
     heat: Volume | None = None
+    diagnosis: DiagnosisPrediction | None = None
+    crops: tuple[SeenCrop, ...] = ()
 
     @property
     def predicted_age_years(self) -> float | None:

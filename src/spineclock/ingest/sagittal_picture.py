@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from spineclock.core.errors import InputError
+from spineclock.core.errors import InputError, RefusedError
 from spineclock.core.geometry import picture_volume
 from spineclock.core.records import Scan
 from spineclock.core.volume import Array
@@ -64,7 +64,14 @@ def load(ref: SeriesRef, *, max_bytes: int) -> Scan:
     RefusedError
         If it has colours.
     """
-    values, notes = picture.grey(ref.frames[0][0], max_bytes=min(max_bytes, MOST_BYTES))
+    try:
+        values, notes = picture.grey(ref.frames[0][0], max_bytes=min(max_bytes, MOST_BYTES))
+    except RefusedError as error:
+        raise RefusedError(
+            "a colour picture",
+            wanted="the slice in grey values",
+            remedy="export the slice itself, not a photograph or a page of a report",
+        ) from error
     volume = picture_volume(values, (ref.spacing_mm[2], ref.spacing_mm[1]), slice_mm=SLICE_MM)
     volume = volume.with_array(np.ascontiguousarray(checks.checked(volume.array)))
     told = ref.facts

@@ -115,7 +115,7 @@ class DiagnosisHead:
         ``raw`` has shape (N, levels), ``targets`` of 0 and 1 shape (N,). So a person of two levels counts as much as
         one of four, and a level that is not there changes nothing.
         """
-        raw = raw.float()
+        raw = _exact(raw)
         there = ~raw.isneginf()
         each = F.binary_cross_entropy_with_logits(
             raw.masked_fill(~there, 0.0), targets[:, None].expand_as(raw), reduction="none"
@@ -125,8 +125,8 @@ class DiagnosisHead:
         return (weight * mean).mean()
 
     def said(self, raw: Tensor) -> Tensor:
-        """The log-odds of each level, float32, shape (N, levels); NaN where it was not there."""
-        raw = raw.float()
+        """The log-odds of each level, shape (N, levels); NaN where it was not there."""
+        raw = _exact(raw)
         return raw.masked_fill(raw.isneginf(), float("nan"))
 
     def figure(self, said: Array, targets: Array) -> float:
@@ -137,6 +137,11 @@ class DiagnosisHead:
         1.0
         """
         return area(np.nanmean(said, axis=1), targets > 0.5)
+
+
+def _exact(raw: Tensor) -> Tensor:
+    """In float32 at least."""
+    return raw.float() if raw.dtype in (torch.bfloat16, torch.float16) else raw
 
 
 def area(score: npt.ArrayLike, positive: npt.NDArray[np.bool_]) -> float:

@@ -5,28 +5,36 @@ Source: Ho et al. (seed of recipe three), as docs/osteoporosis.md retells it.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spineclock.core.errors import InputError, RefusedError
-from spineclock.core.outcomes import Diagnosis
+from spineclock.core.outcomes import Diagnosis, DiagnosisPrediction, LevelProbability
 from spineclock.core.recipe import Accepts, Learning, Options, Reader, Recipe, Words
-from spineclock.core.records import Quality, Scan
+from spineclock.core.records import ModelInfo, Quality, Reading, Scan, SeenCrop
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from spineclock.core.volume import Mask
     from spineclock.measure.bone_quality import BoneQuality
+    from spineclock.nets.diagnosis_folder import TrainedDiagnosis
     from spineclock.prep.cropping import Cropping
     from spineclock.prep.crops import Crops
     from spineclock.prep.kinds import AnyPreparation
     from spineclock.prep.prepared import Variants
     from spineclock.segment.instances import Instances
     from spineclock.segment.network import Scorer
+    from spineclock.stats.diagnosis.from_levels import FromLevels
 
+DISEASE = Diagnosis("osteoporosis", "osteoporosis")
 SEQUENCES = ("T1w", "T2w")
 PACKAGED = "mri_osteoporosis"
 """In ``spineclock/weights``: a folder of a run for each of :data:`SEQUENCES`, once there are such."""
@@ -155,14 +163,179 @@ def labels(table: pd.DataFrame, settings: Any) -> tuple[pd.DataFrame, tuple[str,
 
 
 def load(model: str, options: Options) -> Reader:
-    """The recipe with its networks in memory: those of a run's folder, one for each weighting where there are two.
+    """The recipe with its networks in memory: those of a run's folder, or of a folder with one for each weighting.
 
     Raises
     ------
     InputError
         If there are no such weights, or they are another recipe's.
     """
-    raise InputError("no reader yet")
+    from spineclock.nets.diagnosis_folder import read_diagnosis
+    from spineclock.nets.weights import packaged, sha256
+    from spineclock.prep.cropping import Cropping
+    from spineclock.prep.kinds import preparation_of
+    from spineclock.recipes.mri_age import SEGMENTER
+    from spineclock.segment.engine import scorer
+    from spineclock.stats.diagnosis.from_levels import FromLevels
+
+    networks = {}
+    for folder in _folders(model):
+        trained = read_diagnosis(folder, device=options.device)
+        if trained.head.name != DISEASE.name:
+            raise InputError(f"the network in {folder} tells of {trained.head.name}", wanted=DISEASE.name)
+        if trained.sequence in networks:
+            raise InputError(f"two networks for {trained.sequence} in {model}", wanted="one for each weighting")
+        how = preparation_of(trained.about["preparation"], Cropping, recipe="mri-osteoporosis")
+        networks[trained.sequence] = Judge(trained, how, FromLevels.from_dict(trained.about["calibration"]))
+    segmenter = packaged(SEGMENTER)
+    hashes = {SEGMENTER: sha256(segmenter), **{f"network {s}": j.network.sha256 for s, j in networks.items()}}
+    statements = dict.fromkeys(j.network.about["statement"] for j in networks.values())
+    info = ModelInfo(" + ".join(j.network.about["name"] for j in networks.values()), hashes, " ".join(statements))
+    return MriOsteoporosis(info, scorer(segmenter, engine=options.engine, threads=options.threads), networks)
+
+
+def _folders(model: str) -> list[Path]:
+    """The folders of the networks that a model's name or folder stands for."""
+    if model == "default":
+        folder = Path(str(resources.files("spineclock"))) / "weights" / PACKAGED
+        if not folder.is_dir():
+            raise InputError(
+                "no network of mri-osteoporosis comes with this installation",
+                wanted="the folder of a run",
+                remedy="`spineclock train mri-osteoporosis …` makes one; name it with --model",
+            )
+    else:
+        folder = Path(model)
+    own = [folder / name for name in SEQUENCES if (folder / name / "network.json").is_file()]
+    return own if own and not (folder / "network.json").is_file() else [folder]
+
+
+def narrowed(accepts: Accepts, model: str) -> Accepts:
+    """The series that a model's networks can read: of a study with T1 and T2, that for which there is one."""
+    told = []
+    for folder in _folders(model) if model != "default" else []:
+        try:
+            told.append(json.loads((folder / "network.json").read_text(encoding="utf-8"))["sequence"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return accepts  # what is wrong with it is said when it is loaded
+    kept = tuple(s for s in accepts.sequences if s in told)
+    return replace(accepts, sequences=kept) if kept else accepts
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """A network of one weighting: how its crops are cut, and how its answers become a person's probability."""
+
+    network: TrainedDiagnosis
+    how: Cropping
+    calibration: FromLevels
+
+
+@dataclass(frozen=True, eq=False)
+class MriOsteoporosis:
+    """The recipe's networks in memory, by weighting."""
+
+    model: ModelInfo
+    scorer: Scorer
+    networks: Mapping[str, Judge]
+
+    @property
+    def ages_years(self) -> tuple[float, float]:
+        """Youngest and oldest age they learned from; 0 to 120 where that is not known."""
+        told = [age for judge in self.networks.values() for age in judge.network.about["ages_years"]]
+        return (float(min(told)), float(max(told))) if told else (0.0, 120.0)
+
+    def read(self, scan: Scan, *, lowest_vertebra: str | None = None) -> Reading:
+        """Outlines and crops the vertebrae of one scan and judges each; refuses, with reasons, what cannot be read."""
+        verdict = quality(scan)
+        if verdict.verdict == "refused":
+            return Reading(scan, verdict, self.model)
+        if scan.sequence not in self.networks:
+            why = f"no network for {scan.sequence} scans; there is one for {' and '.join(self.networks)}"
+            return Reading(scan, Quality("refused", (why,)), self.model)
+        judge = self.networks[scan.sequence]
+        scan, found = _outlined(scan, self.scorer, lowest_vertebra)
+        outlined = Reading(_joined(scan), self._known(scan, found, judge, verdict), self.model, found=_described(found))
+        try:
+            crops = cropped(scan, judge.how)
+        except RefusedError as error:
+            return replace(outlined, quality=outlined.quality.with_reason("refused", str(error)))
+        return _judged(outlined, crops, judge, _scores(scan))
+
+    def _known(self, scan: Scan, found: Instances | None, judge: Judge, verdict: Quality) -> Quality:
+        """The quality with what is known of outlines, person and network."""
+        from spineclock.segment.legible import DOUBTFUL
+
+        if found is not None:
+            if found.confidence < DOUBTFUL:
+                verdict = verdict.with_reason(
+                    "check", f"low confidence of the outlines ({found.confidence:.2f}): look at them"
+                )
+            for note in found.notes:
+                verdict = verdict.with_reason("check", note)
+        low, high = self.ages_years
+        if scan.age_years is not None and not low <= scan.age_years <= high:
+            verdict = verdict.with_reason(
+                "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
+            )
+        if caution := judge.calibration.caution:
+            verdict = verdict.with_reason("check", caution)
+        if judge.network.about["simulated"]:
+            verdict = verdict.with_reason("check", "the network has seen simulated people only")
+        return verdict
+
+
+def _judged(outlined: Reading, crops: Crops, judge: Judge, scores: Mapping[str, float]) -> Reading:
+    """The reading with probabilities of vertebrae and person, and where the network looked."""
+    from spineclock.core.volume import Volume
+    from spineclock.explain.gradcam import attention
+    from spineclock.prep.crop_rows import crop_variants
+
+    log_odds = judge.network.log_odds(crop_variants(crops).input())[None]
+    each, calibration = judge.calibration.vertebrae(log_odds)[0], judge.calibration
+    levels = judge.network.head.levels
+    seen = []
+    for crop in crops.crops:
+        picture = Volume(crop.array, crop.affine)
+        heat = attention(judge.network.net, picture, picture).on_scan.array
+        seen.append(SeenCrop(crop.level, crop.array, crop.mask, heat[len(heat) // 2]))
+    told = DiagnosisPrediction(
+        DISEASE.name,
+        float(calibration.probability(log_odds)[0]),
+        calibration.threshold,
+        calibration.rule,
+        tuple(LevelProbability(v, float(p)) for v, p in zip(levels, each, strict=True) if v in crops.levels),
+        dict(crops.missing),
+        calibration.pooling,
+        judge.network.sequence,
+        dict(calibration.thresholds),
+        calibration.person.prevalence,
+        scores,
+    )
+    verdict = outlined.quality
+    if crops.missing:
+        verdict = verdict.with_reason("check", f"not read: {', '.join(crops.missing)}")
+    return replace(outlined, quality=verdict, diagnosis=told, crops=tuple(seen))
+
+
+def _scores(scan: Scan) -> dict[str, float]:
+    """The vertebral bone quality score and its relatives, NaN where they cannot be told."""
+    return {name: value for name, value in bone_quality_of(scan).wide().items() if "." not in name}
+
+
+def _described(found: Instances | None) -> dict[str, Any]:
+    from spineclock.recipes.mri_age import described
+
+    return {} if found is None else described(found)
+
+
+def _joined(scan: Scan) -> Scan:
+    """The scan with bodies and arches as their vertebra, as outlines are drawn."""
+    from spineclock.core.anatomy import BODY, RIB
+
+    assert scan.mask is not None, "an outlined scan has a label map"
+    array = scan.mask.array
+    return scan.with_mask(scan.mask.with_array(np.where((array > BODY) & (array < RIB), array % 100, array)))
 
 
 RECIPE = Recipe(
@@ -172,7 +345,7 @@ RECIPE = Recipe(
         modalities=frozenset({"MR"}), plane="sagittal", sequences=SEQUENCES, max_slice_spacing_mm=8.0, min_slices=1,
         prefer_words=("lumbar", "lspine", "l spine", "lws"), pictures=True,
     ),
-    outcome=Diagnosis("osteoporosis", "osteoporosis"),
+    outcome=DISEASE,
     load=load,
     learning=Learning(
         outline=outlined,
@@ -203,4 +376,5 @@ RECIPE = Recipe(
         answer="probability",
         title="Osteoporosis report",
     ),
+    narrowed=narrowed,
 )  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Literal
 import jinja2
 import pandas as pd
 
+from spineclock.core.outcomes import Age, Diagnosis, DiagnosisPrediction, Outcome
 from spineclock.core.recipe import Words
 from spineclock.core.records import AgePrediction, Failure, ModelInfo, Quality
 from spineclock.report.ink import compact
@@ -26,6 +27,7 @@ PICTURES_LIMIT_BYTES = 30_000_000
 """The most all pictures take; beyond it, each is made smaller."""
 SMALLEST_PICTURE_BYTES = 15_000
 """Below this a picture tells nothing: then only the overlays are kept, and beyond that none."""
+AGE = Age()
 WORDS = Words()
 """Of scans of no recipe in particular."""
 OPEN_UP_TO = 12
@@ -52,6 +54,8 @@ class ReportEntry:
     sex: Literal["F", "M", ""] = ""
     folder: str = ""
     attention: bytes | None = None
+    diagnosis: DiagnosisPrediction | None = None
+    crops: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def html(
     run: RunInfo,
     words: Words = WORDS,
     title: str = "Spine age report",
+    outcome: Outcome = AGE,
 ) -> str:
     """The page as text, pictures within it; nothing it shows is fetched from anywhere.
 
@@ -84,11 +89,12 @@ def html(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(years=_years, signed=_signed)
+    environment.filters.update(years=_years, signed=_signed, share=_share)
     budget = picture_budget(entries)
     models = {e.model.name: e.model for e in entries}
     return environment.get_template("report.html.jinja").render(
         title=title,
+        disease=outcome.name if isinstance(outcome, Diagnosis) else "",
         run=run,
         failures=failures,
         models=list(models.values()),
@@ -109,16 +115,19 @@ def write_html(
     run: RunInfo,
     words: Words = WORDS,
     title: str = "Spine age report",
+    outcome: Outcome = AGE,
 ) -> Path:
     """Writes the page, whole or not at all, and returns where it is."""
     partial = path.with_suffix(".partial")
-    partial.write_text(html(entries, failures, run=run, words=words, title=title), encoding="utf-8")
+    partial.write_text(html(entries, failures, run=run, words=words, title=title, outcome=outcome), encoding="utf-8")
     return partial.replace(path)
 
 
 def picture_budget(entries: Sequence[ReportEntry]) -> int:
     """Bytes each picture may take, so that a page of any number of scans opens quickly; at most 150 000."""
-    pictures = sum(p is not None for e in entries for p in (e.overlay, e.attention, e.contributions, e.interval))
+    pictures = sum(
+        p is not None for e in entries for p in (e.overlay, e.attention, e.crops, e.contributions, e.interval)
+    )
     return min(PICTURE_LIMIT_BYTES, PICTURES_LIMIT_BYTES // max(pictures, 1))
 
 
@@ -134,6 +143,7 @@ class _Section:
     entry: ReportEntry
     overlay: _Picture | None
     attention: _Picture | None
+    crops: _Picture | None
     contributions: _Picture | None
     interval: _Picture | None
     steps: tuple[Step, ...]
@@ -163,6 +173,7 @@ def _section(entry: ReportEntry, number: int, budget: int, words: Words) -> _Sec
         entry,
         _picture(entry.overlay, f"{words.picture}: {entry.scan_id}", overlay),
         _picture(entry.attention, f"Where the network looked in {entry.scan_id}", charts),
+        _picture(entry.crops, f"Vertebrae of {entry.scan_id} as the network saw them, and where it looked", charts),
         _picture(entry.contributions, bars, charts),
         _picture(entry.interval, axis, charts),
         steps,
@@ -186,6 +197,10 @@ def _counts(entries: Sequence[ReportEntry], failures: Sequence[Failure]) -> list
 
 def _years(value: float | None) -> str:
     return "—" if value is None or not math.isfinite(value) else f"{value:.1f}".replace("-", "−")
+
+
+def _share(value: float | None) -> str:
+    return "—" if value is None or not math.isfinite(value) else f"{value:.2f}"
 
 
 def _signed(value: float | None) -> str:

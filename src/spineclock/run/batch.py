@@ -23,6 +23,7 @@ REMEMBERED = (
     "model",
     "age_years",
     "sex",
+    "sequence",
     "cohort",
     "mask",
     "mask_scheme",

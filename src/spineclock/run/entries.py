@@ -9,7 +9,7 @@ import pandas as pd
 
 from spineclock.core.records import AgePrediction, Contribution, Interval, ModelInfo
 from spineclock.report.html import ReportEntry
-from spineclock.run.outputs import quality_of
+from spineclock.run.outputs import diagnosis_of, quality_of
 
 
 def entry(document: dict[str, Any], out: Path) -> ReportEntry:
@@ -25,6 +25,7 @@ def entry(document: dict[str, Any], out: Path) -> ReportEntry:
         if measurements.is_file() else None,
         overlay=_bytes(folder / "overlay.png"), attention=_bytes(folder / "attention.png"),
         contributions=_bytes(folder / "contributions.png"),
+        diagnosis=diagnosis_of(document), crops=_bytes(folder / "crops.png"),
         interval=_bytes(folder / "interval.png"), age_years=told["age_years"], sex=told["sex"] or "",
         folder=told["scan_id"],
     )  # fmt: skip

@@ -18,13 +18,16 @@ import numpy as np
 import pandas as pd
 
 from spineclock.core.errors import UsageError
-from spineclock.core.records import Failure, Quality, Reading
+from spineclock.core.outcomes import Age, Diagnosis, DiagnosisPrediction, LevelProbability, Outcome
+from spineclock.core.records import AgePrediction, Failure, Quality, Reading
 from spineclock.core.volume import Mask
 from spineclock.ingest.names import short_hash
 
 SCHEMA = "spineclock.prediction/1"
+AGE = Age()
 FILES = (
     "prediction.json", "measurements.csv", "overlay.png", "contributions.png", "interval.png", "attention.png",
+    "crops.png",
 )  # fmt: skip
 """All that a scan's folder may hold of ours; what else lies there is the user's."""
 LISTED = ("spineclock", "numpy", "SimpleITK", "openvino", "torch")
@@ -33,8 +36,8 @@ LISTED = ("spineclock", "numpy", "SimpleITK", "openvino", "torch")
 def prediction_document(
     reading: Reading, *, recipe: str, seconds: float, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """prediction.json as plain data: input, recipe, quality and model first, then the age; NaN is written as null."""
-    scan, prediction = reading.scan, reading.prediction
+    """prediction.json as plain data: input, recipe, quality and model, then what the recipe answers; NaN is null."""
+    scan = reading.scan
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "statement": reading.model.statement,
@@ -53,20 +56,57 @@ def prediction_document(
         "seconds": round(seconds, 2),
         "segmentation": reading.found,
     }  # fmt: skip
-    if prediction is not None:
-        document |= {
-            "predicted_age_years": prediction.predicted_age_years,
-            "corrected_age_years": prediction.corrected_age_years,
-            "interval_years": [prediction.interval.low_years, prediction.interval.high_years],
-            "interval_coverage": prediction.interval.coverage,
-            "interval_meaning": "covers the chronological age of people typical for their age, not a true spine age",
-            "gap_years": prediction.gap_years,
-            "components": prediction.components,
-            "predicted_sd_years": prediction.predicted_sd_years,
-            "contributions": [asdict(c) for c in prediction.contributions],
-        }
+    document |= _age_told(reading.prediction) if reading.prediction is not None else {}
+    document |= _diagnosis_told(reading.diagnosis) if reading.diagnosis is not None else {}
     rounded: dict[str, Any] = plain(document)
     return rounded
+
+
+def _age_told(prediction: AgePrediction) -> dict[str, Any]:
+    """An age's fields of prediction.json."""
+    return {
+        "predicted_age_years": prediction.predicted_age_years,
+        "corrected_age_years": prediction.corrected_age_years,
+        "interval_years": [prediction.interval.low_years, prediction.interval.high_years],
+        "interval_coverage": prediction.interval.coverage,
+        "interval_meaning": "covers the chronological age of people typical for their age, not a true spine age",
+        "gap_years": prediction.gap_years,
+        "components": prediction.components,
+        "predicted_sd_years": prediction.predicted_sd_years,
+        "contributions": [asdict(c) for c in prediction.contributions],
+    }
+
+
+def _diagnosis_told(told: DiagnosisPrediction) -> dict[str, Any]:
+    """A diagnosis' fields of prediction.json."""
+    return {
+        "disease": told.name,
+        "probability": told.probability,
+        "probability_meaning": "of having it at the time of the scan, among people of whom the share `prevalence` has",
+        "prevalence": told.prevalence,
+        "called": told.called,
+        "threshold": told.threshold,
+        "threshold_rule": told.rule,
+        "thresholds": dict(told.thresholds),
+        "pooling": told.pooling,
+        "vertebrae": [asdict(level) for level in told.levels],
+        "vertebrae_missing": dict(told.missing),
+        "bone_quality": dict(told.scores),
+    }
+
+
+def diagnosis_of(document: Mapping[str, Any]) -> DiagnosisPrediction | None:
+    """The diagnosis that a prediction.json holds; None where it holds none."""
+    if "probability" not in document:
+        return None
+    nan = float("nan")
+    return DiagnosisPrediction(
+        document["disease"], document["probability"], document["threshold"], document["threshold_rule"],
+        tuple(LevelProbability(v["level"], v["probability"]) for v in document["vertebrae"]),
+        document["vertebrae_missing"], document["pooling"], document["input"]["sequence"], document["thresholds"],
+        nan if document["prevalence"] is None else document["prevalence"],
+        {name: nan if value is None else value for name, value in document["bone_quality"].items()},
+    )  # fmt: skip
 
 
 def source_id(source: Path) -> str:
@@ -87,6 +127,8 @@ def write_reading(reading: Reading, folder: Path, *, document: Mapping[str, Any]
     withdraw(folder)
     for name, picture in _pictures(reading).items():
         (folder / f"{name}.png").write_bytes(picture)
+    if reading.crops:
+        (folder / "crops.png").write_bytes(_sheet(reading))
     if reading.heat is not None:
         (folder / "attention.png").write_bytes(ink.png(_attention(reading)))
     if reading.measurements is not None:
@@ -129,13 +171,16 @@ def write_run(
     not_taken: Sequence[tuple[str, str, str]],
     settings: Mapping[str, Any],
     begun: datetime,
+    outcome: Outcome = AGE,
 ) -> None:
     """Writes run.json, failures.csv and predictions.csv (a row a scan) of a whole run.
 
     ``not_taken`` holds input, series and reason of what lay beside the scans.
     """
-    rows = [_row(d) for d in documents]
-    pd.DataFrame(rows, columns=list(_row({}))).to_csv(out / "predictions.csv", index=False, float_format="%.4f")
+    rows = [_row(d, outcome) for d in documents]
+    pd.DataFrame(rows, columns=list(_row({}, outcome))).to_csv(
+        out / "predictions.csv", index=False, float_format="%.4f"
+    )
     pd.DataFrame([asdict(f) for f in failures], columns=["input", "stage", "reason"]).to_csv(
         out / "failures.csv", index=False
     )
@@ -168,17 +213,28 @@ def command() -> str:
     return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
-def _row(document: Mapping[str, Any]) -> dict[str, Any]:
+def _row(document: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
     told, quality = document.get("input", {}), document.get("quality", {})
-    low, high = document.get("interval_years", (None, None))
-    return {
-        "scan_id": told.get("scan_id"), "person_id": told.get("person_id"), "source": told.get("source"),
-        "age_years": told.get("age_years"), "sex": told.get("sex"),
-        "predicted_age_years": document.get("predicted_age_years"),
-        "corrected_age_years": document.get("corrected_age_years"), "interval_low_years": low,
-        "interval_high_years": high, "gap_years": document.get("gap_years"), "verdict": quality.get("verdict"),
-        "reasons": " | ".join(quality.get("reasons", ())), "model": document.get("model", {}).get("name"),
+    first = {name: told.get(name) for name in ("scan_id", "person_id", "source", "age_years", "sex")}
+    last = {
+        "verdict": quality.get("verdict"), "reasons": " | ".join(quality.get("reasons", ())),
+        "model": document.get("model", {}).get("name"),
     }  # fmt: skip
+    match outcome:
+        case Age():
+            low, high = document.get("interval_years", (None, None))
+            return first | {
+                "predicted_age_years": document.get("predicted_age_years"),
+                "corrected_age_years": document.get("corrected_age_years"), "interval_low_years": low,
+                "interval_high_years": high, "gap_years": document.get("gap_years"),
+            } | last  # fmt: skip
+        case Diagnosis():
+            own = ("disease", "probability", "called", "threshold")
+            said = {v["level"]: v["probability"] for v in document.get("vertebrae", ())}
+            vertebrae = " ".join(f"{level} {p:.3f}" for level, p in said.items())
+            return first | {"sequence": told.get("sequence")} | {name: document.get(name) for name in own} | {
+                "vertebrae": vertebrae, "vbq": document.get("bone_quality", {}).get("vbq"),
+            } | last  # fmt: skip
 
 
 def _pictures(reading: Reading) -> dict[str, bytes]:
@@ -195,6 +251,24 @@ def _pictures(reading: Reading) -> dict[str, bytes]:
             pictures["contributions"] = ink.png(figures.contributions(reading.prediction))
         pictures["interval"] = ink.png(figures.interval(reading.prediction, age_years=reading.scan.age_years))
     return pictures
+
+
+def _sheet(reading: Reading) -> bytes:
+    """The vertebrae as the network saw them, and where it looked."""
+    from spineclock.report.contact_sheet import contact_sheet, sheet_png
+
+    told = reading.diagnosis
+    said = {} if told is None else {level.level: f"{level.probability:.2f}" for level in told.levels}
+    missing = {} if told is None else dict(told.missing)
+    seen, looked = "as read", "where it\nlooked"
+    figure = contact_sheet(
+        {seen: reading.crops, looked: reading.crops},
+        heat={(looked, crop.level): crop.heat for crop in reading.crops},
+        captions={(seen, level): f"probability {p}" for level, p in said.items()},
+        missing={(row, level): why for row in (seen, looked) for level, why in missing.items()},
+        note="Grad-CAM: what speaks for the disease; coarse, and no proof of a cause.",
+    )
+    return sheet_png(figure)
 
 
 def _attention(reading: Reading) -> Any:

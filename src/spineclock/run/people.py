@@ -44,7 +44,10 @@ class People:
         if self.cohort is not None:
             scan = self.cohort.complete(scan)
         scan = replace(
-            scan, age_years=scan.age_years if told.age_years is None else told.age_years, sex=told.sex or scan.sex
+            scan,
+            age_years=scan.age_years if told.age_years is None else told.age_years,
+            sex=told.sex or scan.sex,
+            sequence=scan.sequence or told.sequence,
         )
         if told.mask is None or told.mask_scheme is None:
             return scan

@@ -28,7 +28,7 @@ DONE, SOME_FAILED = 0, 1
 
 def predict_one(source: str | Path, *, age_years: float | None = None, sex: Literal["F", "M"] | None = None,
                 **settings: Any) -> Reading:  # fmt: skip
-    """The reading of one scan: its age, interval, verdict, measurements and outlines; nothing is written.
+    """The reading of one scan: what the recipe answers, verdict, measurements and outlines; nothing is written.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def predict_one(source: str | Path, *, age_years: float | None = None, sex: Lite
     chosen = configure(PredictSettings, flags={"age_years": age_years, "sex": sex, **settings}).settings
     recipe = recipes.get(chosen.recipe)
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
-        ref = the_one(Path(source), recipe.accepts, scratch=Path(scratch))
+        ref = the_one(Path(source), recipe.accepts_with(chosen.model), scratch=Path(scratch))
         scan = People.of(chosen).known(load(ref, max_bytes=chosen.max_bytes))
     return _reader(recipe, chosen).read(scan, lowest_vertebra=chosen.lowest_vertebra)
 
@@ -57,7 +57,7 @@ def predict_one(source: str | Path, *, age_years: float | None = None, sex: Lite
 def predict_all(inputs: Sequence[Path], settings: PredictSettings, *, out: Path, progress: bool = True) -> int:
     """Reads every scan of the inputs into ``out/<scan_id>/``, and writes report, table and failures for all.
 
-    Returns 0 if every scan got an age, 1 if some failed or were refused.
+    Returns 0 if every scan got an answer, 1 if some failed or were refused.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def predict_all(inputs: Sequence[Path], settings: PredictSettings, *, out: Path,
     begun, recipe = datetime.now(UTC), recipes.get(settings.recipe)
     _require_inputs(inputs, settings, out)
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
-        found = listed(inputs, recipe.accepts, scratch=Path(scratch))
+        found = listed(inputs, recipe.accepts_with(settings.model), scratch=Path(scratch))
         _require_scans(inputs, found)
         _require_one_person(settings, len(found.refs))
         people = People.of(settings)
@@ -174,7 +174,7 @@ def _finish(done: _Done, *, settings: PredictSettings, out: Path, begun: datetim
     from spineclock.report.html import RunInfo, write_html
     from spineclock.run.entries import entry
 
-    told = settings.model_dump(mode="json", exclude_none=True)
+    told, recipe = settings.model_dump(mode="json", exclude_none=True), recipes.get(settings.recipe)
     outputs.write_run(
         out,
         failures=done.failures,
@@ -182,11 +182,12 @@ def _finish(done: _Done, *, settings: PredictSettings, out: Path, begun: datetim
         not_taken=[(str(r.ref.source), r.ref.label, r.reason) for r in done.listed.not_taken],
         settings=told,
         begun=begun,
+        outcome=recipe.outcome,
     )
     versions = outputs.versions()
     run = RunInfo(versions["spineclock"], outputs.command(), begun.strftime("%Y-%m-%d %H:%M UTC"), versions)
     write_html(out / "report.html", [entry(d, out) for d in done.documents], done.unread, run=run,
-               words=recipes.get(settings.recipe).words)  # fmt: skip
+               words=recipe.words, title=recipe.words.title, outcome=recipe.outcome)  # fmt: skip
 
 
 def _say(done: _Done, out: Path) -> None:
@@ -209,6 +210,10 @@ def _say(done: _Done, out: Path) -> None:
 
 def _line(document: dict[str, Any]) -> str:
     name, verdict = document["input"]["scan_id"], document["quality"]["verdict"]
+    if (told := outputs.diagnosis_of(document)) is not None:
+        call = "yes" if told.called else "no"
+        return (f"{name}: {told.name}: {call}, probability {told.probability:.2f} (called above {told.threshold:.2f}, "
+                f"{told.rule}) [{verdict}]")  # fmt: skip
     if "predicted_age_years" not in document:
         return f"{name}: refused: {'; '.join(document['quality']['reasons'])}"
     low, high = document["interval_years"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from spineclock import recipes
 from spineclock.core.errors import InputError, TableError, UsageError
+from spineclock.core.outcomes import Age, Diagnosis, Outcome
 from spineclock.core.people import hashed
 from spineclock.ingest.study_table import simulated
 from spineclock.nets.run_folder import TrainedNetwork, read_network
@@ -31,16 +33,19 @@ if TYPE_CHECKING:
     from spineclock.learn.fit import Judged
 
 Purpose = Literal["evaluate", "recalibrate by"]
+PAGE = "evaluation.md"
 MEMORY_GB = 8.0
 """Prepared scans are held in memory up to this size, else read ahead."""
 
 
 def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, *, out: Path) -> int:
-    """Ages every scan of a cohort by a run's network and says how far off it is; the exit status.
+    """Reads every scan of a cohort by a run's network and says how far off it is; the exit status.
 
-    Leaves predictions.csv (for ``spineclock study``), accuracy.csv (with bootstrap intervals by person), errors.csv (by
-    age, sex and site), evaluation.md, ages.png and run.json. Correction and interval are the run's own, at the coverage
-    it was trained with. People the network was trained or validated on are left out, by their person_id.
+    Of ages leaves predictions.csv (for ``spineclock study``), accuracy.csv (with bootstrap intervals by person),
+    errors.csv (by age, sex and site), evaluation.md, ages.png and run.json. Correction and interval are the run's own,
+    at the coverage it was trained with. Of a diagnosis see
+    :func:`spineclock.run.training.diagnosis_evaluation.evaluate_diagnosis`. People the network was trained or
+    validated on are left out, by their person_id.
 
     Raises
     ------
@@ -54,8 +59,18 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
     settings, begun = settings or EvaluateSettings(), datetime.now(UTC)
     if (out / folder.BEGUN).exists():
         raise UsageError(f"{out} holds a training run", wanted="another folder for the evaluation")
-    require_room(out, mark="evaluation.md", what="an earlier evaluation", overwrite=settings.overwrite)
+    require_room(out, mark=PAGE, what="an earlier evaluation", overwrite=settings.overwrite)
     out.mkdir(parents=True, exist_ok=True)
+    match outcome_of(run):
+        case Diagnosis():
+            from spineclock.run.training.diagnosis_evaluation import evaluate_diagnosis
+
+            return evaluate_diagnosis(run, cohort, settings, out=out, begun=begun)
+        case Age():
+            return _evaluate_ages(run, cohort, settings, out=out, begun=begun)
+
+
+def _evaluate_ages(run: Path, cohort: Path, settings: EvaluateSettings, *, out: Path, begun: datetime) -> int:
     aged = age_cohort(run, cohort, settings, out=out)
     trained, table = aged.trained, aged.table
     said, caution = answers(table.assign(set="test"), aged.said, trained.pairs, coverage=aged.coverage,
@@ -75,13 +90,13 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
         "recalibrated": {kind: dict(r.about) for kind, r in trained.recalibrated.items()},
     }))  # fmt: skip
     write_text(
-        out / "evaluation.md",
+        out / PAGE,
         _page(said, errors, accuracy, statement=statement, cohort=cohort, left_out=aged.left_out, caution=caution),
     )
     everyone = errors.iloc[0]
     print(f"{len(said):,} scans, MAE {everyone['mae_years']:.2f} years ({everyone['corrected_mae_years']:.2f} "
           f"corrected), R² {everyone['r2']:.3f}; {aged.left_out:,} left out\n{statement}")  # fmt: skip
-    print(f"See {out / 'evaluation.md'}")
+    print(f"See {out / PAGE}")
     return 0
 
 
@@ -123,14 +138,15 @@ def age_cohort(
     from spineclock.learn.fit import judged
 
     trained = read_network(run, device=device.resolved(settings.device))
-    recipe, coverage = _asked(run)
+    asked = asked_of(run)
+    recipe, coverage = asked["recipe"], float(asked["settings"]["interval_coverage"])
     how, part = preparation_told(trained.about["preparation"]), trained.part
     store = PreparedStore.open(
         prepared_store(cohort, settings.store, recipe=recipe, out=out, how=how, workers=settings.workers)
     )
-    _require_same(store, how)
+    require_same_preparation(store, how)
     people = people_of(cohort, normals=settings.normals)
-    known = _learned_from(run)
+    known = learned_from(run)
     corrected_by = frozenset[str]().union(*(r.people for r in trained.recalibrated.values()))
     if corrected_by and purpose == "evaluate":
         known |= {p for p in people["person_id"].unique() if hashed([p]) <= corrected_by}
@@ -152,7 +168,7 @@ def age_cohort(
     return Aged(trained, table, said, len(people) - len(table), coverage, tuple(cautions))
 
 
-def _require_same(store: PreparedStore, how: AnyPreparation) -> None:
+def require_same_preparation(store: PreparedStore, how: AnyPreparation) -> None:
     """A network reads scans prepared as those it learned from, and no others."""
     is_ = for_every_part(store.how)
     other = [f"{k} {is_.get(k)}, not {v}" for k, v in for_every_part(how).items() if is_.get(k) != v]
@@ -161,7 +177,7 @@ def _require_same(store: PreparedStore, how: AnyPreparation) -> None:
                          remedy="leave --store out, and the scans are prepared as the network needs them")  # fmt: skip
 
 
-def _learned_from(run: Path) -> set[str]:
+def learned_from(run: Path) -> set[str]:
     """People the network was trained on or judged by.
 
     Raises
@@ -177,19 +193,24 @@ def _learned_from(run: Path) -> set[str]:
     return set(split.loc[split["set"].isin(["train", "validation"]), "person_id"])
 
 
-def _asked(run: Path) -> tuple[str, float]:
-    """The run's recipe, and the probability with which its own intervals cover.
+def asked_of(run: Path) -> dict[str, Any]:
+    """What a run was asked to be.
 
     Raises
     ------
     InputError
-        If the run no longer tells.
+        If it no longer tells.
     """
     asked = folder.begun(run)
     if asked is None:
-        raise InputError(f"{run} has no {folder.BEGUN}, so that nobody knows what its intervals cover",
+        raise InputError(f"{run} has no {folder.BEGUN}, so that nobody knows what it was asked to learn",
                          wanted="the whole folder that `spineclock train` made")  # fmt: skip
-    return asked["recipe"], float(asked["settings"]["interval_coverage"])
+    return asked
+
+
+def outcome_of(run: Path) -> Outcome:
+    """What a run's network answers; errors as :func:`asked_of`."""
+    return recipes.get(asked_of(run)["recipe"]).outcome
 
 
 def _accuracy(said: pd.DataFrame, settings: EvaluateSettings) -> pd.DataFrame | None:
