@@ -35,6 +35,7 @@ class PredictSettings(Settings):
     model: str = Field("default", min_length=1, description="name of packaged weights, or the folder of a run")
     age_years: float | None = Field(None, gt=0, le=120, description="the person's age at the scan")
     sex: Literal["F", "M"] | None = Field(None, description="the person's sex")
+    sequence: Sequence = Field("", description="the scan's weighting, T1w or T2w, where neither header nor name tells")
     cohort: Path | None = Field(None, description="table that holds age and sex of each scan")
     mask: Path | None = Field(None, description="label map made elsewhere, used instead of segmenting")
     mask_scheme: MaskScheme | None = Field(None, description="whose numbering the label map follows")
