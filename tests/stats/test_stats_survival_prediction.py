@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from spineclock.core.errors import TableError, UsageError
+from spineclock.stats.resample import person_percentiles
 from spineclock.stats.survival import BrierScore, CIndex, RiskCalibration, TimedAuroc, TimeTo, concordance
 from spineclock.stats.survival.censoring import Censoring
 from spineclock.stats.survival.counting import sums_below
 from spineclock.stats.survival.incidence import incidence
-from spineclock.stats.survival.resample import person_percentiles
 from spineclock.stats.survival.timed import Weights, brier, observed_over_expected, scaled_brier, timed_auroc
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -13,8 +13,8 @@ from scipy import stats
 from spineclock.core.errors import UsageError
 from spineclock.stats.ages import Floats
 from spineclock.stats.diagnosis.labels import Bools, Labelled, in_words, labelled, probabilities
+from spineclock.stats.resample import person_percentiles
 from spineclock.stats.result import interval_text, results
-from spineclock.stats.survival.resample import person_percentiles
 
 Figure = Callable[[Floats, Bools], float]
 """Scores and diagnoses, (n,) each, to one number; NaN where it has none, as in a draw without anyone ill."""

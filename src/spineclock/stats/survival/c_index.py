@@ -13,10 +13,10 @@ import pandas as pd
 from spineclock.core.errors import TableError, UsageError
 from spineclock.stats.ages import Floats
 from spineclock.stats.diagnosis.labels import in_words
+from spineclock.stats.resample import Percentiles, person_percentiles
 from spineclock.stats.result import interval_text, p_text, results
 from spineclock.stats.survival.concordance import Concordance, concordance, of_influence
 from spineclock.stats.survival.follow_up import FollowUp, Range, TimeTo, follow_up, within
-from spineclock.stats.survival.resample import Percentiles, person_percentiles
 
 Kind = Literal["harrell", "uno"]
 _NAMES = {"harrell": "Harrell's c", "uno": "Uno's c"}

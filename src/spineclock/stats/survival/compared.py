@@ -16,10 +16,10 @@ import pandas as pd
 from spineclock.core.errors import TableError, UsageError
 from spineclock.stats.ages import Floats
 from spineclock.stats.diagnosis.labels import in_words, probabilities
+from spineclock.stats.resample import Spread, one_sided, spread_of, two_sided
 from spineclock.stats.result import interval_text, number, p_text, results
 from spineclock.stats.survival.drawn import Drawn, Rows, person_draws
 from spineclock.stats.survival.follow_up import FollowUp, Range, TimeTo, follow_up, within
-from spineclock.stats.survival.resample import Spread, one_sided, spread_of, two_sided
 from spineclock.stats.survival.timed import HORIZONS_WHY, RuledOut, horizons_known
 
 FigureName = Literal["harrell", "uno", "auroc", "brier", "scaled brier", "observed over expected"]

@@ -13,10 +13,10 @@ import pandas as pd
 from spineclock.core.errors import TableError, UsageError
 from spineclock.stats.ages import Floats
 from spineclock.stats.diagnosis.labels import in_words
+from spineclock.stats.resample import Percentiles, person_percentiles
 from spineclock.stats.result import interval_text, p_text, results
 from spineclock.stats.survival.concordance import of_influence
 from spineclock.stats.survival.follow_up import FEW, FollowUp, TimeTo, follow_up, within
-from spineclock.stats.survival.resample import Percentiles, person_percentiles
 from spineclock.stats.survival.timed import HORIZONS_WHY, Figure, RuledOut, Weights, horizons_known, timed_auroc
 
 
