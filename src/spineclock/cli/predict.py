@@ -29,6 +29,7 @@ from spineclock.core.errors import UsageError
     epilog=example(
         "spineclock predict scan.nii.gz --age 57 --sex F --out results",
         "spineclock predict film.dcm --recipe xray-age --age 67 --sex F --out results",
+        "spineclock predict sub-1_T1w.nii.gz --recipe mri-osteoporosis --model run --out results",
         "spineclock predict studies/ --cohort people.csv --out results --resume",
         "spineclock predict export.zip --set interval_coverage=0.8 --print-config",
     ),
@@ -38,11 +39,13 @@ def _predict(
         list[Path] | None,
         typer.Argument(
             metavar="INPUT",
-            help="NIfTI, MetaImage, DICOM; of films also PNG, JPEG, TIFF: files, folders, or a .zip.",
+            help="NIfTI, MetaImage, DICOM; of films and single slices also PNG, JPEG, TIFF: files, folders, or a .zip.",
             show_default=False,
         ),
     ] = None,
-    recipe: Annotated[str | None, typer.Option(metavar="NAME", help="mri-age, or xray-age for lateral films.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME", help="mri-age, xray-age for films, or mri-osteoporosis.")
+    ] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME|RUN", help="Packaged weights, or a run's folder.")] = None,
     age: Annotated[float | None, typer.Option(metavar="YEARS", help="The person's age at the scan.")] = None,
     sex: Annotated[str | None, typer.Option(metavar="F|M", help="The person's sex.")] = None,
@@ -65,7 +68,7 @@ def _predict(
     log_file: LogFile = None,
     debug: Debug = False,
 ) -> None:
-    """Age each scan: prediction.json, measurements, pictures, and one report for all.
+    """Read each scan: prediction.json, measurements, pictures, and one report for all.
 
     Exit status: 0 all done, 1 some inputs failed or were refused (see failures.csv), 2 the call was wrong.
     """

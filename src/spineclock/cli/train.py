@@ -26,11 +26,14 @@ Device = Annotated[
         "spineclock train mri-age people.csv --store store --out run --resume",
         "spineclock train mri-age people.csv --store store --out small --set train_scans=850 --set loss=smooth_l1",
         "spineclock train xray-age films.csv --store films --out run",
+        "spineclock train mri-osteoporosis people.csv --store t1 --out run",
         "spineclock train mri-age people.csv --out run --print-config",
     ),
 )
 def _train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What is learned: mri-age or xray-age.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="What is learned: mri-age, xray-age or mri-osteoporosis.")
+    ],
     cohort: Cohort,
     out: Annotated[Path, typer.Option(metavar="RUN", help="Where the run's folder is made.")],
     store: Store = None,
@@ -81,7 +84,7 @@ def _evaluate(
     log_file: LogFile = None,
     debug: Debug = False,
 ) -> None:
-    """Age another cohort by a trained network and say how far off it is; people it has seen are left out."""
+    """Read another cohort by a trained network and say how far off it is; people it has seen are left out."""
     flags: dict[str, Any] = {"store": store, "overwrite": overwrite, "threads": threads, "device": device}
     with plain_errors(debug=debug, log_file=log_file):
         from spineclock.run.training.settings import EvaluateSettings

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from spineclock.core.errors import UsageError
+from spineclock.ingest.cohort import read_table
 from spineclock.ingest.study_table import StudyTable, read_study
 from spineclock.report.html import RunInfo
 from spineclock.report.study_page import Section, page, write_folder
@@ -30,12 +32,13 @@ def study(predictions: Path, settings: StudySettings | None = None, *, cohort: P
     Raises
     ------
     UsageError
-        If ``out`` holds an earlier study and is not to be overwritten.
+        If ``out`` holds an earlier study and is not to be overwritten, or the predictions are of a disease.
     TableError
         If what is given cannot make a study.
     """
     settings, begun = settings or StudySettings(), datetime.now(UTC)
     require_room(out, mark="study.html", what="an earlier study", overwrite=settings.overwrite)
+    _require_ages(predictions)
     given = read_study(predictions, cohort=cohort, findings=settings.findings)
     people = cohort_sets(given, settings)
     data = study_data(given, people.table, model=settings.model)
@@ -63,6 +66,18 @@ def study(predictions: Path, settings: StudySettings | None = None, *, cohort: P
     }
     write_json(out / "run.json", plain(told))
     return 0
+
+
+def _require_ages(predictions: Path) -> None:
+    """Refuses a run that learned a disease: no part of the study is of such predictions yet."""
+    table = predictions / "predictions.csv" if predictions.is_dir() else predictions
+    if not table.is_file():
+        return  # what is missing is said as it is read
+    columns = set(read_table(table))
+    if "probability" in columns and not any(name.startswith("predicted_age") for name in columns):
+        raise UsageError(f"{predictions} holds probabilities of a disease, and no ages", wanted="predicted ages",
+                         remedy="its figures are in diagnosis.csv and MODEL_CARD.md of its run; `spineclock evaluate` "
+                         "makes those of another cohort")  # fmt: skip
 
 
 def _sections(

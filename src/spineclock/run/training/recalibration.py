@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spineclock.core.errors import TableError
+from spineclock.core.errors import TableError, UsageError
+from spineclock.core.outcomes import Age
 from spineclock.core.people import hashed
 from spineclock.nets.recalibration import Recalibrated, write_recalibrated
 from spineclock.run.training.answers import corrected_by
-from spineclock.run.training.evaluation import age_cohort
+from spineclock.run.training.evaluation import age_cohort, outcome_of
 from spineclock.run.training.sets import is_typical
 from spineclock.run.training.settings import EvaluateSettings
 from spineclock.stats import metrics
@@ -39,6 +40,10 @@ def recalibrate(run: Path, cohort: Path, settings: EvaluateSettings | None = Non
         As ``spineclock evaluate``.
     """
     settings = settings or EvaluateSettings()
+    if not isinstance(outcome_of(run), Age):
+        raise UsageError(f"the network of {run} tells of a disease: its probabilities are set by its own validation "
+                         "people, and cannot be set anew by this command yet", wanted="a run that learned ages",
+                         remedy="`spineclock evaluate` says whether they hold for other people")  # fmt: skip
     scratch = Path(tempfile.mkdtemp(prefix="spineclock-"))
     try:
         aged = age_cohort(run, cohort, settings, out=scratch, purpose="recalibrate by")
