@@ -206,7 +206,7 @@ def _cavity(
     cloud = smooth(clouds, x / 11.0, y / 11.0, z / 13.0)
     grain = smooth(clouds, x / 4.5, y / 4.5, z / 5.0)
     gut = min(1.0, max(0.0, 0.5 + 2.6 * (cloud + 0.35 * grain + 0.85 - 1.7 * form.visceral)))
-    gut *= min(1.0, max(0.0, (ahead - 24.0) / 14.0))
+    gut *= min(1.0, max(0.0, (ahead - 30.0 + 16.0 * cloud) / 12.0))
     value = s.fat + 9.0 * grain
     if abs(u) < 32.0 and 0.0 < ahead < 30.0 and grain > 1.5:  # nodes and vessels before the column
         value = s.vein - 20.0
