@@ -18,6 +18,7 @@ from spineclock.ingest.series import read_scans
 from spineclock.measure.body_frames import body_frames
 from spineclock.prep.ct import regions
 from spineclock.prep.ct_cropping import CtCropping
+from spineclock.prep.ct_rows import ct_variants
 from spineclock.segment.totalsegmentator import merged
 
 LEVELS = ("T12", "L1", "L2", "L3", "L4")
@@ -226,13 +227,23 @@ def test_muscle_that_is_asked_for_must_be_marked(drawn):
 def test_settings_survive_json():
     how = CtCropping.small(parts="bone", window_hu=(0.0, 1000.0), levels=("L1", "L2", "L3"), along="scan")
     assert CtCropping.told(json.loads(json.dumps(how.as_dict()))) == how
-    assert how.as_dict()["shape"] == [24, 64, 112]
+    assert (how.as_dict()["shape"], how.as_dict()["region"]) == ([27, 64, 112], [24, 64, 112])
+
+
+def test_a_row_of_a_store_holds_the_images_with_and_without_muscle(drawn):
+    found = regions(*drawn, CtCropping.small())
+    row = ct_variants(found)
+    alone = regions(*drawn, CtCropping.small(parts="bone"))
+    assert row.levels == found.middle_run == ("L1", "L2", "L3")
+    assert np.array_equal(row.input().reshape(9, 3, 64, 112), found.images())
+    assert np.array_equal(row.input("bone").reshape(9, 3, 64, 112), alone.images(row.levels))
+    assert not np.array_equal(row.input("bone"), row.input())
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"levels": ()}, {"levels": ("L2", "L1")}, {"levels": ("L1", "X1")}, {"parts": "fat"}, {"shape": (4, 128, 224)},
+        {"levels": ()}, {"levels": ("L2", "L1")}, {"levels": ("L1", "X1")}, {"parts": "fat"}, {"region": (4, 128, 224)},
         {"window_hu": (1000.0, 0.0)}, {"heights": (1.5,)}, {"adjacent": 25}, {"consecutive": 6}, {"margin_mm": -1.0},
     ],
 )  # fmt: skip

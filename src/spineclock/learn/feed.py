@@ -43,7 +43,8 @@ class Examples:
     rows : sequence of int
         Which of them.
     targets : ndarray, one a row
-        The person's age in years at the scan, or 1 where the person has the disease and 0 where not.
+        The person's age in years at the scan, or 1 where the person has the disease and 0 where not; or several a row,
+        NaN where not known, of which each row knows one at least.
     """
 
     scans: Inputs
@@ -51,8 +52,10 @@ class Examples:
     targets: Targets
 
     def __post_init__(self) -> None:
-        if len(self.rows) != len(self.targets) or not np.isfinite(self.targets).all():
-            raise TableError(f"{len(self.rows)} scans with {int(np.isfinite(self.targets).sum())} known ages or labels",
+        each = np.isfinite(self.targets)
+        known = np.asarray(each.any(axis=1)) if each.ndim == 2 else each
+        if len(self.rows) != len(self.targets) or not known.all():
+            raise TableError(f"{len(self.rows)} scans with {int(known.sum())} known ages or labels",
                              wanted="one for each scan")  # fmt: skip
 
     def __len__(self) -> int:
@@ -67,6 +70,8 @@ class Augmentation:
     """The most they are moved along each axis, either way; what comes in is 0."""
     mirror: bool = True
     """Whether left and right change places in half of them."""
+    mirror_axis: int = 0
+    """Along which axis that is: slices of sagittal scans, columns of axial ones."""
     blur_voxels: float = 0.0
     """The most they are blurred: standard deviation of a Gaussian along rows and columns."""
     noise: float = 0.0
@@ -96,7 +101,7 @@ class Augmentation:
             if self._turned:
                 scan = self._turn(scan, rng)
             if self.mirror and rng.random() < 0.5:
-                scan = scan[::-1]
+                scan = np.flip(scan, self.mirror_axis)
             to, source = shifted(scan.shape, by.tolist())
             into[to] = scan[source]
             if self._grey:
@@ -135,7 +140,7 @@ class Augmentation:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one step learns from: volumes (B, 1, D, H, W) and targets (B,), ages in years or 0 and 1."""
+    """What one step learns from: volumes (B, 1, D, H, W) and targets (B,), ages in years or 0 and 1, or (B, k)."""
 
     volumes: Tensor
     targets: Tensor

@@ -1,4 +1,4 @@
-"""The training loop of networks that read an age, or a disease, from a scan.
+"""The training loop of networks that read an age, a disease, or what will come, from a scan.
 
 Source: the spine-age paper's training (Adam, batch 2, learning rate lowered on a plateau with patience 5); what it does
 not state is our choice. Lightning Fabric places the network on one device or several and computes in mixed precision;
@@ -297,6 +297,10 @@ def judged(net: nn.Module, head: Head, examples: Examples, *, part: Part = "whol
     """What a network says of scans, in the examples' order, and the mean loss; nothing is learned."""
     net.eval()
     device = next(net.parameters()).device
+    if examples.targets.ndim == 2:  # some are not known, and who has an event is compared with everybody at risk
+        raw = answered(net, examples, part=part)
+        said = head.said(raw).cpu().double().numpy()
+        return Judged(said, float(head.cost(raw, torch.from_numpy(examples.targets).to(raw))))
     answers, costs = [], []
     with torch.inference_mode():
         for batch in ReadAhead(in_order(examples, JUDGED_AT_ONCE, part)):
@@ -305,3 +309,14 @@ def judged(net: nn.Module, head: Head, examples: Examples, *, part: Part = "whol
             answers.append(head.said(raw).cpu())
             costs.append(float(head.cost(raw, targets)) * len(targets))
     return Judged(torch.cat(answers).double().numpy(), sum(costs) / len(examples))
+
+
+def answered(net: nn.Module, examples: Examples, *, part: Part = "whole") -> Tensor:
+    """What a network answers, before its head reads it, in the examples' order: shape (N, outputs), on its device."""
+    net.eval()
+    device = next(net.parameters()).device
+    with torch.inference_mode():
+        return torch.cat([
+            net(batch.volumes.to(device).contiguous(memory_format=torch.channels_last_3d)).float()
+            for batch in ReadAhead(in_order(examples, JUDGED_AT_ONCE, part))
+        ])  # fmt: skip

@@ -8,6 +8,7 @@ NetworkName = Literal[
     "table2", "resnet", "transformer",
     "film_small", "efficientnet_b4",
     "crop_small", "crop_efficientnet_b4", "crop_resnet50", "crop_inception_resnet_v2",
+    "ct_small", "ct_convnext_tiny",
 ]  # fmt: skip
 FILM_NETWORKS: tuple[NetworkName, ...] = ("film_small", "efficientnet_b4")
 """Those that read films, volumes of one slice."""
@@ -15,6 +16,8 @@ CROP_NETWORKS: tuple[NetworkName, ...] = (
     "crop_small", "crop_efficientnet_b4", "crop_resnet50", "crop_inception_resnet_v2",
 )  # fmt: skip
 """Those that read crops of vertebrae, the last one by the extra ``timm``; the others read whole scans."""
+CT_NETWORKS: tuple[NetworkName, ...] = ("ct_small", "ct_convnext_tiny")
+"""Those that read regions of CT, the last one by the extra ``timm``."""
 RADIOGRAPH_CLASSES = (40, 99)
 """First and last whole year of VERTE-X-Aging's classes; nobody younger or older is learned from."""
 Pool = Literal["max", "average"]

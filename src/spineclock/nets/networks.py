@@ -1,4 +1,4 @@
-"""The networks, each by its name: of whole scans the spine-age paper's and two rivals, of films two, of crops four."""
+"""The networks, each by its name: of scans the spine-age paper's and two rivals, of films two, of crops four, of CT two."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from spineclock.core.errors import UsageError
 from spineclock.nets.convolution import trusted
 from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.film import DROPOUT, EfficientNetFilm, FilmNet
-from spineclock.nets.names import CROP_NETWORKS, FILM_NETWORKS, NetworkName, Pool
+from spineclock.nets.heads import Head
+from spineclock.nets.multitask import MultitaskHead
+from spineclock.nets.names import CROP_NETWORKS, CT_NETWORKS, FILM_NETWORKS, NetworkName, Pool
 
 
 def network(
-    name: NetworkName, *, outputs: int, shape: tuple[int, int, int], pool: Pool = "max", dropout: float = DROPOUT
-) -> nn.Module:
+    name: NetworkName, *, outputs: int, shape: tuple[int, int, int], pool: Pool = "max", dropout: float = DROPOUT,
+    head: object = None,
+) -> nn.Module:  # fmt: skip
     """An untrained network: volumes (N, 1, D, H, W) → (N, outputs).
 
     Its 3-D convolutions, whoever built them, are :func:`trusted <spineclock.nets.convolution.trusted>` ones from here.
@@ -27,7 +30,8 @@ def network(
         ``table2``: the paper's. ``resnet``: MONAI's 3-D ResNet-18. ``transformer``: MONAI's vision transformer over
         patches of an eighth of the slices by 16 × 16 (our choice: 6 layers, 4 heads, 192 features). ``film_small``: a
         residual network of films for CPUs. ``efficientnet_b4``: MONAI's, of films, with VERTE-X-Aging's head.
-        ``crop_…``: of crops of vertebrae (:mod:`spineclock.nets.crops`).
+        ``crop_…``: of crops of vertebrae (:mod:`spineclock.nets.crops`). ``ct_…``: of regions of CT
+        (:mod:`spineclock.nets.ct`).
     outputs : int
         Numbers a scan; of crops as many as levels.
     shape : (D, H, W)
@@ -36,6 +40,8 @@ def network(
         How ``table2`` ends.
     dropout : float
         Of the networks of films.
+    head : Head, optional
+        What its answers mean; networks of CT are built round theirs.
 
     Raises
     ------
@@ -49,7 +55,24 @@ def network(
     'FilmNet'
     """
     _require_fit(name, shape, outputs)
+    if name in CT_NETWORKS:
+        from spineclock.nets.ct import ct_network
+
+        if not isinstance(head, MultitaskHead):
+            raise UsageError(f"{name} without a head of detection or follow-up", wanted="one to be built round")
+        return ct_network(name, head, dropout=dropout)  # type: ignore[arg-type]
     return trusted(_built(name, outputs=outputs, shape=shape, pool=pool, dropout=dropout))
+
+
+def begin(net: nn.Module, head: Head) -> None:
+    """Has a network begin with what is known of everybody, as its head tells, before anything is learned."""
+    from spineclock.nets.ct import CtNet
+
+    if isinstance(net, CtNet):
+        assert isinstance(head, MultitaskHead), "networks of CT are built round such a head"
+        net.begin(head.start)
+        return
+    head.begin(last_layer(net))
 
 
 def _built(name: NetworkName, *, outputs: int, shape: tuple[int, int, int], pool: Pool, dropout: float) -> nn.Module:
@@ -106,6 +129,11 @@ def _require_fit(name: NetworkName, shape: tuple[int, int, int], outputs: int) -
                 wanted="as many slices for each level, of at least 32 rows and columns",
             )
         return
+    if name in CT_NETWORKS:
+        if shape[0] != 27 or min(shape[1:]) < 32:
+            raise UsageError(f"{name} reads regions of CT, and the prepared volumes have the shape {shape}",
+                             wanted="27 slices (3 vertebrae × 3 × 3) of at least 32 rows and columns")  # fmt: skip
+        return
     if name in films and (shape[0] != 1 or min(shape[1:]) < 32):
         raise UsageError(
             f"{name} reads films, and the prepared volumes have the shape {shape}",
@@ -121,7 +149,7 @@ def _require_fit(name: NetworkName, shape: tuple[int, int, int], outputs: int) -
 
 
 def _of_scans() -> list[str]:
-    return [n for n in get_args(NetworkName) if n not in (*FILM_NETWORKS, *CROP_NETWORKS)]
+    return [n for n in get_args(NetworkName) if n not in (*FILM_NETWORKS, *CROP_NETWORKS, *CT_NETWORKS)]
 
 
 def _transformer(outputs: int, shape: tuple[int, int, int]) -> nn.Module:

@@ -46,8 +46,8 @@ class CtRegion:
     array : ndarray, float32, shape (D, H, W)
         The window as 0 … 1; slices from the head down, rows from the front back, columns from the patient's right to
         the left, as axial slices are looked at.
-    mask : ndarray of bool, shape (D, H, W)
-        Where the parts are.
+    mask, bone : ndarray of bool, shape (D, H, W)
+        Where the parts are, and where of them the vertebrae, each with its margin.
     affine : ndarray, shape (4, 4)
         Slice, row and column to patient millimetres (RAS+), so that maps can go back to the scan.
     slices : tuple of slice
@@ -59,6 +59,7 @@ class CtRegion:
     level: str
     array: Floats
     mask: Bools
+    bone: Bools
     affine: Array
     slices: tuple[slice, ...]
     in_view: float
@@ -102,6 +103,23 @@ class CtRegions:
         every = (wanted[i : i + n] for i in range(len(wanted) - n + 1))
         return tuple(run for run in every if set(run) <= set(self.levels))
 
+    @property
+    def middle_run(self) -> tuple[str, ...]:
+        """The run in the middle.
+
+        Raises
+        ------
+        RefusedError
+            If there is none.
+        """
+        if not self.runs:
+            raise RefusedError(
+                f"no {self.how.consecutive} vertebrae in a row ({_told_why(self.missing)})",
+                wanted=f"that many of {', '.join(self.how.levels)} whole in view",
+                remedy="give a scan that shows more of the spine, or ask for fewer vertebrae or other levels",
+            )
+        return self.runs[len(self.runs) // 2]
+
     def __getitem__(self, level: str) -> CtRegion:
         for region in self.regions:
             if region.level == level:
@@ -117,14 +135,7 @@ class CtRegions:
         RefusedError
             If one of its vertebrae has no region, or the scan has no run.
         """
-        if run is None:
-            if not self.runs:
-                raise RefusedError(
-                    f"no {self.how.consecutive} vertebrae in a row ({_told_why(self.missing)})",
-                    wanted=f"that many of {', '.join(self.how.levels)} whole in view",
-                    remedy="give a scan that shows more of the spine, or ask for fewer vertebrae or other levels",
-                )
-            run = self.runs[len(self.runs) // 2]
+        run = self.middle_run if run is None else run
         return np.stack([stack.array for level in run for stack in self[level].stacks])
 
 
@@ -208,16 +219,23 @@ def _region(volume: Volume, labels: Mask, frame: BodyFrame, how: CtCropping) -> 
     box, within = _box(volume, affine, how)
     here = np.array(volume.affine)
     here[:3, 3] += here[:3, :3] @ [side.start for side in box]
-    parts = Volume(_parts(labels.array[box], volume.voxel_mm3, how).astype(np.float32), here)
+    bone, every = _parts(labels.array[box], volume.voxel_mm3, how)
     smooth = ndimage.gaussian_filter(volume.array[box].astype(np.float32), _sigmas(volume, how), mode="nearest")
-    hu = resample_like(Volume(smooth, here), how.shape, affine).array
-    mask = resample_like(parts, how.shape, affine).array >= 0.5
-    if how.margin_mm > 0:
-        mask = (ndimage.distance_transform_edt(~mask, sampling=how.spacing_mm) <= how.margin_mm) & within
+    hu = resample_like(Volume(smooth, here), how.region, affine).array
+    vertebrae = _on_region(Volume(bone.astype(np.float32), here), affine, within, how)
+    mask = vertebrae if bone is every else _on_region(Volume(every.astype(np.float32), here), affine, within, how)
     bottom, top = how.window_hu
     scaled = np.clip((hu - bottom) / (top - bottom), 0, 1)
     array = np.where(mask, scaled, how.outside).astype(np.float32)
-    return CtRegion(frame.level, array, mask, affine, _slices(frame, how), float(within.mean()))
+    return CtRegion(frame.level, array, mask, vertebrae, affine, _slices(frame, how), float(within.mean()))
+
+
+def _on_region(parts: Volume, affine: Array, within: Bools, how: CtCropping) -> Bools:
+    """Where parts are on the region's grid, widened by the margin."""
+    mask = resample_like(parts, how.region, affine).array >= 0.5
+    if how.margin_mm > 0 and mask.any():
+        mask = (ndimage.distance_transform_edt(~mask, sampling=how.spacing_mm) <= how.margin_mm) & within
+    return np.asarray(mask)
 
 
 def _affine(volume: Volume, frame: BodyFrame, how: CtCropping) -> Array:
@@ -231,7 +249,7 @@ def _affine(volume: Volume, frame: BodyFrame, how: CtCropping) -> Array:
     affine = np.eye(4)
     affine[:3, :3] = np.column_stack([-up, -front, -right]) * how.spacing_mm
     middle = np.asarray(frame.middle_mm) - how.behind_mm * front
-    d, h, w = how.shape
+    d, h, w = how.region
     affine[:3, 3] = middle - affine[:3, :3] @ np.array([d // 2, (h - 1) / 2, (w - 1) / 2])
     return affine
 
@@ -239,8 +257,8 @@ def _affine(volume: Volume, frame: BodyFrame, how: CtCropping) -> Array:
 def _box(volume: Volume, affine: Array, how: CtCropping) -> tuple[tuple[slice, ...], Bools]:
     """The part of the scan a region is sampled from, and which of the region's samples lie within the scan."""
     to_index = np.linalg.inv(volume.affine) @ affine
-    d, h, w = (np.arange(n, dtype=np.float32) for n in how.shape)
-    within = np.ones(how.shape, bool)
+    d, h, w = (np.arange(n, dtype=np.float32) for n in how.region)
+    within = np.ones(how.region, bool)
     box = []
     margin = 4 * _sigmas(volume, how) + 2
     for (a, b, c, start), n, more in zip(to_index[:3], volume.shape, margin, strict=True):
@@ -257,22 +275,22 @@ def _sigmas(volume: Volume, how: CtCropping) -> npt.NDArray[np.float64]:
     return np.where(shrink > 1.05, np.sqrt(np.maximum(shrink**2 - 1, 0)) / 2.3548, 0.0)
 
 
-def _parts(labels: Array, voxel_mm3: float, how: CtCropping) -> Bools:
-    """Where the chosen parts are."""
-    parts = np.isin(labels, VERTEBRAE)
-    if how.parts == "bone+muscle":
-        muscle = np.isin(labels, MUSCLES)
-        if np.count_nonzero(muscle) * voxel_mm3 < LEAST_MUSCLE_MM3:
-            raise RefusedError("no muscle is marked beside it")
-        parts |= muscle
-    return np.asarray(parts)
+def _parts(labels: Array, voxel_mm3: float, how: CtCropping) -> tuple[Bools, Bools]:
+    """Where vertebrae are, and where the chosen parts; of bone alone one and the same."""
+    bone = np.asarray(np.isin(labels, VERTEBRAE))
+    if how.parts == "bone":
+        return bone, bone
+    muscle = np.isin(labels, MUSCLES)
+    if np.count_nonzero(muscle) * voxel_mm3 < LEAST_MUSCLE_MM3:
+        raise RefusedError("no muscle is marked beside it")
+    return bone, np.asarray(bone | muscle)
 
 
 def _slices(frame: BodyFrame, how: CtCropping) -> tuple[slice, ...]:
     """Where the stacks lie in a region, the highest first."""
     out = []
     for share in sorted(how.heights, reverse=True):
-        middle = how.shape[0] // 2 - (share - 0.5) * frame.height_mm / how.spacing_mm[0]
-        first = int(np.clip(round(middle - (how.adjacent - 1) / 2), 0, how.shape[0] - how.adjacent))
+        middle = how.region[0] // 2 - (share - 0.5) * frame.height_mm / how.spacing_mm[0]
+        first = int(np.clip(round(middle - (how.adjacent - 1) / 2), 0, how.region[0] - how.adjacent))
         out.append(slice(first, first + how.adjacent))
     return tuple(out)

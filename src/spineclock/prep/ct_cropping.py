@@ -33,8 +33,8 @@ class CtCropping:
     """What is left: vertebrae, or vertebrae with psoas and erector muscles."""
     levels: tuple[str, ...] = ("T12", "L1", "L2", "L3", "L4")
     """Vertebrae by name, from the top down."""
-    shape: tuple[int, int, int] = (24, 128, 224)
-    """Of a region: slices from the head down, rows from the front back, columns from the patient's right to left."""
+    region: tuple[int, int, int] = (24, 128, 224)
+    """Its shape: slices from the head down, rows from the front back, columns from the patient's right to left."""
     spacing_mm: tuple[float, float, float] = (3.0, 1.0, 1.0)
     window_hu: tuple[float, float] = (-200.0, 1000.0)
     """Scaled to 0 … 1. From 0 on, as related code has it, fat is not told from muscle, nor in marrow."""
@@ -61,14 +61,14 @@ class CtCropping:
         if self.parts not in PARTS or self.along not in ("body", "scan"):
             raise UsageError(f"parts {self.parts!r} along the {self.along}",
                              wanted=f"parts {' or '.join(PARTS)}; along body or scan")  # fmt: skip
-        if min(self.shape) < 8 or min(self.spacing_mm) <= 0 or not self.window_hu[0] < self.window_hu[1]:
+        if min(self.region) < 8 or min(self.spacing_mm) <= 0 or not self.window_hu[0] < self.window_hu[1]:
             raise UsageError(
-                f"regions of {self.shape} at {self.spacing_mm} mm in a window of {self.window_hu} HU",
+                f"regions of {self.region} at {self.spacing_mm} mm in a window of {self.window_hu} HU",
                 wanted="at least 8 samples an axis, positive spacings, a window from low to high",
             )
         if (
             not self.heights or not all(0 <= h <= 1 for h in self.heights) or self.margin_mm < 0
-            or not 1 <= self.adjacent <= self.shape[0] or not 1 <= self.consecutive <= len(self.levels)
+            or not 1 <= self.adjacent <= self.region[0] or not 1 <= self.consecutive <= len(self.levels)
         ):  # fmt: skip
             raise UsageError(
                 f"stacks at {self.heights} of {self.adjacent} slices, {self.consecutive} vertebrae, a margin of "
@@ -79,12 +79,17 @@ class CtCropping:
     @classmethod
     def small(cls, **settings: Any) -> CtCropping:
         """The same field of view at 2 mm, 64 × 112: for a CPU."""
-        return cls(**{"shape": (24, 64, 112), "spacing_mm": (3.0, 2.0, 2.0), **settings})
+        return cls(**{"region": (24, 64, 112), "spacing_mm": (3.0, 2.0, 2.0), **settings})
 
     @property
     def images_shape(self) -> tuple[int, int, int, int]:
         """Of an example: images (vertebra by vertebra from the top, stack by stack), channels, rows, columns."""
-        return (self.consecutive * len(self.heights), self.adjacent, *self.shape[1:])
+        return (self.consecutive * len(self.heights), self.adjacent, *self.region[1:])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of an example as a store keeps it: all images' slices one after the other, rows, columns."""
+        return (self.consecutive * len(self.heights) * self.adjacent, *self.region[1:])
 
     @classmethod
     def told(cls, told: Mapping[str, Any]) -> CtCropping:
@@ -93,9 +98,10 @@ class CtCropping:
         >>> CtCropping.told({"levels": ["L1", "L2", "L3"], "parts": "bone"}).levels
         ('L1', 'L2', 'L3')
         """
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items() if k != "shape"}
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
         """As plain data, with the ``shape`` that every description of a preparation has."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        told = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return {"shape": list(self.shape), **told}

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 from spineclock.core.errors import InputError
 from spineclock.prep.cropping import Cropping
+from spineclock.prep.ct_cropping import CtCropping
 from spineclock.prep.film import FilmPreparation
 from spineclock.prep.prepared import Preparation
 
-AnyPreparation = Preparation | FilmPreparation | Cropping
-P = TypeVar("P", Preparation, FilmPreparation, Cropping)
-_READS = {Preparation: "scans", FilmPreparation: "films", Cropping: "crops of vertebrae"}
+AnyPreparation = Preparation | FilmPreparation | Cropping | CtCropping
+P = TypeVar("P", Preparation, FilmPreparation, Cropping, CtCropping)
+_READS = {Preparation: "scans", FilmPreparation: "films", Cropping: "crops of vertebrae", CtCropping: "regions of CT"}
 
 
 def preparation_told(told: Mapping[str, Any]) -> AnyPreparation:
@@ -22,6 +23,8 @@ def preparation_told(told: Mapping[str, Any]) -> AnyPreparation:
     >>> preparation_told({"shape": [16, 128, 64]}).shape, preparation_told({"canvas": [256, 128]}).shape
     ((16, 128, 64), (1, 256, 128))
     """
+    if "window_hu" in told:
+        return CtCropping.told(told)
     if "levels" in told:
         return Cropping.told(told)
     return FilmPreparation.told(told) if "canvas" in told else Preparation.told(told)

@@ -13,9 +13,12 @@ from spineclock.core.errors import RefusedError, UsageError
 from spineclock.core.geometry import shifted
 from spineclock.core.volume import Array, Mask
 
-Part = Literal["whole", "cervical", "thoracic", "lumbar"]
-PARTS: tuple[Part, ...] = get_args(Part)
-"""Every part, in the order of its bit in a map of parts."""
+SpinePart = Literal["whole", "cervical", "thoracic", "lumbar"]
+Part = SpinePart | Literal["bone"]
+PARTS: tuple[SpinePart, ...] = get_args(SpinePart)
+"""Every part of the spine, in the order of its bit in a map of parts."""
+STORED: tuple[Part, ...] = (*PARTS, "bone")
+"""The same with what is bone alone in regions of CT that show muscle too."""
 ROUNDING_MM = 1e-6
 """By how much a distance may exceed the margin: a sum of squares is not exact."""
 
@@ -57,9 +60,9 @@ def bit(part: Part) -> int:
     UsageError
         If the part has no such name.
     """
-    if part not in PARTS:
+    if part not in STORED:
         raise UsageError(f"no part of the spine is called {part!r}", wanted="whole, cervical, thoracic or lumbar")
-    return 1 << PARTS.index(part)
+    return 1 << STORED.index(part)
 
 
 def parts_of(mask: Mask) -> Mask:

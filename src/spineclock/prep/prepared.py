@@ -105,6 +105,8 @@ class Variants:
         As in :class:`Prepared`, for the same parts.
     missing : mapping of part to str
         Why the other parts have no input; of crops also why a level has none, by its name.
+    levels : tuple of str
+        Of images of CT the vertebrae they are of, from the top down.
     """
 
     image: Volume
@@ -113,6 +115,7 @@ class Variants:
     scales: Mapping[Part, Scale]
     kept_share: Mapping[Part, float]
     missing: Mapping[str, str]
+    levels: tuple[str, ...] = ()
 
     def input(self, part: Part = "whole") -> Array:
         """What :func:`prepare` gives for the part, float32.

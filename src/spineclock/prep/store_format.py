@@ -14,7 +14,7 @@ from spineclock.core.errors import InputError
 from spineclock.core.volume import Array
 from spineclock.prep.intensity import Scale
 from spineclock.prep.kinds import AnyPreparation, for_every_part, preparation_told
-from spineclock.prep.masking import PARTS, Part, bit
+from spineclock.prep.masking import STORED, Part, bit
 
 SCHEMA = "spineclock.store/1"
 ABOUT, INDEX = "store.json", "scans.jsonl"
@@ -68,6 +68,8 @@ class Entry:
         The kind of a film; "" of other scans.
     sequence : str
         The weighting of an MRI scan where it is told, such as T1w.
+    levels : tuple of str
+        The vertebrae of a CT that its images are of, from the top down.
     """
 
     scan_id: str
@@ -82,6 +84,7 @@ class Entry:
     sizes: Mapping[str, int]
     film: str = ""
     sequence: str = ""
+    levels: tuple[str, ...] = ()
 
     def line(self) -> str:
         """As a line of ``scans.jsonl``."""
@@ -94,6 +97,7 @@ class Entry:
         low, high = told["limits"]
         return cls(**{
             **told, "scales": scales, "limits": (low, high), "affine": tuple(tuple(row) for row in told["affine"]),
+            "levels": tuple(told.get("levels", ())),
         })  # fmt: skip
 
     def codes(self, part: Part) -> Array:
@@ -213,4 +217,4 @@ def chunk_path(path: Path, array: str, row: int) -> Path:
 
 def parts_in(entry: Entry) -> tuple[Part, ...]:
     """The parts of which a scan has an input."""
-    return tuple(part for part in PARTS if part in entry.scales)
+    return tuple(part for part in STORED if part in entry.scales)

@@ -138,7 +138,7 @@ def write_scan(
         _put_bytes(chunk_path(path, name, row), chunk)
     affine = tuple(tuple(row) for row in made.image.affine.tolist())
     return Entry(scan_id, row, source, affine, limits, made.scales, made.kept_share, made.missing, sha256,
-                 sizes, film, sequence)  # fmt: skip
+                 sizes, film, sequence, made.levels)  # fmt: skip
 
 
 def _labels(made: Variants) -> Array:
