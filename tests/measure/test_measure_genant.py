@@ -36,6 +36,7 @@ def test_thresholds_are_genants():
         ((0.50, 0.30, 0.10), 3, "wedge"),
         ((0.05, 0.22, 0.0), 1, "biconcave"),
         ((0.12, 0.35, 0.05), 2, "biconcave"),
+        ((0.25, 0.36, 0.22), 2, "biconcave"),
         ((0.30, 0.30, 0.28), 2, "crush"),
         ((0.55, 0.50, 0.45), 3, "crush"),
         ((0.15, 0.12, 0.10), 0, ""),
@@ -50,7 +51,7 @@ def test_losses_are_found_whatever_the_persons_size(scale, lost, grade, form, le
 
 
 def test_neighbours_that_are_broken_are_no_reference():
-    found = genant(person(T11=(0.45, 0.3, 0.1), T12=(0.3, 0.2, 0.0), L1=(0.42, 0.3, 0.21), L2=(0.22, 0.1, 0.0)))
+    found = genant(person(T11=(0.45, 0.3, 0.1), T12=(0.3, 0.2, 0.0), L1=(0.42, 0.4, 0.35), L2=(0.22, 0.1, 0.0)))
     assert [found[v].grade for v in ("T10", "T11", "T12", "L1", "L2", "L3")] == [0, 3, 2, 3, 1, 0]
     assert found["T12"].references == ("T9", "T10", "L3", "L4")
     assert found["L1"].form == "crush"

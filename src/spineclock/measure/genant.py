@@ -23,6 +23,8 @@ NAN = float("nan")
 
 THRESHOLDS = (0.20, 0.25, 0.40)
 """Loss of height from which grade 1, 2 and 3 are given."""
+CRUSHED = 0.75
+"""Of the largest loss: a body whose back has lost so much is crushed as a whole; our choice."""
 NEAREST = 2
 """How many sound neighbours on either side are looked at."""
 REACH = 4
@@ -116,8 +118,8 @@ def genant(heights: Mapping[str, Heights]) -> dict[str, Deformity]:
     neighbours on either side, within four levels, the nearer counting more. Who is sound is found by turns: at first
     the bodies are compared with the upper quartile of all, then with those without a grade, until nothing changes.
 
-    The form is "crush" where the posterior height has lost 20% too, else "wedge" or "biconcave", whichever of anterior
-    and middle height has lost more.
+    The form is "crush" where the posterior height has lost 20% too and at least three quarters of what the others have,
+    else "wedge" or "biconcave", whichever of anterior and middle height has lost more.
 
     Raises
     ------
@@ -185,6 +187,6 @@ def _deformity(level: str, loss: np.ndarray, references: tuple[str, ...]) -> Def
     grade = grade_of(max(anterior, middle, posterior))
     form: Form = ""
     if grade:
-        crush = posterior >= THRESHOLDS[0]
+        crush = posterior >= max(THRESHOLDS[0], CRUSHED * max(anterior, middle))
         form = "crush" if crush else "wedge" if anterior >= middle else "biconcave"
     return Deformity(level, grade, form, max(anterior, middle, posterior), anterior, middle, posterior, references)
