@@ -24,6 +24,13 @@ SOURCE = ROOT / "src" / "spineclock"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME = {canonical(Requirement(line).name) for line in PROJECT["project"]["dependencies"]}
 
+OPTIONAL = {
+    canonical(Requirement(line).name)
+    for extra, lines in PROJECT["project"]["optional-dependencies"].items()
+    for line in lines
+    if extra != "dev"
+}
+"""Of features that most do without; what imports them says what is wanted where they are not there."""
 DEV = {canonical(Requirement(line).name) for line in PROJECT["project"]["optional-dependencies"]["dev"]}
 
 IMPORTED_AS = {
@@ -54,7 +61,7 @@ def imported(folder: Path) -> dict[str, str]:
 
 
 def test_what_is_imported_is_declared():
-    assert {name: where for name, where in imported(SOURCE).items() if name not in RUNTIME} == {}
+    assert {name: where for name, where in imported(SOURCE).items() if name not in RUNTIME | OPTIONAL} == {}
     ours = {canonical(p.stem) for p in (ROOT / "tests").rglob("*.py")}
     in_tests = {name: where for name, where in imported(ROOT / "tests").items() if name not in ours}
     assert {name: where for name, where in in_tests.items() if name not in RUNTIME | DEV} == {}

@@ -113,6 +113,9 @@ class _ResNet(nn.Module):
 
 
 class _Timm(nn.Module):
+    LEAST = 75
+    """Rows and columns below which nothing is left after its halvings."""
+
     def __init__(self, name: str, slices: int) -> None:
         super().__init__()
         from spineclock.nets.timm_extra import timm
@@ -123,6 +126,9 @@ class _Timm(nn.Module):
         self.channels = int(self.net.num_features)
 
     def forward(self, x: Tensor) -> Tensor:
+        if min(x.shape[2:]) < self.LEAST:
+            raise UsageError(f"crops of {x.shape[2]} × {x.shape[3]} pixels for crop_inception_resnet_v2",
+                             wanted=f"at least {self.LEAST}", remedy="prepare them with --set size=96,96")  # fmt: skip
         found: Tensor = self.net.forward_features(x)
         return found
 
