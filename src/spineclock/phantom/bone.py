@@ -6,7 +6,7 @@ the five go together as a table of correlations says. Numbers and their sources:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,27 @@ class Trait:
 
 
 @dataclass(frozen=True, eq=False)
+class Dxa:
+    """How a densitometer errs, in T-scores: not at all by default. See :mod:`spineclock.phantom.dxa`."""
+
+    osteophytes: tuple[float, ...] = ()
+    """What a vertebra gains by osteophytes, mild, moderate and severe; likewise the next two, by their grades."""
+    end_plates: tuple[float, ...] = ()
+    facets: tuple[float, ...] = ()
+    usual_women: tuple[float, ...] = ()
+    """What people of :attr:`Bone.ages_years` gain by all that: the spine's curves, which are of measured densities,
+    hold so much that is not theirs."""
+    usual_men: tuple[float, ...] = ()
+    error_sd: tuple[float, ...] = (0.0, 0.0, 0.0)
+    """Of a measurement that is made again: spine, hip, femoral neck."""
+
+    @property
+    def errs(self) -> bool:
+        """Whether what is measured differs from what is true."""
+        return bool(self.osteophytes or self.end_plates or self.facets or any(self.error_sd))
+
+
+@dataclass(frozen=True, eq=False)
 class Bone:
     """Section ``[bone]`` of the parameter file."""
 
@@ -49,6 +70,7 @@ class Bone:
     erector_fat: Trait
     correlation: tuple[tuple[float, ...], ...]
     """Of what is the person's own, in the order of the five above."""
+    dxa: Dxa = field(default_factory=Dxa)
 
     def __post_init__(self) -> None:
         table = np.array(self.correlation)
@@ -64,7 +86,7 @@ class Bone:
 def bone(
     table: pd.DataFrame, true_gap_years: npt.ArrayLike, *, parameters: Bone, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """T-scores, osteoporosis and muscles of each scan's person at that age.
+    """True T-scores, osteoporosis and muscles of each scan's person at that age.
 
     A person's second scan has the same own part as the first, so that what differs is age, BMI and gap.
 
@@ -91,6 +113,9 @@ def bone(
     made: dict[str, npt.NDArray[np.generic]] = {}
     for k, (name, trait) in enumerate(zip((*T_SCORES, *MUSCLES), parameters.traits, strict=True)):
         mean = at_age(age, men, parameters.ages_years, women=trait.women, men_curve=trait.men)
+        if k == 0 and parameters.dxa.usual_women:
+            usual = parameters.dxa
+            mean -= at_age(age, men, parameters.ages_years, women=usual.usual_women, men_curve=usual.usual_men)
         moved = (
             trait.bmi_per_unit * (bmi - parameters.bmi_centre) + trait.gap_per_year * gap + trait.sd * own[person, k]
         )

@@ -217,12 +217,21 @@ def worlds() -> tuple[str, ...]:
     return ("default", *document()["worlds"])
 
 
+def parts(world: str) -> tuple[str, ...]:
+    """The worlds that one is put together of, each changing what the ones before it made.
+
+    >>> parts("shifted+osteoporosis")
+    ('shifted', 'osteoporosis')
+    """
+    return tuple(world.split("+"))
+
+
 @cache
 def load(world: str = "default") -> Parameters:
-    """The parameters of one world.
+    """The parameters of one world, or of several put together with a + between.
 
-    >>> load("null").imaging.gap_effect
-    0.0
+    >>> load("null").imaging.gap_effect, load("shifted+null").gap.effect
+    (0.0, 0.0)
 
     Raises
     ------
@@ -231,9 +240,12 @@ def load(world: str = "default") -> Parameters:
     """
     raw = document()
     changes = {"default": {}, **raw.pop("worlds")}
-    if world not in changes:
-        raise UsageError(f"no phantom world is called {world!r}", wanted=f"one of {', '.join(changes)}")
-    return made(changed(raw, changes[world]), world=world)
+    for part in parts(world):
+        if part not in changes:
+            raise UsageError(f"no phantom world is called {part!r}",
+                             wanted=f"one of {', '.join(changes)}, or several with + between")  # fmt: skip
+        raw = changed(raw, changes[part])
+    return made(raw, world=world)
 
 
 def made(raw: Mapping[str, Any], *, world: str) -> Parameters:

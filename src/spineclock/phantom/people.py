@@ -11,6 +11,7 @@ import pandas as pd
 
 from spineclock.core.errors import UsageError
 from spineclock.core.findings import Findings
+from spineclock.phantom.dxa import densitometry, worn
 from spineclock.phantom.findings import Attributes, Held, held
 from spineclock.phantom.gap import lifestyle_gap_years, true_gap_years
 from spineclock.phantom.health import health, health_parameters, into_findings
@@ -35,6 +36,7 @@ class Stage(IntEnum):
     PREDICTIONS = 6
     BONE = 7
     OUTCOMES = 8
+    DXA = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +106,8 @@ def block(number: int, count: int = BLOCK, *, seed: int, parameters: Parameters 
     well = health(table, gap, parameters=health_parameters(parameters), bone_rng=stream(seed, number, Stage.BONE),
                   outcome_rng=stream(seed, number, Stage.OUTCOMES))  # fmt: skip
     into_findings(true.codes, well.fractured)
+    seen = densitometry(well.columns, worn(true.codes, true.facet), health_parameters(parameters).bone.dxa,
+                        rng=stream(seed, number, Stage.DXA))  # fmt: skip
     codes = read(true.codes, who.age_years, true.exists, reading=parameters.reading,
                  rng=stream(seed, number, Stage.READING))  # fmt: skip
     kept = who.person < count
@@ -118,8 +122,8 @@ def block(number: int, count: int = BLOCK, *, seed: int, parameters: Parameters 
         }
     )
     return People(
-        table=pd.concat([table, well.columns], axis=1)[kept].reset_index(drop=True),
-        truth=pd.concat([truth, well.truth], axis=1)[kept].reset_index(drop=True),
+        table=pd.concat([table, seen.columns], axis=1)[kept].reset_index(drop=True),
+        truth=pd.concat([truth, well.truth, seen.truth], axis=1)[kept].reset_index(drop=True),
         imaging=Findings(ids, true.codes[kept]),
         reported=Findings(ids, codes[kept]),
         attributes=_attributes(ids, true, kept),

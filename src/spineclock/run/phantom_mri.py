@@ -47,6 +47,7 @@ def cohort_path(scan_id: str, settings: PhantomMriSettings) -> str:
 def _sort(settings: PhantomMriSettings) -> Sort:
     choices: dict[str, Any] = {name: getattr(settings, name) for name in ("coverage", "weighting", "slices", "grid")}
     slab = {} if settings.slab_mm == WHOLE_SLAB_MM else {"slab_mm": settings.slab_mm}
+    least = {"from_years": settings.from_years} if settings.from_years else {}
 
     def asked() -> tuple[Any, Any]:
         scanner = _scanner()
@@ -63,10 +64,11 @@ def _sort(settings: PhantomMriSettings) -> Sort:
     return Sort(
         command="spineclock phantom mri",
         shown="spine MRI",
-        choices=choices | slab,
+        choices=choices | slab | least,
         others=("bone_density", "radiograph", "vfa", "ct"),
         path=lambda scan_id: cohort_path(scan_id, settings),
         scanner=asked,
+        from_years=settings.from_years,
     )
 
 

@@ -42,8 +42,12 @@ class PhantomMriSettings(Settings):
         description="slices, rows and columns of a training grid, such as 16x128x64",
     )
     slab_mm: float = Field(
-        WHOLE_SLAB_MM, ge=8, le=WHOLE_SLAB_MM, description="from left to right, of a whole-spine training grid"
+        WHOLE_SLAB_MM,
+        ge=8,
+        le=WHOLE_SLAB_MM,
+        description="from left to right, of a training grid; 32 at most of the lumbar spine",
     )
+    from_years: float = Field(0.0, ge=0, le=120, description="people younger than this get no scan")
     workers: int = Field(2, ge=1, le=512, description="processes that make scans side by side")
     resume: bool = Field(False, description="keep the scans that are there, and make the others")
     overwrite: bool = Field(False, description="replace an earlier phantom")

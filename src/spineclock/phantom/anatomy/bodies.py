@@ -15,6 +15,7 @@ from spineclock.phantom.anatomy.dimensions import LEVELS
 from spineclock.phantom.anatomy.forms import BODY, DISC, Records
 from spineclock.phantom.anatomy.posture import Build, Placed
 from spineclock.phantom.anatomy.template import Template
+from spineclock.phantom.anatomy.trabecular import own_hollows, set_marrow, trabecular_scores
 from spineclock.phantom.anatomy.traits import Chance, Traits
 
 _HEIGHT_LEFT = (1.0, 0.86, 0.70, 0.50)
@@ -47,29 +48,33 @@ def body_records(traits: Traits, build: Build, column: list[Placed], template: T
     fat += template.fat_per_t_score * traits.lumbar_t_score + template.fat_sd * float(
         chance("marrow").standard_normal()
     )
+    scores = trabecular_scores(traits, [placed.level for placed in column], template, chance)
+    even = template.unevenness_at_25 + template.unevenness_per_decade * decades
+    even += template.unevenness_sd * float(chance("unevenness").standard_normal())
     out = np.zeros(len(column), BODY)
     for k, placed in enumerate(reversed(column)):
         b, level = out[k], placed.level
-        noise = build.noise[LEVELS.index(level)]
-        thin = max(0.0, -traits.lumbar_t_score) * 0.12
+        noise, score = build.noise[LEVELS.index(level)], scores[level]
+        thin = max(0.0, -score) * template.hollow_per_t_score
         b["centre"], b["axes"] = placed.centre, placed.axes
         b["height"], b["lean"] = placed.height, placed.lean
-        for end in ("upper", "lower"):
+        for end, own in zip(("upper", "lower"), own_hollows(template, chance, level), strict=True):
             b[f"depth_{end}"] = build.of(f"endplate_depth_{end}_mm", level) / 2
             b[f"width_{end}"] = build.of(f"endplate_width_{end}_mm", level) / 2
-            deeper = max(0.0, template.hollow_per_decade * decades + thin)
+            deeper = max(0.0, template.hollow_per_decade * decades + thin + own)
             b[f"hollow_{end}"] = build.of(f"concavity_{end}_mm", level) + deeper * (1.0 if level[0] == "L" else 0.6)
         b["waist"] = 2.1 if level[0] == "L" else 1.6 if level[0] == "T" else 0.8
         b["uncus"] = (3.4 if level != "C3" else 2.8) if level[0] == "C" and level != "C2" else 0.0
         _spurs(b, traits, level, template, decades, noise)
         _fracture(b, traits, level, chance(f"fracture {level}"))
-        _end_plates(b, traits, build, level, chance(f"end plates {level}"))
+        _end_plates(b, traits, build, level, chance(f"end plates {level}"),
+                    more_nodes=template.nodes_per_t_score * max(0.0, -score))  # fmt: skip
         rng = chance(f"body {level}")
         b["wave"], b["phase"] = rng.uniform(0.2, 0.5) + 0.06 * max(0.0, decades), rng.uniform(0, 6.3, 4)
         b["vein"] = rng.uniform(0.5, 1.9) if level[0] != "C" else 0.5
         region_fat = {"C": -0.06, "T": -0.05, "L": 0.0}[level[0]]
-        b["fat"] = np.clip(fat + region_fat + 0.012 * noise["fat"], 0.08, 0.85)
-        b["unevenness"] = max(0.04, template.unevenness_at_25 + template.unevenness_per_decade * decades)
+        own_fat = fat + region_fat + 0.012 * noise["fat"] + template.fat_per_t_score * (score - traits.lumbar_t_score)
+        set_marrow(b, float(own_fat), template, even=even, score=score)
         if of_level(traits, "bone_lesion", level):
             rng = chance(f"lesion {level}")
             r = min(rng.uniform(3.0, 8.0), 0.36 * placed.height)
@@ -118,7 +123,9 @@ def _fracture(b: np.void, traits: Traits, level: str, rng: np.random.Generator) 
     b["depth_upper"] *= 1 + 0.03 * grade
 
 
-def _end_plates(b: np.void, traits: Traits, build: Build, level: str, rng: np.random.Generator) -> None:
+def _end_plates(
+    b: np.void, traits: Traits, build: Build, level: str, rng: np.random.Generator, *, more_nodes: float
+) -> None:
     """Modic changes beside the discs that have them, and nodes."""
     at = FINDING_LEVELS.index(level)
     above_level = next((v for v in reversed(FINDING_LEVELS[:at]) if traits.exists[FINDING_LEVELS.index(v)]), "")
@@ -126,7 +133,7 @@ def _end_plates(b: np.void, traits: Traits, build: Build, level: str, rng: np.ra
     for side, code in ((0, above), (1, below)):
         wish, deep = rng.random(), rng.uniform(1.5, 4.5)
         right, front = rng.uniform(-7, 7), rng.uniform(-0.4, 0.5)
-        if wish < (0.10 if level[0] != "C" else 0.01) + 0.15 * (code > 0):
+        if wish < (0.10 if level[0] != "C" else 0.01) + 0.15 * (code > 0) + more_nodes:
             b["dent"][side] = min(deep, 0.2 * float(b["height"]))
             b["dent_at"][side] = right, front * float(b["depth_upper"])
     front, lower, upper = rng.uniform(-0.7, 0.8), rng.uniform(2.5, 4.5), rng.uniform(2.5, 4.5)

@@ -41,6 +41,8 @@ BODY = np.dtype(
         ("lesion", "f8"),  # radius
         ("lesion_at", "f8", (3,)),
         ("unevenness", "f8"),  # of the marrow, relative
+        ("coarse", "f8"),  # how much more of it is in large patches than usual
+        ("space", "f8"),  # by what share there is more marrow than between usual trabeculae
         ("wave", "f8"),  # how uneven end plates and walls are, mm
         ("phase", "f8", (4,)),
         ("fat", "f8"),  # fat fraction of the marrow

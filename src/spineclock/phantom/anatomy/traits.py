@@ -11,7 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from spineclock.core.findings import COLUMNS, CONDITIONS, LEVELS, Findings
+from spineclock.phantom.dxa import TRUE_SPINE
 from spineclock.phantom.fractures import SHAPES
+from spineclock.phantom.parameters import parts
 from spineclock.phantom.people import People, people
 
 Codes = npt.NDArray[np.int8]
@@ -84,6 +86,8 @@ def traits_of(some: People, *, world: str = "default") -> list[Traits]:
     whole |= {name: some.imaging.column(name) for name in ("congenital_canal_narrowing", "cord_abnormality")}
     grade, shape = _fractures(some)
     rows = pd.concat([some.table, some.truth[["spine_age_years"]]], axis=1)
+    if TRUE_SPINE in some.truth:  # where densitometry errs, the body is what is true
+        rows["lumbar_spine_t_score"] = some.truth[TRUE_SPINE]
     drawn = [
         Traits(
             scan_id=row["scan_id"],
@@ -110,7 +114,7 @@ def traits_of(some: People, *, world: str = "default") -> list[Traits]:
         )
         for k, row in enumerate(rows.to_dict("records"))
     ]
-    return without_ageing(drawn) if world == "ageing_off" else drawn
+    return without_ageing(drawn) if "ageing_off" in parts(world) else drawn
 
 
 def without_ageing(traits: list[Traits]) -> list[Traits]:

@@ -62,7 +62,7 @@ def paint_bodies(canvas: Canvas, bodies: Records, signals: Records, fine: Floats
                         value = _marrow(b, s, u, v, w, above, below)
                         rough = nearest(fine, (x + cx) / cell + 31.0 * n, (y + cy) / cell, (z + cz) / cell)
                         patch = smooth(islands, (x + cx) / 5.0 + 7.0 * n, (y + cy) / 5.0, (z + cz) / 5.0)
-                        value *= max(0.15, 1.0 + b.unevenness * (rough + 0.8 * patch))
+                        value *= max(0.15, 1.0 + b.unevenness * (rough + (0.8 + b.coarse) * patch))
                     signal[i, j, k] = signal[i, j, k] * (1 - share) + s.cortex * (share - inside) + value * inside
                     if share > 0.5:
                         labels[i, j, k] = b.label

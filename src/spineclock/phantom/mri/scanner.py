@@ -142,7 +142,7 @@ def _lumbar(spine: Anatomy, request: Request, x: float, y: float, up: float, rng
     middle = (x, y + 28, spine.lumbar_mm + 8 + 1.3 * up)
     if request.grid_shape is not None:
         slices, rows, columns = request.grid_shape
-        wide, deep, tall = LUMBAR_FIELD_MM
+        wide, deep, tall = min(LUMBAR_FIELD_MM[0], request.slab_mm), *LUMBAR_FIELD_MM[1:]
         step = (wide / slices, deep / columns, tall / rows)
         held = min(slices, max(1, round(n * pitch / step[0])))  # as thick as the scanner's slab, or all there is
         return _Piece("", _centred((held, columns, rows), step, middle), 1.0, step[0])

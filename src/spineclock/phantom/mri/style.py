@@ -77,8 +77,8 @@ class Request:
         Slices, rows and columns of a grid that 128 × 640 × 256 mm of the whole spine, or 32 × 288 × 240 mm of the
         lumbar spine, are drawn on directly; of the latter as many slices as the slab is thick.
     slab_mm : float
-        How thick, from left to right, the slab of a whole-spine training grid is: 128 mm, or less to spend a network's
-        voxels on the vertebral bodies.
+        How thick, from left to right, the slab of a training grid is: 128 mm (32 mm of the lumbar spine), or less to
+        spend a network's voxels on the vertebral bodies.
     world : str
         A world of images (``images.toml``).
 

@@ -100,7 +100,7 @@ def signals(spine: Anatomy, echo: SpinEcho, *, shift_mm: float) -> Signals:
 
     bodies = np.zeros(len(spine.bodies), MARROW)
     for s, b in zip(bodies, spine.bodies, strict=True):
-        own = marrow(float(b["fat"]))
+        own = marrow(float(b["fat"])) * (1 + float(b["space"]))
         s["marrow"] = own + float(b["oedema"]) * (of("oedema") - own)
         s["cortex"], s["vein"] = of("cortex"), 0.7 * own + 0.3 * of("csf") * (1 if echo.echo_ms > 40 else 0.7)
         kind = int(b["modic_type"])
