@@ -16,6 +16,18 @@ def scans(n: int, *, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"person_id": [f"p{k}" for k in person], "age_years": age, "sex": sex[person]})
 
 
+def test_few_with_a_disease_have_their_share_in_each_split() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"person_id": np.arange(60), "age_years": rng.uniform(50, 85, 60), "sex": "F",
+                          "label": np.arange(60) < 15})  # fmt: skip
+    for seed in range(20):
+        split = Split(0.6, 0.2, by=("label",))(table, rng=np.random.default_rng(seed))
+        ill = split[table["label"]].value_counts()
+        assert abs(ill["train"] - 9) <= 2
+        assert 2 <= ill["validation"] <= 4
+        assert 2 <= ill["test"] <= 4
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_no_person_is_in_two_splits(seed: int) -> None:
     table = scans(3000, seed=seed)

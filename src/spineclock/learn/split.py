@@ -11,6 +11,7 @@ from spineclock.core.brackets import bracket
 from spineclock.core.errors import TableError, UsageError
 
 SPLITS = ("train", "validation", "test")
+GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Split:
     train: float = 0.8
     validation: float = 0.1
     by: tuple[str, ...] = ()
-    """Further columns whose values are to have their shares in each split, such as who has a disease."""
+    """Further columns whose values are to have their shares in each split, such as who has a disease, be they few."""
 
     def __post_init__(self) -> None:
         if min(self.train, self.validation) < 0 or self.train + self.validation >= 1:
@@ -69,10 +70,14 @@ class Split:
 
 
 def _dealt(strata: np.ndarray, how: Split, rng: np.random.Generator) -> np.ndarray:
-    """A split for each person, in the shares asked for in every hundred people, stratum after stratum."""
+    """A split for each person, stratum after stratum: in the shares asked for in every hundred people, or, where
+    strata are by more than age and sex, as nearly in any number of neighbours (turns a golden section apart)."""
     mixed = rng.permutation(len(strata))
     order = mixed[np.argsort(strata[mixed], kind="stable")]
-    turn = rng.permutation(100)[np.arange(len(order)) % 100] / 100
+    if how.by:
+        turn = (rng.random() + GOLDEN * np.arange(len(order))) % 1
+    else:
+        turn = rng.permutation(100)[np.arange(len(order)) % 100] / 100
     names = np.where(turn < how.train, SPLITS[0], np.where(turn < how.train + how.validation, SPLITS[1], SPLITS[2]))
     found = np.empty(len(strata), dtype=object)
     found[order] = names
