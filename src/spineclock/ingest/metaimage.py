@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from spineclock.core.errors import InputError
 from spineclock.core.geometry import canonical, plane
 from spineclock.core.volume import Array, Volume
-from spineclock.ingest import checks
+from spineclock.ingest import checks, ct
 from spineclock.ingest.find import Input
 from spineclock.ingest.names import bids_person, stem, weighting_from_name
 from spineclock.ingest.refs import Facts, SeriesRef
@@ -39,7 +39,8 @@ def reference(found: Input) -> SeriesRef:
     notes = () if oriented else ("no orientation in the header: taken as left, posterior, superior",)
     return SeriesRef(
         stem(found.shown.name), "metaimage", ((found.path, 0),), found.shown, volume.shape, volume.affine,
-        volume.spacing_mm, plane(volume), Facts(modality, sequence, person_id=bids_person(found.path.name)),
+        volume.spacing_mm, plane(volume),
+        ct.told(Facts(modality, sequence, person_id=bids_person(found.path.name)), {}),
         named=found.named, notes=notes,
     )  # fmt: skip
 
