@@ -73,7 +73,7 @@ def _require_ages(predictions: Path) -> None:
     table = predictions / "predictions.csv" if predictions.is_dir() else predictions
     if not table.is_file():
         return  # what is missing is said as it is read
-    columns = set(read_table(table))
+    columns = set(map(str, read_table(table)))
     if "probability" in columns and not any(name.startswith("predicted_age") for name in columns):
         raise UsageError(f"{predictions} holds probabilities of a disease, and no ages", wanted="predicted ages",
                          remedy="its figures are in diagnosis.csv and MODEL_CARD.md of its run; `spineclock evaluate` "
