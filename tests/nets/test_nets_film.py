@@ -15,7 +15,7 @@ from spineclock.core.errors import UsageError
 from spineclock.core.volume import Volume
 from spineclock.nets import film
 from spineclock.nets.age_head import AgeHead
-from spineclock.nets.film import EfficientNetFilm, FilmHead, FilmNet, begin_from_imagenet
+from spineclock.nets.film import EfficientNetFilm, FilmHead, FilmNet, LocalContrast, begin_from_imagenet
 from spineclock.nets.networks import channels_last, network
 from spineclock.nets.weights import load_into, save
 
@@ -45,8 +45,29 @@ def test_parameters_are_what_the_page_says_layer_by_layer():
     assert 0.5e6 < sum(p.numel() for p in net.parameters()) < 1e6
     halves = [16 * a * b + 2 * b for a, b in ((1, 16), (16, 32), (32, 64), (64, 128))]
     residual = [n * 2 * (9 * c * c + 2 * c) for n, c in ((1, 32), (2, 64), (2, 128))]
-    head = 128 * 128 + 2 * 128 + (128 * 60 + 60)
+    head = 2 * 128 * 128 + 2 * 128 + (128 * 60 + 60)  # averages and largest values
     assert sum(p.numel() for p in net.parameters()) == sum(halves) + sum(residual) + head
+
+
+def test_local_contrast_is_the_difference_from_the_neighbourhood_in_its_sds():
+    x = torch.rand(2, 1, 20, 14, generator=torch.Generator().manual_seed(0))
+    padded = np.pad(x[:, 0].numpy().astype(float), ((0, 0), (2, 2), (2, 2)), constant_values=np.nan)
+    away = x[:, 0].numpy() - _around(padded)
+    padded = np.pad(away**2, ((0, 0), (2, 2), (2, 2)), constant_values=np.nan)
+    wanted = away / (np.sqrt(_around(padded)) + LocalContrast.LEAST)
+    assert LocalContrast(5)(x)[:, 0].numpy() == pytest.approx(wanted, abs=1e-4)
+
+
+def _around(padded):
+    """Means of 5 × 5 pixels, of those that lie on the film."""
+    return np.nanmean(np.lib.stride_tricks.sliding_window_view(padded, (5, 5), axis=(1, 2)), axis=(3, 4))
+
+
+def test_brightness_and_contrast_of_a_film_change_no_answer(used):
+    film = torch.rand(3, 1, 1, 64, 32, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        once, other = used(film), used(0.7 * film + 0.1)
+    assert float((once - other).abs().max()) < 0.15 * float(once.std())
 
 
 def test_the_head_is_the_papers():
@@ -87,8 +108,9 @@ def test_channels_last_and_a_loss_in_bfloat16_give_float32s_gradient():
         head.cost(raw, ages).backward()
         gradients.append(torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None]).clone())
     assert net.layers[3].conv.weight.is_contiguous(memory_format=torch.channels_last)
-    # rounding each layer's output to bfloat16 in a float32 network gives 0.95 too: no kernel is to blame for the rest
-    assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.93
+    # rounding each layer's output to bfloat16 in a float32 network gives 0.95 too: no kernel is to blame for the
+    # rest, but for a largest value that is another cell's once rounded
+    assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.9
 
 
 def test_channels_last_lays_out_volumes_and_pictures_and_changes_no_answer():

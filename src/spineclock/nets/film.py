@@ -25,12 +25,55 @@ WIDTHS = (16, 32, 64, 128)
 """Channels of the small network after each halving."""
 DEPTHS = (0, 1, 2, 2)
 """Residual blocks after each."""
+NEIGHBOURHOOD = 17
+"""Pixels in a row, to whose mean and SD the small network's input is relative: a body's height on the small canvas."""
 DOWNLOAD_S = 20.0
 """How long a connection may say nothing before ImageNet weights are given up."""
 
 
+class LocalContrast(nn.Module):
+    """Grey values as differences from their neighbourhood's mean, in its standard deviations; nothing is learned.
+
+    How bright a film is here and there varies most and says little of age: shown that, the small network learned
+    nothing from 3,200 films for 3,400 steps; shown local contrast, it learned after 300.
+
+    Parameters
+    ----------
+    pixels : int
+        Rows and columns of the neighbourhood, an odd number.
+
+    Examples
+    --------
+    >>> x = torch.rand(1, 1, 32, 32)
+    >>> local = LocalContrast(9)
+    >>> torch.allclose(local(x), local(0.5 * x + 0.2), atol=0.3)
+    True
+    """
+
+    LEAST = 0.02
+    """Added to the standard deviation, of grey values between 0 and 1: flat air and its noise stay near 0."""
+
+    def __init__(self, pixels: int) -> None:
+        super().__init__()
+        self.pixels = pixels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 1, H, W) → the same."""
+        with torch.autocast(x.device.type, enabled=False):  # a variance is a difference of large means
+            away = x.float() - self._mean(x.float())
+            return away / (self._mean(away.square()).sqrt() + self.LEAST)
+
+    def _mean(self, x: Tensor) -> Tensor:
+        n, half = self.pixels, self.pixels // 2
+        for window, pad in (((n, 1), (half, 0)), ((1, n), (0, half))):
+            x = F.avg_pool2d(x, window, 1, pad, count_include_pad=False)
+        return x
+
+
 class FilmHead(nn.Module):
-    """From features to an answer: global average → FC → batch norm → ReLU → dropout → FC.
+    """From features to an answer: FC → batch norm → ReLU → dropout → FC, of each feature's average over the film.
+
+    ``largest`` adds each feature's largest value to its average.
 
     Computed in float32 whatever precision the features come in: an age is a difference of large sums, and in bfloat16
     the logits of neighbouring years are the same number.
@@ -41,9 +84,12 @@ class FilmHead(nn.Module):
     (2, 60)
     """
 
-    def __init__(self, features: int, outputs: int, *, width: int = 128, dropout: float = DROPOUT) -> None:
+    def __init__(
+        self, features: int, outputs: int, *, width: int = 128, dropout: float = DROPOUT, largest: bool = False
+    ) -> None:
         super().__init__()
-        self.fc = nn.Linear(features, width, bias=False)  # the norm has one
+        self.largest = largest
+        self.fc = nn.Linear(2 * features if largest else features, width, bias=False)  # the norm has one
         self.norm = nn.BatchNorm1d(width)
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(width, outputs)
@@ -51,7 +97,10 @@ class FilmHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Answers, shape (N, outputs), from features, shape (N, C, 1, h, w); a batch of one only in evaluation mode."""
         with torch.autocast(features.device.type, enabled=False):
-            x = features.float().mean(dim=(2, 3, 4))  # N C
+            features = features.float()
+            x = features.mean(dim=(2, 3, 4))  # N C
+            if self.largest:
+                x = torch.cat([x, features.amax(dim=(2, 3, 4))], dim=1)  # N 2C
             x = self.dropout(F.relu(self.norm(self.fc(x))))  # N 128
             answer: Tensor = self.linear(x)  # N outputs
         return answer
@@ -91,7 +140,7 @@ class Residual(nn.Module):
 
 
 class FilmNet(nn.Module):
-    """A residual network of 0.95 million parameters that a CPU trains: four halvings, five residual blocks.
+    """A residual network of 0.97 million parameters that a CPU trains: local contrast, four halvings, five blocks.
 
     Batch norm, not group norm: a training step sees 16 films, enough for its statistics, which it keeps in float32
     under autocast, and at prediction it is a factor and an offset. With fewer than about 8 films a step on each device
@@ -109,18 +158,19 @@ class FilmNet(nn.Module):
     --------
     >>> net = FilmNet(60).eval()
     >>> tuple(net(torch.zeros(2, 1, 1, 256, 128)).shape), sum(p.numel() for p in net.parameters())
-    ((2, 60), 954524)
+    ((2, 60), 970908)
     >>> tuple(net.blocks(torch.zeros(2, 1, 1, 256, 128)).shape)
     (2, 128, 1, 16, 8)
     """
 
     def __init__(self, outputs: int, *, dropout: float = DROPOUT) -> None:
         super().__init__()
+        self.contrast = LocalContrast(NEIGHBOURHOOD)
         layers: list[nn.Module] = []
         for c_in, c_out, depth in zip((1, *WIDTHS), WIDTHS, DEPTHS, strict=False):
             layers += [Half(c_in, c_out), *(Residual(c_out) for _ in range(depth))]
         self.layers = nn.Sequential(*layers)
-        self.head = FilmHead(WIDTHS[-1], outputs, dropout=dropout)
+        self.head = FilmHead(WIDTHS[-1], outputs, dropout=dropout, largest=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Answers, shape (N, outputs), from films, shape (N, 1, 1, H, W), H and W at least 16."""
@@ -131,7 +181,8 @@ class FilmNet(nn.Module):
     def blocks(self, x: Tensor) -> Tensor:
         """The last convolutional features, shape (N, 128, 1, H/16, W/16), halves rounded down at each of four steps."""
         # one channel is first and last alike: told by its strides to be last, it keeps all that follows so
-        features: Tensor = self.layers(x[:, 0, 0, :, :, None].permute(0, 3, 1, 2))  # N 1 H W
+        x = self.contrast(x[:, :, 0])
+        features: Tensor = self.layers(x[:, 0, :, :, None].permute(0, 3, 1, 2))  # N 1 H W
         return features[:, :, None]
 
 
