@@ -1,0 +1,175 @@
+"""Networks, HU measures, clinical factors, a FRAX-like score and the truth on the same tested people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from spineclock.run.fractures.oracle import CLINICAL, FRAX, HORIZONS, MUSCLE, OUTCOME, TRUTH, drawn
+from spineclock.run.fractures.people import VARIANTS, Inputs, People, Places, Tasks, Variant
+from spineclock.stats.diagnosis import Auroc
+from spineclock.stats.diagnosis.resampled import FigureDifference
+from spineclock.stats.survival.comparators import FittedRisk
+from spineclock.stats.survival.compared import RiskComparison, Told
+from spineclock.stats.survival.cumulative import CumulativeIncidence
+from spineclock.stats.survival.predicted_risk import RiskCalibration
+
+HU_BONE = ("mean_hu", "worst_grade", "largest_loss")
+HU_MUSCLE = ("psoas_area_mm2", "psoas_hu", "erector_area_mm2", "erector_hu", "erector_intramuscular_fat_share")
+HU, HU_ALONE, BY_CLINIC = "HU of bone and muscle", "HU of bone", "age, sex, BMI, prevalent fracture"
+DETECTED = {"fracture_in_view": "L1 to L3, which networks see", "prevalent_fracture": "T4 to L5, in view or not"}
+"""Which broken vertebrae are to be detected, by the column that tells of them."""
+MARGIN = 0.01
+WORDS: Mapping[tuple[Inputs, Tasks], str] = {
+    ("bone_muscle", "both"): "bone and muscle, both tasks", ("bone", "both"): "bone, both tasks",
+    ("bone_muscle", "follow_up"): "bone and muscle, follow-up alone", ("bone", "follow_up"): "bone, follow-up alone",
+    ("bone_muscle", "detection"): "bone and muscle, detection alone", ("bone", "detection"): "bone, detection alone",
+}  # fmt: skip
+"""What a training is called in tables."""
+FIRST = WORDS["bone_muscle", "both"]
+
+
+def called(variant: Variant) -> str:
+    """A training's name in tables.
+
+    >>> called(Variant("muscle_idle", "bone", "both"))
+    'bone, both tasks'
+    """
+    return WORDS[variant.inputs, variant.tasks]
+
+
+def risk_columns(variant: Variant) -> dict[float, str]:
+    """The columns of a network's risks by each horizon."""
+    return {h: f"{variant.inputs}_{variant.tasks}_risk_{h:g}_years" for h in HORIZONS}
+
+
+def detected_column(variant: Variant) -> str:
+    """The column of a network's probability of a fracture that is there."""
+    return f"{variant.inputs}_{variant.tasks}_fracture"
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """Tested people, with what every model says of each.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a person.
+    risks : mapping of model to its column or columns
+    detected : mapping of model to its column
+    """
+
+    table: pd.DataFrame
+    risks: Mapping[str, Told]
+    detected: Mapping[str, str]
+
+
+def tested(places: Places, learned: People, people: People, said: Mapping[Variant, pd.DataFrame]) -> Tested:
+    """All models' risks for the people of a set.
+
+    Parameters
+    ----------
+    said : mapping of training to DataFrame
+        scan_id, and what its network says: ``risk_2_years`` and on, ``fracture``.
+    """
+    both = pd.concat([
+        _with_measures(places, one).assign(split=name) for one, name in ((learned, "train"), (people, "test"))
+    ], ignore_index=True)  # fmt: skip
+    middle = both[both["split"] == "train"][[*HU_BONE, *HU_MUSCLE]].median()
+    both = both.fillna(middle)
+    risks: dict[str, Told] = {}
+    for short, name, columns in (("hu", HU, (*HU_BONE, *HU_MUSCLE)), ("hu_bone", HU_ALONE, HU_BONE),
+                                 ("clinical", BY_CLINIC, CLINICAL)):  # fmt: skip
+        model = FittedRisk(OUTCOME, columns, short, horizons=HORIZONS)
+        both, risks[name] = model(both), model.told
+    table = both[both["split"] == "test"].reset_index(drop=True)
+    own: dict[str, Told] = {}
+    detected = {}
+    for variant, rows in said.items():
+        renamed = {f"risk_{h:g}_years": name for h, name in risk_columns(variant).items()}
+        renamed["fracture"] = detected_column(variant)
+        table = table.merge(rows.rename(columns=renamed), on="scan_id", how="left", validate="one_to_one")
+        if variant.tasks != "detection":
+            own[called(variant)] = risk_columns(variant)
+        if variant.tasks != "follow_up":
+            detected[called(variant)] = detected_column(variant)
+    risks = {**own, **risks, FRAX: "frax_like_10_year_percent",
+             TRUTH: {h: f"true_risk_{h:g}_years" for h in HORIZONS}}  # fmt: skip
+    detected |= {"largest loss of height": "largest_loss"}
+    return Tested(table, risks, detected)
+
+
+def _with_measures(places: Places, people: People) -> pd.DataFrame:
+    table, measures = drawn(people), pd.read_csv(places.measures(people))
+    return table.merge(measures, on="scan_id", how="inner", validate="one_to_one")
+
+
+def pairs(models: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Which models are held against each other, of those there are: tasks, inputs, and the network against the others.
+
+    >>> pairs({"bone and muscle, both tasks": 0, "bone, both tasks": 0, "FRAX-like": 0})
+    (('bone and muscle, both tasks', 'bone, both tasks'), ('bone and muscle, both tasks', 'FRAX-like'))
+    """
+    bone = WORDS["bone", "both"]
+    wanted = (
+        (FIRST, WORDS["bone_muscle", "follow_up"]), (bone, WORDS["bone", "follow_up"]),
+        (FIRST, WORDS["bone_muscle", "detection"]), (bone, WORDS["bone", "detection"]),
+        (FIRST, bone), (FIRST, HU), (FIRST, BY_CLINIC), (FIRST, FRAX), (HU, HU_ALONE),
+    )  # fmt: skip
+    return tuple(pair for pair in wanted if {*pair} <= {*models})
+
+
+def predicted(told: Tested, *, resamples: int) -> pd.DataFrame:
+    """c, AUROCs and Brier scores of every model, and the paired differences, by bootstrap of people."""
+    compare = RiskComparison(
+        OUTCOME, told.risks, ("harrell", "uno", "auroc", "brier", "scaled brier", "observed over expected"), HORIZONS,
+        until=HORIZONS[-1], pairs=pairs(told.risks), margin=MARGIN, resamples=resamples,
+    )  # fmt: skip
+    return compare(told.table)
+
+
+def detected(told: Tested, *, resamples: int) -> pd.DataFrame:
+    """AUROC of every model for fractures that are there (``fractures`` says which), and the paired differences."""
+    rows, rng = [], np.random.default_rng(0)
+    for event, words in DETECTED.items():
+        rows.append(Auroc(event, [*told.detected.values()])(told.table).assign(fractures=words))
+        for one, other in pairs(told.detected):
+            difference = FigureDifference(event, told.detected[one], [told.detected[other]], resamples=resamples)
+            rows.append(difference(told.table, rng=rng).assign(fractures=words))
+    names = {column: name for name, column in told.detected.items()}
+    found = pd.concat(rows, ignore_index=True)
+    return found.assign(term=[_named(term, names) for term in found["term"]])
+
+
+def _named(term: str, names: Mapping[str, str]) -> str:
+    for column in sorted(names, key=len, reverse=True):
+        term = term.replace(column, names[column])
+    return term
+
+
+def calibrated(told: Tested, *, groups: int = 5) -> pd.DataFrame:
+    """Observed incidence beside predicted risk at five years, of all and by fifths of risk, death competing."""
+    last = HORIZONS[-1]
+    models = {name: {last: columns[last]} for name, columns in told.risks.items() if not isinstance(columns, str)}
+    return RiskCalibration(OUTCOME, models, groups=groups)(told.table)
+
+
+def thirds(told: Tested, model: str) -> pd.DataFrame:
+    """Aalen–Johansen curves of people by thirds of a model's risk by the last horizon, ``group`` low, middle, high."""
+    columns = told.risks[model]
+    risk = told.table[columns if isinstance(columns, str) else columns[HORIZONS[-1]]]
+    kept = told.table[risk.notna()]
+    third = pd.qcut(risk[risk.notna()].rank(method="first"), 3, labels=["low", "middle", "high"]).astype(str)
+    return CumulativeIncidence(OUTCOME, by="third").curves(kept.assign(third=third))
+
+
+def of_world(world: str) -> tuple[Variant, ...]:
+    """The trainings of a world."""
+    return tuple(variant for variant in VARIANTS if variant.world == world)
+
+
+__all__ = ["MUSCLE", "Tested", "calibrated", "called", "detected", "of_world", "pairs", "predicted", "tested", "thirds"]

@@ -1,0 +1,222 @@
+"""docs/results/fractures.md: what can be known, what was learned from how many, and what the networks said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from spineclock.run.fractures.compared import FIRST, MARGIN, WORDS, called, of_world
+from spineclock.run.fractures.oracle import ALONE, BOTH, HORIZONS, verdict
+from spineclock.run.fractures.people import IDLE, LEAST_AGE, Places
+from spineclock.run.study.words import interval
+from spineclock.run.tables import markdown
+from spineclock.run.training import folder
+
+ENOUGH_EVENTS = 400
+PAPER = pd.DataFrame(
+    [
+        ("detection, AUROC", "0.82", "0.80"),
+        ("c, image", "0.68", ""),
+        ("c, FRAX", "0.66", ""),
+        ("AUROC by 2 / 3 / 5 years, bone and muscle", "", "0.79 / 0.71 / 0.71"),
+        ("AUROC by 2 / 3 / 5 years, bone alone", "", "0.75 / 0.68 / 0.68"),
+    ],
+    columns=["figure", "development", "external"],
+)
+"""What the publication reports, of other people with its own network (docs: seed 004)."""
+TITLES = {
+    "matters_test": "Muscle matters", "idle_test": "Muscle is idle",
+    "matters_other_sites": "Muscle matters, other sites", "matters_shifted": "Muscle matters, the shifted world",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is known before any scan is made, of the full size."""
+
+    counts: pd.DataFrame
+    oracle: pd.DataFrame
+    equal: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What came of one tested set."""
+
+    predicted: pd.DataFrame
+    detected: pd.DataFrame
+    calibrated: pd.DataFrame
+    refused: tuple[str, ...] = ()
+    """What could not be told, and why."""
+
+    @property
+    def events(self) -> int:
+        """Of a vertebral fracture, among those tested."""
+        return int(self.predicted["events"].iloc[0]) if len(self.predicted) else 0
+
+
+def page(
+    places: Places, plan: Plan, seconds: pd.DataFrame, found: Mapping[str, Found], *, command: str
+) -> str:  # fmt: skip
+    """The page as Markdown."""
+    lines = [
+        "# Vertebral fracture from CT", "",
+        "**All people, scans, fractures and outcomes here are simulated: no real person is described.** Networks of "
+        "simulated scans are for research on methods; what they say of a real scan is not known to mean anything.", "",
+        f"- Command: `{command}`", *_size(places, found), "",
+        "## Who they are", "",
+        f"People from {LEAST_AGE:g} years on: the publication says 50 to 80 years and a mean of 76.2, 66.7% women. "
+        "Every set has a seed of its own; nobody is in two.", "",
+        markdown(plan.counts), "",
+        "`other_sites`: people of the same world before other scanners, and another template of anatomy. `shifted`: "
+        "other bones, ages of spines and readers too. Fractured: any vertebra from T4 to L5; networks see L1 to L3 of "
+        "a scan that shows all.", "",
+        "## What can be known", "",
+        "Harrell's c to five years and AUROC with death competing, of the true risk, of Cox models on what images show "
+        "(trabecular mineral, cortex by the T-score, the spine's age, sex, fractures of L1 to L3; and the muscles), "
+        "and of what a clinic knows; means over draws of other people, as many as are tested.", "",
+        _oracle(plan.oracle), "", verdict(plan.oracle), "",
+        _differences(plan.oracle), "",
+        "SD: of the difference in one test (bootstrap) and between draws; seen: draws whose 95% interval lies above 0; "
+        f"equivalent: whose 90% interval lies within ±{MARGIN:g}.", "",
+        "Two networks differ by what each learned wrongly, unlike two models of the truth. So much noise (half the "
+        "signal's variance) and as much alike, two equal networks are called equivalent four times in five with this "
+        "many events:", "", markdown(plan.equal, digits=4), "",
+        "![What the networks are shown](../images/fractures_inputs.png)", "",
+    ]  # fmt: skip
+    for name, one in found.items():
+        lines += _tested(name, one)
+    if found:
+        lines += ["![Vertebral fractures by thirds of predicted risk](../images/fractures_thirds.png)", ""]
+    lines += ["## The publication", "", markdown(PAPER), "",
+              "Of other people, with its own network: 2,553 and 1,506 patients of two hospitals.", "",
+              "## Time", "", markdown(_summed(seconds)), ""]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _size(places: Places, found: Mapping[str, Found]) -> list[str]:
+    """How large this run was, and what that forbids to conclude."""
+    trainings = [v for people in places.learned for v in of_world(people.world)]
+    done = {v: json.loads(path.read_text(encoding="utf-8")) for v in trainings
+            if (path := places.run(v) / folder.DONE).is_file()}  # fmt: skip
+    lines = []
+    if places.scale != 1:
+        lines.append(f"- **A run at {places.scale:g} of its full size: it shows that every stage works. Its figures of "
+                     "networks are of too few events to mean anything.**")  # fmt: skip
+    few = [f"{name} {one.events}" for name, one in found.items() if one.events < ENOUGH_EVENTS]
+    if few:
+        lines.append(f"- Events of a vertebral fracture among those tested, where fewer than {ENOUGH_EVENTS}: "
+                     f"{', '.join(few)}.")  # fmt: skip
+    for variant, told in done.items():
+        scans = told["scans"]
+        lines.append(f"- {variant.world}, {called(variant)}: {scans['train']:,} scans to learn from, {told['epochs']} "
+                     f"epochs, {told['training_minutes']:.0f} minutes.")  # fmt: skip
+    if missing := [v.name for v in trainings if v not in done]:
+        lines.append(f"- Not trained in this run: {', '.join(missing)}.")
+    return lines
+
+
+def _oracle(found: pd.DataFrame) -> str:
+    alone = found[found["against"] == ""].copy()
+    alone["what"] = [_figure(row) for row in alone.itertuples()]
+    wide = alone.pivot(index=["set", "model"], columns="what", values="estimate")
+    order = alone.drop_duplicates(["set", "model"]).set_index(["set", "model"]).index
+    return markdown(wide.loc[order, list(dict.fromkeys(alone["what"]))].reset_index(), digits=3)
+
+
+def _differences(found: pd.DataFrame) -> str:
+    rows = found[(found["against"] == ALONE) & (found["model"] == BOTH)]
+    return markdown(pd.DataFrame({
+        "set": rows["set"], "with muscle − without": [_figure(row) for row in rows.itertuples()],
+        "expected": rows["estimate"], "SD": rows["sd"], "between draws": rows["between_sd"],
+        "seen": rows["seen"].map("{:.0%}".format), "equivalent": rows["equivalent"].map("{:.0%}".format),
+    }), digits=4)  # fmt: skip
+
+
+def _figure(row: object) -> str:
+    name = {"harrell": "c", "uno": "Uno's c", "auroc": "AUROC", "brier": "Brier", "scaled brier": "scaled Brier",
+            "observed over expected": "O/E"}[row.figure]  # type: ignore[attr-defined]  # fmt: skip
+    horizon = row.horizon_years  # type: ignore[attr-defined]
+    return name if horizon != horizon else f"{name} {horizon:g} y"
+
+
+def _tested(name: str, one: Found) -> list[str]:
+    lines = [f"## {TITLES.get(name, name)}", "", *(f"- Not told: {why}" for why in one.refused), ""]
+    return [*lines, *_risks(name, one), *_calibration(one), *_detection(one)]
+
+
+def _risks(name: str, one: Found) -> list[str]:
+    rows = one.predicted
+    if rows.empty:
+        return []
+    alone = rows[rows["against"] == ""].copy()
+    alone["what"] = [_figure(row) for row in alone.itertuples()]
+    alone["told"] = [interval(row, digits=3) for row in alone.itertuples()]
+    last = f"{HORIZONS[-1]:g} y"
+    columns = [w for w in dict.fromkeys(alone["what"]) if w in ("c", "Uno's c") or w.startswith("AUROC")]
+    wide = alone.pivot(index="model", columns="what", values="told").loc[list(dict.fromkeys(alone["model"]))]
+    errors = wide[[c for c in (f"Brier {last}", f"scaled Brier {last}", f"O/E {last}") if c in wide]].dropna()
+    differences = rows[rows["against"] != ""]
+    shown = differences[differences["figure"].isin(["harrell", "auroc"])]
+    lines = [f"`{name}`: {rows['n'].iloc[0]:,} people, {one.events:,} with a vertebral fracture, "
+             f"{rows['competing'].iloc[0]:,} who died before one. Percentile intervals by people.", "",
+             markdown(wide[columns].reset_index()), "", markdown(errors.reset_index()), ""]  # fmt: skip
+    if len(shown):
+        lines += [markdown(pd.DataFrame({
+            "first": shown["model"], "against": shown["against"],
+            "figure": [_figure(row) for row in shown.itertuples()],
+            "difference (95% CI)": [interval(row, digits=3) for row in shown.itertuples()], "p": shown["p"],
+            "90% interval": [f"{r.low_90:.3f} to {r.high_90:.3f}" for r in shown.itertuples()],
+            f"within ±{MARGIN:g}": ["yes" if e is True or e == 1 else "no" for e in shown["equivalent"]],
+        }), digits=3), "", *_concluded(name, differences)]  # fmt: skip
+    return lines
+
+
+def _calibration(one: Found) -> list[str]:
+    if one.calibrated.empty:
+        return []
+    groups, last = one.calibrated[one.calibrated["group"] > 0], f"{HORIZONS[-1]:g} years"
+    return [f"Observed incidence (Aalen–Johansen, death competing) by fifths of predicted risk at {last}:", "",
+              markdown(pd.DataFrame({
+                  "model": groups["model"], "fifth": groups["group"].astype(int), "predicted": groups["expected"],
+                  "observed (95% CI)": [interval(row, digits=3) for row in groups.itertuples()],
+              }), digits=3), ""]  # fmt: skip
+
+
+def _detection(one: Found) -> list[str]:
+    if one.detected.empty:
+        return []
+    return ["AUROC for a vertebra that is broken at the scan:", "", markdown(pd.DataFrame({
+            "broken": one.detected["fractures"], "of": one.detected["term"],
+            "AUROC (95% CI)": [interval(row, digits=3) for row in one.detected.itertuples()],
+        })), ""]  # fmt: skip
+
+
+def _concluded(name: str, differences: pd.DataFrame) -> list[str]:
+    """Whether the truth of the world was recovered, by the rule laid down before: superior, or equivalent."""
+    bone = WORDS["bone", "both"]
+    at = differences[(differences["model"] == FIRST) & (differences["against"] == bone)
+                     & (differences["figure"] == "harrell")]  # fmt: skip
+    if at.empty:
+        return []
+    row = at.iloc[0]
+    if name.startswith(IDLE.split("_")[1]):
+        held, rule = bool(row["equivalent"]), f"the 90% interval lies within ±{MARGIN:g}"
+    else:
+        held, rule = bool(row["low"] > 0), "the 95% interval lies above 0"
+    answer = "recovered" if held else "not recovered"
+    return [f"c with muscle − without is {row['estimate']:+.3f}; the truth of this world counts as recovered where "
+            f"{rule}: **{answer}**.", ""]  # fmt: skip
+
+
+def _summed(seconds: pd.DataFrame) -> pd.DataFrame:
+    """Scans and their seconds by stage."""
+    if seconds.empty:
+        return pd.DataFrame({"stage": [], "scans": [], "seconds a scan": []})
+    weighted = seconds.assign(total=seconds["scans"] * seconds["seconds a scan"])
+    summed = weighted.groupby("stage", sort=False)[["scans", "total"]].sum().reset_index()
+    return pd.DataFrame({"stage": summed["stage"], "scans": summed["scans"],
+                         "seconds a scan": summed["total"] / summed["scans"]})  # fmt: skip

@@ -1,0 +1,175 @@
+"""Recipe four on simulated people, from CT to risks: ``python -m spineclock.run.fractures.results --help``.
+
+What can be known → people and scans of two worlds → HU measures and stores → trainings by inputs and tasks → risks of
+people, sites and a world the networks have not seen → comparisons → docs/results/fractures.md. Each stage is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from spineclock.core.errors import SpineclockError
+from spineclock.run.fractures.compared import (
+    FIRST,
+    HU,
+    Tested,
+    calibrated,
+    detected,
+    of_world,
+    predicted,
+    tested,
+    thirds,
+)
+from spineclock.run.fractures.oracle import counted, equal_networks, kept, oracles
+from spineclock.run.fractures.page import TITLES, Found, Plan, page
+from spineclock.run.fractures.people import Places
+from spineclock.run.fractures.pictures import curves_png, inputs_png
+from spineclock.run.fractures.scans import dropped, made, measured, prepared, seconds
+from spineclock.run.fractures.trained import evaluated, said, trained
+from spineclock.run.outputs import write_text
+from spineclock.run.stages import plainly
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run is asked for.
+
+    Parameters
+    ----------
+    draws
+        Of other people, to tell what can be known; with fewer the counts are as sure, their spread is less.
+    resamples
+        Of the bootstrap by person.
+    lean
+        Whether scans are removed once they are measured and prepared: a megabyte each.
+    plan
+        For what share of the full number of people it is told what can be known.
+    """
+
+    epochs: int = 25
+    workers: int = 2
+    draws: int = 5
+    resamples: int = 1000
+    lean: bool = False
+    plan: float = 1.0
+
+
+def scanned(places: Places, asked: Asked) -> None:
+    """Every set's scans, measures and stores, as far as they are not there."""
+    for people in (*places.learned, *places.tested):
+        made(places, people, workers=asked.workers)
+        measured(places, people, workers=asked.workers)
+        prepared(places, people, workers=asked.workers)
+        if asked.lean:
+            dropped(places, people)
+
+
+def learned(places: Places, asked: Asked) -> None:
+    """Every training, and what its network says of the tested people of its world, as far as they are not there."""
+    for world in dict.fromkeys(people.world for people in places.learned):
+        for variant in of_world(world):
+            trained(places, variant, epochs=asked.epochs)
+            for people in places.tested:
+                if people.learned == world:
+                    evaluated(places, variant, people)
+
+
+def compared(places: Places, *, resamples: int) -> tuple[dict[str, Found], dict[str, pd.DataFrame]]:
+    """The comparisons on each tested set, and its curves by thirds of the risk of the network, or of HU without one."""
+    found, curves = {}, {}
+    by_world = {people.world: people for people in places.learned}
+    for people in places.tested:
+        if not (places.measures(people).is_file() and places.measures(by_world[people.learned]).is_file()):
+            continue
+        told = tested(places, by_world[people.learned], people, said(places, people))
+        title, model = _shown(told)
+        asked = {
+            "predicted": partial(predicted, told, resamples=resamples),
+            "detected": partial(detected, told, resamples=resamples),
+            "calibrated": partial(calibrated, told), "curves": partial(thirds, told, model),
+        }  # fmt: skip
+        frames, refused = {}, []
+        for name, make in asked.items():
+            try:
+                frames[name] = make()
+            except SpineclockError as error:  # of too few people or events
+                frames[name] = pd.DataFrame()
+                refused.append(f"{name}: {error}")
+            frames[name].to_csv(places.out / f"{people.name}-{name}.csv", index=False, float_format="%.6g")
+        if len(shown := frames.pop("curves")):
+            curves[f"{TITLES[people.name]}: {title}"] = shown
+        found[people.name] = Found(**frames, refused=tuple(refused))
+    return found, curves
+
+
+def _shown(told: Tested) -> tuple[str, str]:
+    return ("network", FIRST) if FIRST in told.risks else ("HU measures", HU)
+
+
+def planned(places: Places, asked: Asked) -> Plan:
+    """What is known before any scan is made, of the full size whatever the run's; kept once it is made."""
+    full = Places(places.out, asked.plan)
+    makers = {
+        "counts": lambda: counted((*full.learned, *full.tested)),
+        "oracle": lambda: oracles(scale=asked.plan, draws=asked.draws),
+        "equal": lambda: equal_networks(scale=asked.plan),
+    }
+    places.out.mkdir(parents=True, exist_ok=True)
+    return Plan(**{name: kept(places.out / f"plan-{name}.csv", make) for name, make in makers.items()})
+
+
+def written(places: Places, asked: Asked, *, page_at: Path, pictures: Path, command: str) -> None:
+    """The page and its pictures, of whatever is there."""
+    found, curves = compared(places, resamples=asked.resamples)
+    text = page(places, planned(places, asked), seconds(places), found, command=command)
+    pictures.mkdir(parents=True, exist_ok=True)
+    (pictures / "fractures_inputs.png").write_bytes(inputs_png())
+    if curves:
+        (pictures / "fractures_thirds.png").write_bytes(curves_png(curves))
+    write_text(page_at, text)
+    print(f"See {page_at}")
+
+
+def main() -> int:
+    """Makes what is not there, and writes the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: python -m spineclock.run.fractures.results --scale 0.03 --epochs 2 --out build/small",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("build/fractures"), help="where everything goes")
+    parser.add_argument("--scale", type=float, default=1.0, help="people, as a share of the full number")
+    parser.add_argument("--only", choices=("muscle_matters", "muscle_idle"), default="", help="one world of the two")
+    parser.add_argument("--page", type=Path, default=Path("docs/results/fractures.md"))
+    parser.add_argument("--pictures", type=Path, default=Path("docs/images"))
+    parser.add_argument("--epochs", type=int, default=Asked.epochs)
+    parser.add_argument("--workers", type=int, default=Asked.workers)
+    parser.add_argument("--resamples", type=int, default=Asked.resamples)
+    parser.add_argument("--lean", action="store_true", help="remove scans that are measured and prepared")
+    parser.add_argument("--until", choices=("scans", "trained", "page"), default="page")
+    parser.add_argument("--only-page", action="store_true", help="write the page of what is there, and make no more")
+    told = parser.parse_args()
+    return plainly(lambda: _all(told))
+
+
+def _all(told: argparse.Namespace) -> None:
+    places = Places(told.out, told.scale, told.only)
+    asked = Asked(told.epochs, told.workers, resamples=told.resamples, lean=told.lean)
+    if not told.only_page:
+        scanned(places, asked)
+        if told.until == "scans":
+            return
+        learned(places, asked)
+        if told.until == "trained":
+            return
+    command = "make fractures" if told.scale == 1 else f"make fractures SCALE={told.scale:g}"
+    written(places, asked, page_at=told.page, pictures=told.pictures, command=command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""The scans of simulated people, what is measured of them, and their stores: each kept once it is made."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from spineclock.core.errors import SpineclockError
+from spineclock.ingest.find import reason
+from spineclock.ingest.nifti import read_mask, volume
+from spineclock.measure.ct_whole import measure_ct
+from spineclock.run.fractures.people import GRID, LEAST_AGE, RECIPE, People, Places
+from spineclock.run.phantom_settings import PhantomCtSettings
+from spineclock.run.progress import with_bar
+from spineclock.run.side_by_side import side_by_side
+
+LARGEST_BYTES = 10**9
+
+
+def made(places: Places, people: People, *, workers: int) -> Path:
+    """The people's folder with all their scans, made as far as they are not there.
+
+    Raises
+    ------
+    SpineclockError
+        If the folder is of other people, or a scan could not be made.
+    """
+    from spineclock.run.phantom_ct import make_ct
+
+    cohort = places.cohort(people)
+    if not _finished(cohort, people):
+        settings = PhantomCtSettings(
+            seed=people.seed, world=people.world, images=people.images, grid=GRID, from_years=LEAST_AGE,
+            workers=workers, resume=(cohort / "phantom.json").exists(),
+        )  # fmt: skip
+        demand(make_ct(people.count, settings, out=cohort), cohort, "made")
+    return cohort
+
+
+def _finished(cohort: Path, people: People) -> bool:
+    """Whether these very people's scans are all there."""
+    path = cohort / "phantom.json"
+    if not path.is_file():
+        return False
+    told = json.loads(path.read_text(encoding="utf-8"))
+    asked = {"people": people.count, "seed": people.seed, "world": people.world, "images": people.images,
+             "from_years": LEAST_AGE, "grid": GRID}  # fmt: skip
+    if other := [name for name, value in asked.items() if told.get(name) != value]:
+        raise SpineclockError(f"{cohort} was made with another {', '.join(other)}", remedy="another --out")
+    return bool(told.get("finished"))
+
+
+def demand(status: int, what: Path, done: str) -> None:
+    """A SpineclockError where a command did not do all it was to do."""
+    if status:
+        raise SpineclockError(f"some scans of {what} could not be {done}", remedy="see failures.csv, and call again")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is measured of one scan, or why it is not."""
+
+    scan_id: str
+    columns: dict[str, float]
+    seconds: float = 0.0
+    problem: str = ""
+
+
+def measure(job: tuple[str, Path]) -> Measured:
+    """Measures a scan by its true label map; a worker's task."""
+    scan_id, path = job
+    begun = time.process_time()
+    try:
+        labels = read_mask(path.with_name(path.name.replace(".nii", "_dseg.nii")), max_bytes=LARGEST_BYTES)
+        found = measure_ct(volume(path, max_bytes=LARGEST_BYTES), labels)
+    except (SpineclockError, OSError) as error:
+        return Measured(scan_id, {}, problem=reason(error))
+    return Measured(scan_id, found.wide(), time.process_time() - begun)
+
+
+def measured(places: Places, people: People, *, workers: int) -> pd.DataFrame:
+    """HU measures of each scan, a row a scan; stored, and made where they are not there; stopped, it goes on.
+
+    Raises
+    ------
+    SpineclockError
+        If a scan could not be measured.
+    """
+    path = places.measures(people)
+    if not path.is_file():
+        every, partial = list(_paths(places.cohort(people))), path.with_suffix(".partial")
+        there = _rows(partial)
+        jobs = [job for job in every if job[0] not in there]
+        with partial.open("a", encoding="utf-8") as file:
+            for one in with_bar(side_by_side(measure, jobs, workers=workers), len(every), lambda: len(there)):
+                if one.problem:
+                    raise SpineclockError(f"{one.scan_id} cannot be measured: {one.problem}")
+                there[one.scan_id] = {"scan_id": one.scan_id, **one.columns, "seconds": one.seconds}
+                file.write(json.dumps(there[one.scan_id]) + "\n")
+                file.flush()
+        rows = pd.DataFrame([there[scan_id] for scan_id, _ in every])
+        rows.to_csv(path, index=False, float_format="%.6g")
+        partial.unlink()
+    return pd.read_csv(path)
+
+
+def _rows(partial: Path) -> dict[str, dict[str, Any]]:
+    """What an earlier run measured before it was stopped, by scan; a line cut short is measured again."""
+    found = {}
+    for line in partial.read_text(encoding="utf-8").splitlines() if partial.is_file() else ():
+        with suppress(ValueError):
+            row = json.loads(line)
+            found[str(row["scan_id"])] = row
+    return found
+
+
+def _paths(cohort: Path) -> Iterator[tuple[str, Path]]:
+    table = pd.read_csv(cohort / "participants.tsv", sep="\t", usecols=["scan_id", "path"])
+    for scan_id, path in zip(table["scan_id"], table["path"], strict=True):
+        yield str(scan_id), cohort / str(path)
+
+
+def prepared(places: Places, people: People, *, workers: int) -> Path:
+    """The store of what networks see of these people, with and without muscle, made as far as it is not there."""
+    from spineclock.run.config import configure
+    from spineclock.run.defaults import prepare_defaults
+    from spineclock.run.prepare import prepare_cohort
+    from spineclock.run.settings import PrepareSettings
+
+    store = places.store(people)
+    if not (store / "done").exists():
+        told = configure(PrepareSettings, defaults=prepare_defaults(RECIPE),
+                         flags={"workers": workers, "resume": True}).settings  # fmt: skip
+        demand(prepare_cohort(places.cohort(people), told, out=store, recipe=RECIPE), places.cohort(people), "prepared")
+        (store / "done").touch()
+    return store
+
+
+def dropped(places: Places, people: People) -> None:
+    """Removes the scans, a megabyte each, once they are measured and prepared; the tables stay."""
+    from spineclock.run.phantom_scans import remove_scans
+
+    if places.measures(people).is_file() and (places.store(people) / "done").exists():
+        remove_scans(places.cohort(people))
+
+
+def seconds(places: Places) -> pd.DataFrame:
+    """Seconds a scan took each stage, as the stages themselves tell, and the number of scans."""
+    rows = []
+    for people in (*places.learned, *places.tested):
+        for what, folder in (("made", places.cohort(people)), ("prepared", places.store(people))):
+            told = folder / "run.json"
+            if told.is_file() and (found := json.loads(told.read_text(encoding="utf-8")))["scans"]:
+                rows.append({"set": people.name, "stage": what, "scans": found["scans"],
+                             "seconds a scan": found["seconds_per_scan"]})  # fmt: skip
+        if places.measures(people).is_file():
+            spent = pd.read_csv(places.measures(people), usecols=["seconds"])["seconds"]
+            rows.append({"set": people.name, "stage": "measured", "scans": len(spent),
+                         "seconds a scan": float(spent.mean())})  # fmt: skip
+    return pd.DataFrame(rows)

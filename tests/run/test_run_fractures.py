@@ -1,0 +1,179 @@
+"""Recipe four on simulated people: what can be known, comparisons of what is told of them, and the page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.integrate import quad
+
+from spineclock.phantom.health import health_parameters
+from spineclock.phantom.outcomes import hazards
+from spineclock.phantom.parameters import load
+from spineclock.run.fractures import oracle, results
+from spineclock.run.fractures.compared import FIRST, HU, HU_BONE, HU_MUSCLE, MARGIN, called, of_world, pairs
+from spineclock.run.fractures.oracle import ALONE, BOTH, HORIZONS, OUTCOME, TRUTH, Oracle, agreeing, drawn, judged
+from spineclock.run.fractures.people import IDLE, LEARNED, LEAST_AGE, MATTERS, TESTED, VARIANTS, People, Places
+from spineclock.run.fractures.scans import made, measured
+from spineclock.stats.survival.cumulative import CumulativeIncidence
+
+SOME = People("some", 3000, 901, MATTERS, MATTERS)
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return drawn(SOME)
+
+
+def test_nobody_is_in_two_sets_and_each_world_is_learned_and_tested() -> None:
+    every = (*LEARNED, *TESTED)
+    assert len({people.seed for people in every}) == len({people.name for people in every}) == len(every)
+    some = [set(drawn(people.scaled(0.01))["person_id"]) for people in every]
+    assert sum(map(len, some)) == len(set.union(*some))
+    assert {people.learned for people in TESTED} == {people.world for people in LEARNED} == {MATTERS, IDLE}
+    assert len({variant.name for variant in VARIANTS}) == len(VARIANTS) == 8
+    assert [called(v) for v in of_world(IDLE)] == ["bone, both tasks", "bone and muscle, both tasks"]
+
+
+def test_people_are_as_old_as_the_publications(table: pd.DataFrame) -> None:
+    assert table["age_years"].min() >= LEAST_AGE
+    assert table["age_years"].mean() == pytest.approx(76.2, abs=0.6)
+    assert table["male"].mean() == pytest.approx(0.333, abs=0.03)
+
+
+def test_true_risks_are_the_integral_of_the_hazards(table: pd.DataFrame) -> None:
+    parameters = health_parameters(load(MATTERS)).outcomes
+    few = table.iloc[:3].reset_index(drop=True)
+    told = hazards(few, few, parameters=parameters)
+
+    def rate(kind: str, years: float, k: int) -> float:
+        h = told[kind]
+        return float(np.exp(h.start[k] + h.growth[k] * years + h.effect[k]))
+
+    def either(years: float, k: int) -> float:
+        return rate("vertebral_fracture", years, k) + rate("death", years, k)
+
+    def gone(years: float, k: int) -> float:
+        return float(quad(either, 0, years, args=(k,))[0])
+
+    for k in range(3):
+        for h in HORIZONS:
+            exact = quad(lambda t, k=k: rate("vertebral_fracture", t, k) * np.exp(-gone(t, k)), 0, h)[0]
+            assert few.loc[k, f"true_risk_{h:g}_years"] == pytest.approx(exact, abs=2e-5)
+
+
+def test_true_risks_are_what_befalls_people(table: pd.DataFrame) -> None:
+    found = CumulativeIncidence(OUTCOME, HORIZONS)(table)
+    for row in found.itertuples():
+        expected = table[f"true_risk_{row.horizon_years:g}_years"].mean()
+        assert abs(row.estimate - expected) < 3 * row.se
+
+
+@pytest.mark.slow
+def test_muscle_adds_where_it_matters_and_nothing_where_it_is_idle() -> None:
+    gains = {}
+    for world, seed in ((MATTERS, 902), (IDLE, 904)):
+        learned, test = People("l", 3000, seed, world, world), People("t", 3000, seed + 1, world, world)
+        found = Oracle(draws=2, resamples=30)(learned, test)
+        c = found[(found["figure"] == "harrell") & (found["against"] == "")].set_index("model")["estimate"]
+        assert c[TRUTH] > c[BOTH] > 0.7
+        row = found[(found["figure"] == "harrell") & (found["against"] == ALONE)].iloc[0]
+        assert row["estimate"] == pytest.approx(c[BOTH] - c[ALONE], abs=1e-9)
+        gains[world] = row
+    assert gains[MATTERS]["estimate"] > 3 * gains[MATTERS]["sd"]
+    assert abs(gains[IDLE]["estimate"]) < MARGIN / 2
+    assert gains[IDLE]["equivalent"] == 1
+
+
+def test_the_likelier_two_networks_are_the_fewer_events_are_needed(table: pd.DataFrame) -> None:
+    tested, told = judged(drawn(People("l", 2500, 906, MATTERS, MATTERS)), table)
+    found = agreeing(tested, told, correlations=(0.9, 0.99), resamples=60)
+    assert found["events_needed"].is_monotonic_decreasing
+    row = found.iloc[0]
+    assert row["events_needed"] == pytest.approx(row["events"] * (row["sd"] / (MARGIN / 2.927)) ** 2, rel=1e-2)
+
+
+def test_only_models_that_are_there_are_held_against_each_other() -> None:
+    assert pairs({FIRST: 0, HU: 0}) == ((FIRST, HU),)
+    assert pairs({HU: 0}) == ()
+
+
+def pretended(places: Places, *, networks: bool) -> None:
+    """What the stages before the comparison leave, with measures and risks made from the truth with noise."""
+    rng = np.random.default_rng(3)
+    for people in (*places.learned, *places.tested):
+        table = drawn(people)
+        n = len(table)
+        measures = pd.DataFrame({"scan_id": table["scan_id"], "seconds": 0.1})
+        for name in (*HU_BONE, *HU_MUSCLE):
+            measures[name] = rng.normal(size=n)
+        measures["mean_hu"] = table["mineral_mg_cm3"] + rng.normal(0, 10, n)
+        measures["erector_hu"] = -table["erector_fat_percent"] + rng.normal(0, 2, n)
+        measures.to_csv(places.measures(people), index=False)
+    for variant in VARIANTS if networks else ():
+        places.run(variant).mkdir()
+        (places.run(variant) / "run.json").write_text(json.dumps(
+            {"scans": {"train": 12}, "epochs": 3, "training_minutes": 1.0}
+        ))  # fmt: skip
+        for people in places.tested:
+            if people.learned == variant.world:
+                table, folder = drawn(people), places.evaluation(people, variant)
+                folder.mkdir()
+                (folder / "evaluation.md").write_text("")
+                noise = np.exp(rng.normal(0, 0.2 if variant.inputs == "bone_muscle" else 0.8, len(table)))
+                said = {"scan_id": table["scan_id"]}
+                if variant.tasks != "detection":
+                    said |= {f"risk_{h:g}_years": (table[f"true_risk_{h:g}_years"] * noise).clip(upper=1)
+                             for h in HORIZONS}  # fmt: skip
+                if variant.tasks != "follow_up":
+                    said["fracture"] = table["prevalent_fracture"] * 0.3 + rng.random(len(table))
+                pd.DataFrame(said).to_csv(folder / "predictions.csv", index=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("networks", [True, False])
+def test_the_page_says_what_was_found(networks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = Places(tmp_path / "out", 0.12)
+    places.out.mkdir()
+    pretended(places, networks=networks)
+    monkeypatch.setattr(results, "inputs_png", lambda: b"")
+    monkeypatch.setattr(oracle, "drawn", drawn)
+    asked = results.Asked(draws=2, resamples=100, plan=0.05)
+    results.written(places, asked, page_at=tmp_path / "page.md", pictures=tmp_path, command="make fractures")
+    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "A run at 0.12 of its full size" in text
+    assert ("Not trained in this run" in text) != networks
+    assert ("12 scans to learn from, 3 epochs" in text) == networks
+    assert (tmp_path / "fractures_thirds.png").read_bytes().startswith(b"\x89PNG")
+    found = pd.read_csv(places.out / "matters_test-predicted.csv")
+    c = found[(found["figure"] == "harrell") & found["against"].isna()].set_index("model")["estimate"]
+    assert c[TRUTH] == c.max()
+    if networks:
+        gain = found[(found["model"] == FIRST) & (found["against"] == "bone, both tasks")].iloc[0]
+        assert gain["estimate"] == pytest.approx(c[FIRST] - c["bone, both tasks"], abs=1e-5)
+        assert ("95% interval lies above 0: **recovered**" in text) == (gain["low"] > 0)
+        detected = pd.read_csv(places.out / "matters_test-detected.csv")
+        every = detected[detected["fractures"].str.startswith("T4")].set_index("term")["estimate"]
+        assert every[FIRST] > 0.65
+    else:
+        assert FIRST not in c
+        assert "recovered" not in text.split("## Muscle matters")[1]
+
+
+@pytest.mark.slow
+def test_scans_are_made_and_measured_once(tmp_path: Path) -> None:
+    places, few = Places(tmp_path), People("few", 4, 907, MATTERS, MATTERS)
+    made(places, few, workers=1)
+    found = measured(places, few, workers=1)
+    table = drawn(few)
+    assert sorted(found["scan_id"]) == sorted(table["scan_id"])
+    assert set(HU_BONE) | set(HU_MUSCLE) <= set(found)
+    assert found["psoas_area_mm2"].between(500, 4000).all()
+    before = places.measures(few).stat().st_mtime_ns, (places.cohort(few) / "phantom.json").stat().st_mtime_ns
+    made(places, few, workers=1)
+    measured(places, few, workers=1)
+    after = places.measures(few).stat().st_mtime_ns, (places.cohort(few) / "phantom.json").stat().st_mtime_ns
+    assert before == after
