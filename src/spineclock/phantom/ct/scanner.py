@@ -15,7 +15,6 @@ from spineclock.phantom.ct.acquire import Exposure, reconstructed, tilted, uprig
 from spineclock.phantom.ct.flesh import ROWS
 from spineclock.phantom.ct.paint import Trunk, painted, trunk_of
 from spineclock.phantom.ct.style import (
-    GRID_DEEP_MM,
     GRID_WIDE_MM,
     KERNEL_NAMES,
     KERNELS,
@@ -87,7 +86,7 @@ def _field(spine: Anatomy, made: Trunk, request: Request, machine: Machine, rng:
     spinal = (float(seen["fascia"].min()) + float(seen["front"].max()) + 8) / 2 + 0.5 * float(ahead)
     if request.grid_shape is not None:
         slices, rows, columns = request.grid_shape
-        step = (GRID_WIDE_MM / columns, GRID_DEEP_MM / rows, (high - low) / slices)
+        step = (GRID_WIDE_MM / columns, GRID_WIDE_MM / columns, (high - low) / slices)
         return _centred((columns, rows, slices), step, (x, spinal, (low + high) / 2))
     slice_mm = request.slice_mm or machine.slice_mm
     rows_ = made.rows[:, (z >= low) & (z <= high)]
