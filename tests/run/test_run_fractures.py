@@ -10,13 +10,28 @@ import pandas as pd
 import pytest
 from scipy.integrate import quad
 
+from spineclock.core.anatomy import ARCH, BODY
+from spineclock.phantom.anatomy.traits import traits_of
+from spineclock.phantom.ct.scanner import Request, acquire
 from spineclock.phantom.health import health_parameters
 from spineclock.phantom.outcomes import hazards
 from spineclock.phantom.parameters import load
+from spineclock.phantom.people import people
+from spineclock.prep.ct import MUSCLES
 from spineclock.run.fractures import oracle, results
 from spineclock.run.fractures.compared import FIRST, HU, HU_BONE, HU_MUSCLE, MARGIN, called, of_world, pairs
 from spineclock.run.fractures.oracle import ALONE, BOTH, HORIZONS, OUTCOME, TRUTH, Oracle, agreeing, drawn, judged
-from spineclock.run.fractures.people import IDLE, LEARNED, LEAST_AGE, MATTERS, TESTED, VARIANTS, People, Places
+from spineclock.run.fractures.people import (
+    GRID_SHAPE,
+    IDLE,
+    LEARNED,
+    LEAST_AGE,
+    MATTERS,
+    TESTED,
+    VARIANTS,
+    People,
+    Places,
+)
 from spineclock.run.fractures.scans import made, measured
 from spineclock.stats.survival.cumulative import CumulativeIncidence
 
@@ -104,23 +119,23 @@ def test_only_models_that_are_there_are_held_against_each_other() -> None:
 def pretended(places: Places, *, networks: bool) -> None:
     """What the stages before the comparison leave, with measures and risks made from the truth with noise."""
     rng = np.random.default_rng(3)
-    for people in (*places.learned, *places.tested):
-        table = drawn(people)
+    for some in (*places.learned, *places.tested):
+        table = drawn(some)
         n = len(table)
         measures = pd.DataFrame({"scan_id": table["scan_id"], "seconds": 0.1})
         for name in (*HU_BONE, *HU_MUSCLE):
             measures[name] = rng.normal(size=n)
         measures["mean_hu"] = table["mineral_mg_cm3"] + rng.normal(0, 10, n)
         measures["erector_hu"] = -table["erector_fat_percent"] + rng.normal(0, 2, n)
-        measures.to_csv(places.measures(people), index=False)
+        measures.to_csv(places.measures(some), index=False)
     for variant in VARIANTS if networks else ():
         places.run(variant).mkdir()
         (places.run(variant) / "run.json").write_text(json.dumps(
             {"scans": {"train": 12}, "epochs": 3, "training_minutes": 1.0}
         ))  # fmt: skip
-        for people in places.tested:
-            if people.learned == variant.world:
-                table, folder = drawn(people), places.evaluation(people, variant)
+        for some in places.tested:
+            if some.learned == variant.world:
+                table, folder = drawn(some), places.evaluation(some, variant)
                 folder.mkdir()
                 (folder / "evaluation.md").write_text("")
                 noise = np.exp(rng.normal(0, 0.2 if variant.inputs == "bone_muscle" else 0.8, len(table)))
@@ -177,3 +192,14 @@ def test_scans_are_made_and_measured_once(tmp_path: Path) -> None:
     measured(places, few, workers=1)
     after = places.measures(few).stat().st_mtime_ns, (places.cohort(few) / "phantom.json").stat().st_mtime_ns
     assert before == after
+
+
+@pytest.mark.slow
+def test_the_grid_holds_the_spine_and_muscles_of_the_most_muscular() -> None:
+    some = [one for one in traits_of(people(400, seed=5, parameters=load(MATTERS))) if one.age_years >= LEAST_AGE]
+    for person in sorted(some, key=lambda one: one.psoas_index_cm2_m2)[-6:]:
+        (scan,) = acquire(person, Request(grid_shape=GRID_SHAPE, world=MATTERS), seed=5)
+        rows = scan.labels.array
+        for border in (rows[:, 0], rows[:, -1]):
+            assert not np.isin(border, MUSCLES).any()
+            assert not ((border > BODY) & (border < ARCH)).any()

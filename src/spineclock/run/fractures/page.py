@@ -215,8 +215,8 @@ def _concluded(name: str, differences: pd.DataFrame) -> list[str]:
 def _summed(seconds: pd.DataFrame) -> pd.DataFrame:
     """Scans and their seconds by stage."""
     if seconds.empty:
-        return pd.DataFrame({"stage": [], "scans": [], "seconds a scan": []})
+        return pd.DataFrame({"stage": [], "scans": [], "refused": [], "seconds a scan": []})
     weighted = seconds.assign(total=seconds["scans"] * seconds["seconds a scan"])
-    summed = weighted.groupby("stage", sort=False)[["scans", "total"]].sum().reset_index()
-    return pd.DataFrame({"stage": summed["stage"], "scans": summed["scans"],
+    summed = weighted.groupby("stage", sort=False)[["scans", "refused", "total"]].sum().reset_index()
+    return pd.DataFrame({"stage": summed["stage"], "scans": summed["scans"], "refused": summed["refused"],
                          "seconds a scan": summed["total"] / summed["scans"]})  # fmt: skip

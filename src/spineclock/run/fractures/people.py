@@ -11,8 +11,9 @@ Inputs = Literal["bone", "bone_muscle"]
 Tasks = Literal["both", "detection", "follow_up"]
 
 RECIPE = "ct-fracture"
-GRID, GRID_SHAPE = "112x64x112", (112, 64, 112)
-"""Of the scans: about 2.2 × 2 × 2 mm, slices first; regions of 64 × 112 at 3 × 2 × 2 mm are cut from them."""
+GRID, GRID_SHAPE = "112x84x112", (112, 84, 112)
+"""Of the scans: about 2.2 × 2 × 2 mm, slices first, deep enough for every spine with its muscles; regions of 64 × 112
+at 3 × 2 × 2 mm are cut from them."""
 LEAST_AGE = 67.0
 """With it the worlds' people have a mean age of 76, as the publication's (76.2), and two in three are women."""
 MATTERS, IDLE = "muscle_matters", "muscle_idle"

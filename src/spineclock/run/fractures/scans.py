@@ -22,6 +22,8 @@ from spineclock.run.progress import with_bar
 from spineclock.run.side_by_side import side_by_side
 
 LARGEST_BYTES = 10**9
+MOST_LACKING = 0.1
+"""Share of the scans that may lack three vertebrae in a row: a curved spine leaves a training grid at its sides."""
 
 
 def made(places: Places, people: People, *, workers: int) -> Path:
@@ -128,7 +130,13 @@ def _paths(cohort: Path) -> Iterator[tuple[str, Path]]:
 
 
 def prepared(places: Places, people: People, *, workers: int) -> Path:
-    """The store of what networks see of these people, with and without muscle, made as far as it is not there."""
+    """The store of what networks see of these people, with and without muscle, made as far as it is not there.
+
+    Raises
+    ------
+    SpineclockError
+        If more than a tenth of the scans do not show what a network is to see.
+    """
     from spineclock.run.config import configure
     from spineclock.run.defaults import prepare_defaults
     from spineclock.run.prepare import prepare_cohort
@@ -138,9 +146,19 @@ def prepared(places: Places, people: People, *, workers: int) -> Path:
     if not (store / "done").exists():
         told = configure(PrepareSettings, defaults=prepare_defaults(RECIPE),
                          flags={"workers": workers, "resume": True}).settings  # fmt: skip
-        demand(prepare_cohort(places.cohort(people), told, out=store, recipe=RECIPE), places.cohort(people), "prepared")
+        if prepare_cohort(places.cohort(people), told, out=store, recipe=RECIPE):
+            _require_few(store)
         (store / "done").touch()
     return store
+
+
+def _require_few(store: Path) -> None:
+    """Refuses a store that lacks more scans than are expected to show too little of the spine, or to be cut off."""
+    told = json.loads((store / "run.json").read_text(encoding="utf-8"))
+    lacking, there = told["failures"], told["in_store"]
+    if lacking > MOST_LACKING * (lacking + there):
+        raise SpineclockError(f"{lacking:,} of {lacking + there:,} scans could not be prepared into {store}",
+                              wanted=f"at most {MOST_LACKING:.0%}", remedy="see its failures.csv")  # fmt: skip
 
 
 def dropped(places: Places, people: People) -> None:
@@ -159,9 +177,9 @@ def seconds(places: Places) -> pd.DataFrame:
             told = folder / "run.json"
             if told.is_file() and (found := json.loads(told.read_text(encoding="utf-8")))["scans"]:
                 rows.append({"set": people.name, "stage": what, "scans": found["scans"],
-                             "seconds a scan": found["seconds_per_scan"]})  # fmt: skip
+                             "refused": found["failures"], "seconds a scan": found["seconds_per_scan"]})  # fmt: skip
         if places.measures(people).is_file():
             spent = pd.read_csv(places.measures(people), usecols=["seconds"])["seconds"]
-            rows.append({"set": people.name, "stage": "measured", "scans": len(spent),
+            rows.append({"set": people.name, "stage": "measured", "scans": len(spent), "refused": 0,
                          "seconds a scan": float(spent.mean())})  # fmt: skip
     return pd.DataFrame(rows)
