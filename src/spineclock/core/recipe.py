@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from spineclock.core.geometry import Plane
 from spineclock.core.outcomes import Outcome
 from spineclock.core.records import ModelInfo, Quality, Reading, Scan
+from spineclock.core.volume import Mask, Volume
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,14 +109,32 @@ class Reader(Protocol):
         ...
 
 
+class Outlined(Protocol):
+    """A label map in the spineclock numbering, and what to know of it."""
+
+    @property
+    def labels(self) -> Mask:
+        """On the scan's grid."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Where it is from, and what may mislead."""
+        ...
+
+
 @dataclass(frozen=True)
 class Options:
-    """How a recipe's models are to run: engine, threads, device, and the coverage of intervals."""
+    """How a recipe's models are to run: engine, threads, device, and the coverage of intervals.
+
+    ``program`` outlines a CT that comes without a label map, where such a program is installed.
+    """
 
     engine: Engine = "auto"
     threads: int | None = None
     device: str = "cpu"
     coverage: float = 0.9
+    program: Callable[[Volume], Outlined] | None = None
 
 
 @dataclass(frozen=True)
@@ -172,6 +191,8 @@ class Learning:
     labels : function, optional
         (cohort's table, settings of ``spineclock train``) → the table with the diagnosis' column, and sentences on how
         it came about; None where the table tells it as it is.
+    program : str
+        What outlines scans that come without a label map, where it is installed; the packaged network where empty.
     """
 
     outline: Callable[[Scan, Any], Scan] | None
@@ -181,6 +202,7 @@ class Learning:
     prepare: Mapping[str, Any]
     train: Mapping[str, Any]
     labels: Callable[[pd.DataFrame, Any], tuple[pd.DataFrame, tuple[str, ...]]] | None = None
+    program: str = ""
 
     @property
     def outlined(self) -> bool:
@@ -198,7 +220,7 @@ class Recipe:
         For the command line, and for people.
     accepts : Accepts
         Which series it can read.
-    outcome : Age or Diagnosis
+    outcome : Age, Diagnosis or TimeToEvent
         What it answers; networks, statistics and reports go by it, never by the recipe's name.
     load : function
         (name of packaged weights or a run's folder, options) → :class:`Reader`.

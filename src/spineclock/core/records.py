@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from spineclock.core.outcomes import DiagnosisPrediction
+from spineclock.core.outcomes import DiagnosisPrediction, EventPrediction
 from spineclock.core.volume import Array, Mask, Volume
 
 if TYPE_CHECKING:
@@ -153,12 +153,16 @@ class ModelInfo:
 
 @dataclass(frozen=True, eq=False)
 class SeenCrop:
-    """A vertebra as a network saw it: grey values and its body, shape (n, H, W), and where was looked, shape (H, W)."""
+    """A vertebra as a network saw it: grey values and its body, shape (n, H, W), and where was looked, shape (H, W).
+
+    ``stack`` names which of several pictures of one vertebra it is.
+    """
 
     level: str
     array: Array
     mask: Array
     heat: Array
+    stack: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,8 +172,8 @@ class Reading:
     ``scan.mask`` is the label map in the spineclock numbering, where one was found. ``measurements`` has one row a
     measurement (``spineclock.measure``). ``found`` says in plain data what was outlined (levels, confidence, notes).
     ``heat`` is the network's attention on the scan's grid, ``crops`` what it saw where that were vertebrae each by
-    itself. ``prediction`` is an age, ``diagnosis`` a disease's probability, by what the recipe answers; a refused scan
-    has neither.
+    itself. ``prediction`` is an age, ``diagnosis`` a disease's probability, ``event`` what is there and will come, by
+    what the recipe answers; a refused scan has none but what could be measured of it.
     """
 
     scan: Scan
@@ -181,6 +185,7 @@ class Reading:
     heat: Volume | None = None
     diagnosis: DiagnosisPrediction | None = None
     crops: tuple[SeenCrop, ...] = ()
+    event: EventPrediction | None = None
 
     @property
     def predicted_age_years(self) -> float | None:

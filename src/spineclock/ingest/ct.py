@@ -11,7 +11,7 @@ from spineclock.core.errors import InputError
 from spineclock.core.geometry import resample_like
 from spineclock.core.recipe import Accepts
 from spineclock.core.records import ContrastPhase, CtFacts, KernelKind, Quality, Scan
-from spineclock.core.volume import Array, Volume
+from spineclock.core.volume import Array, Mask, Volume
 from spineclock.ingest.facts import Header, number, text
 from spineclock.ingest.refs import Facts
 
@@ -233,6 +233,21 @@ def _on_frame(volume: Volume, frame: Array) -> Volume:
     sampled = resample_like(lifted, (shape[0], shape[1], shape[2]), affine)
     array = sampled.array + np.float32(AIR_HU)
     return Volume(np.rint(array).astype(np.int16) if volume.array.dtype.kind in "iu" else array, affine)
+
+
+def upright_labels(scan: Scan, labels: Mask) -> Mask:
+    """A label map made on a CT's own slices where these leaned, on the orthogonal grid that the scan is read on.
+
+    Any other label map comes back as it is.
+    """
+    leant = scan.modality == "CT" and _lean(labels) > 1.0 and _lean(scan.volume) <= 1.0
+    return resample_like(labels, scan.volume.shape, scan.volume.affine) if leant else labels
+
+
+def _lean(volume: Volume) -> float:
+    """By how many degrees two axes are off a right angle, at most."""
+    unit = volume.affine[:3, :3] / np.asarray(volume.spacing_mm)
+    return float(np.degrees(np.arcsin(np.clip(np.abs(unit.T @ unit - np.eye(3)).max(), 0, 1))))
 
 
 def quality(scan: Scan) -> Quality:

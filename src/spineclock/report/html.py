@@ -14,7 +14,7 @@ from typing import Literal
 import jinja2
 import pandas as pd
 
-from spineclock.core.outcomes import Age, Diagnosis, DiagnosisPrediction, Outcome
+from spineclock.core.outcomes import Age, Diagnosis, DiagnosisPrediction, EventPrediction, Outcome, TimeToEvent
 from spineclock.core.recipe import Words
 from spineclock.core.records import AgePrediction, Failure, ModelInfo, Quality
 from spineclock.report.ink import compact
@@ -56,6 +56,8 @@ class ReportEntry:
     attention: bytes | None = None
     diagnosis: DiagnosisPrediction | None = None
     crops: bytes | None = None
+    event: EventPrediction | None = None
+    risk: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,13 @@ def html(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(years=_years, signed=_signed, share=_share)
+    environment.filters.update(years=_years, signed=_signed, share=_share, percent=_percent, whole=_whole)
     budget = picture_budget(entries)
     models = {e.model.name: e.model for e in entries}
     return environment.get_template("report.html.jinja").render(
         title=title,
         disease=outcome.name if isinstance(outcome, Diagnosis) else "",
+        event=outcome if isinstance(outcome, TimeToEvent) else None,
         run=run,
         failures=failures,
         models=list(models.values()),
@@ -126,7 +129,7 @@ def write_html(
 def picture_budget(entries: Sequence[ReportEntry]) -> int:
     """Bytes each picture may take, so that a page of any number of scans opens quickly; at most 150 000."""
     pictures = sum(
-        p is not None for e in entries for p in (e.overlay, e.attention, e.crops, e.contributions, e.interval)
+        p is not None for e in entries for p in (e.overlay, e.attention, e.crops, e.contributions, e.interval, e.risk)
     )
     return min(PICTURE_LIMIT_BYTES, PICTURES_LIMIT_BYTES // max(pictures, 1))
 
@@ -146,6 +149,7 @@ class _Section:
     crops: _Picture | None
     contributions: _Picture | None
     interval: _Picture | None
+    risk: _Picture | None
     steps: tuple[Step, ...]
     tables: tuple[Table, ...]
 
@@ -176,9 +180,17 @@ def _section(entry: ReportEntry, number: int, budget: int, words: Words) -> _Sec
         _picture(entry.crops, f"Vertebrae of {entry.scan_id} as the network saw them, and where it looked", charts),
         _picture(entry.contributions, bars, charts),
         _picture(entry.interval, axis, charts),
+        _picture(entry.risk, _risen(entry.event), charts),
         steps,
         tables(entry.measurements),
     )
+
+
+def _risen(told: EventPrediction | None) -> str:
+    """The curve of a risk in words."""
+    if told is None:
+        return ""
+    return f"Risk of {told.words} by year: " + ", ".join(f"{p:.1%} by {years:g}" for years, p in told.curve)
 
 
 def _picture(data: bytes | None, alt: str, limit: int) -> _Picture | None:
@@ -205,6 +217,14 @@ def _share(value: float | None) -> str:
 
 def _signed(value: float | None) -> str:
     return "—" if value is None or not math.isfinite(value) else f"{value:+.1f}".replace("-", "−")
+
+
+def _percent(value: float | None) -> str:
+    return "—" if value is None or not math.isfinite(value) else f"{100 * value:.1f}%"
+
+
+def _whole(value: float | None) -> str:
+    return "—" if value is None or not math.isfinite(value) else f"{value:.0f}".replace("-", "−")
 
 
 def _template(name: str) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from spineclock.core.records import AgePrediction, Contribution, Interval, ModelInfo
 from spineclock.report.html import ReportEntry
+from spineclock.run.event_outputs import event_of
 from spineclock.run.outputs import diagnosis_of, quality_of
 
 
@@ -26,6 +27,7 @@ def entry(document: dict[str, Any], out: Path) -> ReportEntry:
         overlay=_bytes(folder / "overlay.png"), attention=_bytes(folder / "attention.png"),
         contributions=_bytes(folder / "contributions.png"),
         diagnosis=diagnosis_of(document), crops=_bytes(folder / "crops.png"),
+        event=event_of(document), risk=_bytes(folder / "risk.png"),
         interval=_bytes(folder / "interval.png"), age_years=told["age_years"], sex=told["sex"] or "",
         folder=told["scan_id"],
     )  # fmt: skip

@@ -18,16 +18,17 @@ import numpy as np
 import pandas as pd
 
 from spineclock.core.errors import UsageError
-from spineclock.core.outcomes import Age, Diagnosis, DiagnosisPrediction, LevelProbability, Outcome
+from spineclock.core.outcomes import Age, Diagnosis, DiagnosisPrediction, LevelProbability, Outcome, TimeToEvent
 from spineclock.core.records import AgePrediction, Failure, Quality, Reading
 from spineclock.core.volume import Mask
 from spineclock.ingest.names import short_hash
+from spineclock.run import event_outputs
 
 SCHEMA = "spineclock.prediction/1"
 AGE = Age()
 FILES = (
     "prediction.json", "measurements.csv", "overlay.png", "contributions.png", "interval.png", "attention.png",
-    "crops.png",
+    "crops.png", "risk.png",
 )  # fmt: skip
 """All that a scan's folder may hold of ours; what else lies there is the user's."""
 LISTED = ("spineclock", "numpy", "SimpleITK", "openvino", "torch")
@@ -58,6 +59,7 @@ def prediction_document(
     }  # fmt: skip
     document |= _age_told(reading.prediction) if reading.prediction is not None else {}
     document |= _diagnosis_told(reading.diagnosis) if reading.diagnosis is not None else {}
+    document |= event_outputs.fields(reading.event) if reading.event is not None else {}
     rounded: dict[str, Any] = plain(document)
     return rounded
 
@@ -97,7 +99,7 @@ def _diagnosis_told(told: DiagnosisPrediction) -> dict[str, Any]:
 
 def diagnosis_of(document: Mapping[str, Any]) -> DiagnosisPrediction | None:
     """The diagnosis that a prediction.json holds; None where it holds none."""
-    if "probability" not in document:
+    if "disease" not in document:
         return None
     nan = float("nan")
     return DiagnosisPrediction(
@@ -127,7 +129,7 @@ def write_reading(reading: Reading, folder: Path, *, document: Mapping[str, Any]
     withdraw(folder)
     for name, picture in _pictures(reading).items():
         (folder / f"{name}.png").write_bytes(picture)
-    if reading.crops:
+    if reading.diagnosis is not None and reading.crops:
         (folder / "crops.png").write_bytes(_sheet(reading))
     if reading.heat is not None:
         (folder / "attention.png").write_bytes(ink.png(_attention(reading)))
@@ -235,12 +237,16 @@ def _row(document: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
             return first | {"sequence": told.get("sequence")} | {name: document.get(name) for name in own} | {
                 "vertebrae": vertebrae, "vbq": document.get("bone_quality", {}).get("vbq"),
             } | last  # fmt: skip
+        case TimeToEvent():
+            return first | event_outputs.row(document, outcome) | last
 
 
 def _pictures(reading: Reading) -> dict[str, bytes]:
     from spineclock.report import figures, ink
     from spineclock.report.overlay import film, overlay
 
+    if reading.event is not None:
+        return event_outputs.pictures(reading)
     pictures = {}
     if reading.scan.mask is not None:
         pictures["overlay"] = ink.png(overlay(reading.scan.volume, reading.scan.mask))

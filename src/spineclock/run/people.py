@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from spineclock.core.geometry import require_same_grid
 from spineclock.core.records import Scan
+from spineclock.ingest.ct import upright_labels
 from spineclock.ingest.nifti import read_mask
 from spineclock.run.settings import PredictSettings
 
@@ -53,6 +54,6 @@ class People:
             return scan
         from spineclock.segment.schemes import to_spineclock
 
-        mask = read_mask(told.mask)
+        mask = upright_labels(scan, read_mask(told.mask))
         require_same_grid(scan.volume, mask, what=f"the scan and {told.mask.name}")
         return scan.with_mask(to_spineclock(mask, told.mask_scheme))

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from spineclock.core.recipe import Options, Reader, Recipe
 from spineclock.core.records import Failure, Reading
 from spineclock.ingest.refs import SeriesRef
 from spineclock.ingest.series import load
-from spineclock.run import outputs
+from spineclock.run import event_outputs, outputs
 from spineclock.run.batch import Batch, Result
 from spineclock.run.config import configure
 from spineclock.run.listing import Listed, listed, the_one
@@ -103,8 +104,16 @@ class _Done:
 
 
 def _reader(recipe: Recipe, settings: PredictSettings) -> Reader:
+    program = None
+    if recipe.learning.program:
+        from spineclock.run import totalsegmentator
+
+        if totalsegmentator.installed(recipe.learning.program):
+            device = "gpu" if settings.device.startswith("cuda") else "cpu"
+            program = partial(totalsegmentator.outline, device=device, program=recipe.learning.program)
     return recipe.load(
-        settings.model, Options(settings.engine, settings.threads, settings.device, settings.interval_coverage)
+        settings.model,
+        Options(settings.engine, settings.threads, settings.device, settings.interval_coverage, program),
     )
 
 
@@ -214,6 +223,9 @@ def _line(document: dict[str, Any]) -> str:
         call = "yes" if told.called else "no"
         return (f"{name}: {told.name}: {call}, probability {told.probability:.2f} (called above {told.threshold:.2f}, "
                 f"{told.rule}) [{verdict}]")  # fmt: skip
+    event = event_outputs.event_of(document)
+    if event is not None and verdict != "refused":
+        return event_outputs.line(document, event)
     if "predicted_age_years" not in document:
         return f"{name}: refused: {'; '.join(document['quality']['reasons'])}"
     low, high = document["interval_years"]

@@ -122,8 +122,9 @@ def planned(scans: Iterable[ScanFile], store: Writer, settings: PrepareSettings,
 
     A scan that is in the store and whose own file is no longer there is kept: the store does not need it.
     """
-    outlined = recipes.get(recipe).learning.outlined
-    network, wanted = _network() if outlined else "", settings.sequence
+    learning = recipes.get(recipe).learning
+    outlined = learning.outlined
+    network, wanted = learning.program or (_network() if outlined else ""), settings.sequence
     todo: list[tuple[ScanFile, Path, Labels | None, dict[str, object]]] = []
     kept, failures = [], []
     for scan in scans:

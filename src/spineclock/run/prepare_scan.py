@@ -16,6 +16,7 @@ from spineclock.core.errors import RefusedError, SpineclockError
 from spineclock.core.geometry import require_same_grid
 from spineclock.core.recipe import Engine, Recipe
 from spineclock.core.records import Scan
+from spineclock.ingest.ct import upright_labels
 from spineclock.ingest.find import reason
 from spineclock.ingest.names import stem
 from spineclock.ingest.nifti import read_mask
@@ -179,12 +180,24 @@ def _outlined(scan: Scan, job: Job, outline: Callable[[Scan, Scorer], Scan]) -> 
     """The scan with its label map in the spineclock numbering: as it stands in its file, or from the network."""
     assert job.labels is not None, "a recipe that needs outlines says where they come from"
     if job.labels.file is None:
-        return outline(scan, _scorer(job.engine, job.threads))
+        program = recipes.get(job.recipe).learning.program
+        return _by_program(scan, program) if program else outline(scan, _scorer(job.engine, job.threads))
     from spineclock.segment.schemes import to_spineclock
 
-    mask = read_mask(job.labels.file, max_bytes=job.max_bytes)
+    mask = upright_labels(scan, read_mask(job.labels.file, max_bytes=job.max_bytes))
     require_same_grid(scan.volume, mask, what=f"the scan and {job.labels.file.name}")
     return scan.with_mask(to_spineclock(mask, job.labels.scheme))
+
+
+def _by_program(scan: Scan, program: str) -> Scan:
+    """The scan with its label map by a program that is not part of this package."""
+    from spineclock.run import totalsegmentator
+
+    if not totalsegmentator.installed(program):
+        raise RefusedError(f"no label map, and no program called {program} is installed",
+                           wanted="a label map beside the scan (…_dseg.nii.gz), or columns mask and mask_scheme",
+                           remedy=f"or install {program}")  # fmt: skip
+    return scan.with_mask(totalsegmentator.outline(scan.volume, program=program).labels)
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ from spineclock.core.anatomy import LEVEL_NUMBERS
 from spineclock.core.errors import UsageError
 from spineclock.core.recipe import LARGEST_BYTES, Engine
 from spineclock.prep.cropping import Intensity
+from spineclock.prep.ct_cropping import Parts
 from spineclock.run.config import Settings, one_of_resume_and_overwrite
 
 Sequence = Literal["", "T1w", "T2w"]
@@ -157,6 +158,10 @@ class PrepareSettings(Settings):
     intensity: Intensity = Field(
         "zscore", description="of crops: grey values in SDs of the crop (zscore), raw, or ratios to csf, fat or muscle"
     )
+    parts: Parts = Field("bone+muscle", description="of CT: what is kept; bone alone can be had of bone+muscle too")
+    region: str = Field("24,64,112", description="of CT: slices, rows and columns of the region round each vertebra")
+    window_hu: str = Field("-200,1000", description="of CT: Hounsfield units that become 0 and 1")
+    along: Literal["body", "scan"] = Field("body", description="of CT: slices along each body, or the scan's")
     sequence: Sequence = Field("", description="of crops: the weighting that is read, T1w or T2w; any where not set")
     dtype: Literal["float16", "uint8"] = Field("float16", description="how grey values are held")
     workers: int = Field(2, ge=1, le=512, description="processes that prepare scans side by side")
@@ -197,6 +202,18 @@ class PrepareSettings(Settings):
         return rows, columns
 
     @property
+    def ct_region(self) -> tuple[int, int, int]:
+        """Slices, rows and columns of a region of CT."""
+        i, j, k = map(int, self.region.split(","))
+        return i, j, k
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """Hounsfield units that become 0 and 1."""
+        low, high = map(float, self.window_hu.split(","))
+        return low, high
+
+    @property
     def limits(self) -> tuple[float, float]:
         """Percentiles to which grey values are clipped."""
         low, high = map(float, self.percentiles.split(","))
@@ -209,7 +226,9 @@ class PrepareSettings(Settings):
             raise ValueError("wanted a number")
         return value
 
-    @field_validator("spacing_mm", "shape", "percentiles", "canvas", "levels", "size", mode="before")
+    @field_validator(
+        "spacing_mm", "shape", "percentiles", "canvas", "levels", "size", "region", "window_hu", mode="before"
+    )
     @classmethod
     def _one_text(cls, value: object) -> object:
         if isinstance(value, list | tuple):
@@ -224,7 +243,15 @@ class PrepareSettings(Settings):
             raise ValueError("wanted three numbers of millimetres, 0.05 to 100, with commas between them")
         return value
 
-    @field_validator("shape")
+    @field_validator("window_hu")
+    @classmethod
+    def _a_window(cls, value: str) -> str:
+        found = _numbers(value)
+        if len(found) != 2 or not -1024 <= found[0] < found[1] <= 4000:
+            raise ValueError("wanted two rising numbers of Hounsfield units, with a comma between them")
+        return value
+
+    @field_validator("shape", "region")
     @classmethod
     def _three_counts(cls, value: str) -> str:
         value = value.replace("x", ",")

@@ -14,22 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 from spineclock import recipes
 from spineclock.core.errors import TableError, UsageError
-from spineclock.core.outcomes import Age, Diagnosis, Outcome
+from spineclock.core.outcomes import Age, Diagnosis, Outcome, TimeToEvent
 from spineclock.learn.fit import StoppedError
-from spineclock.nets.names import CROP_NETWORKS
+from spineclock.nets.names import CROP_NETWORKS, CT_NETWORKS
 from spineclock.prep.cropping import Cropping
+from spineclock.prep.ct_cropping import CtCropping
 from spineclock.run.config import configure
 from spineclock.run.training import device, folder
 from spineclock.run.training.diagnoses import require_both
-from spineclock.run.training.held import examples, in_view, prepared_store, with_films, with_sequence
+from spineclock.run.training.held import examples, in_view, part_read, prepared_store, with_films, with_sequence
 from spineclock.run.training.labels import labels_of
+from spineclock.run.training.risk_targets import require_events, with_vertebrae
 from spineclock.run.training.run import Run
 from spineclock.run.training.sets import Sets, people_of, sets, split_of
 from spineclock.run.training.settings import MAY_DIFFER, TrainSettings, classes_of
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from spineclock.learn.fit import Fitted, Training
     from spineclock.nets.heads import Head
@@ -62,12 +64,17 @@ def train(recipe: str, cohort: Path, settings: TrainSettings | None = None, *, o
         folder.require_room(out, resume=settings.resume, overwrite=settings.overwrite)
     store = _store(recipe, cohort, settings, out)
     _require_its_own(recipe, store, settings)
-    people = people_of(cohort, normals=settings.normals, split=settings.split, labelled=labels_of(recipe, settings))
+    labelled = labels_of(recipe, settings, cohort)
+    people = people_of(cohort, normals=settings.normals, split=settings.split, labelled=labelled)
     people = people.assign(split=split_of(people, settings))  # of everybody, whoever is in view of a part
-    shown = people[in_view(people, store, settings.part)].reset_index(drop=True)
-    told = sets(with_sequence(with_films(shown, store), store, settings.sequence), settings)
-    if isinstance(outcome, Diagnosis):
-        require_both(told.table, outcome.name)
+    shown = people[in_view(people, store, part_read(store, settings))].reset_index(drop=True)
+    shown = with_vertebrae(with_sequence(with_films(shown, store), store, settings.sequence), store)
+    told = sets(shown, settings)
+    match outcome:
+        case Diagnosis():
+            require_both(told.table, outcome.name)
+        case TimeToEvent():
+            require_events(told.table, outcome, settings)
     asked = _asked(recipe, settings, store, told)
     if settings.resume and folder.finished(out, asked):
         print(f"{out} is finished: nothing is left to do")
@@ -129,6 +136,9 @@ def _require_its_own(recipe: str, store: PreparedStore, settings: TrainSettings)
             f"the network {settings.network} for {'crops' if crops else 'scans that are no crops'}",
             wanted=f"one of {', '.join(CROP_NETWORKS)}" if crops else "a network of whole scans or films",
         )
+    if isinstance(store.how, CtCropping) != (settings.network in CT_NETWORKS):
+        raise UsageError(f"the network {settings.network} for the store {store.path}",
+                         wanted=f"one of {', '.join(CT_NETWORKS)} for regions of CT, and for nothing else")  # fmt: skip
     if crops and settings.mirror:
         raise UsageError("mirror, which would turn the order of levels about", wanted="mirror=false for crops")
 
@@ -176,25 +186,24 @@ def _training(
 
     from spineclock.learn.feed import Augmentation, Feed
     from spineclock.learn.fit import Schedule, Training
-    from spineclock.nets.film import EfficientNetFilm, begin_from_imagenet
-    from spineclock.nets.networks import last_layer, network
+    from spineclock.nets.networks import begin, network
 
     learned, held_out = examples(told.of("train"), told.of("validation"), store=store, memory_gb=settings.memory_gb)
     head = _head(outcome, torch.tensor(learned.targets), store, settings)
     torch.manual_seed(settings.seed)
-    net = network(settings.network, outputs=head.outputs, shape=store.how.shape, pool=settings.pool)
-    head.begin(last_layer(net))
-    if isinstance(net, EfficientNetFilm) and settings.start == "imagenet" and not watch.state.exists():
-        start = begin_from_imagenet(net)
-        folder.say_start(watch.state.parent, start.sentence)
+    net = network(settings.network, outputs=head.outputs, shape=store.how.shape, pool=settings.pool, head=head)
+    begin(net, head)
+    if settings.start == "imagenet" and not watch.state.exists():
+        folder.say_start(watch.state.parent, _from_imagenet(net))
     feed = Feed(
         learned,
         settings.batch_size,
         settings.seed,
-        part=settings.part,
+        part=part_read(store, settings),
         augmentation=Augmentation(
             **{f.name: getattr(settings, f.name) for f in fields(Augmentation) if hasattr(settings, f.name)},
-            along_slices=not isinstance(store.how, Cropping),
+            along_slices=not isinstance(store.how, Cropping | CtCropping),
+            mirror_axis=2 if isinstance(store.how, CtCropping) else 0,
         ),
         rank=fabric.global_rank,
         world=fabric.world_size,
@@ -215,12 +224,26 @@ def _training(
     )
 
 
+def _from_imagenet(net: nn.Module) -> str:
+    """Has a network begin from ImageNet's weights, as far as they can be had; which it was, in a sentence."""
+    from spineclock.nets import ct, film
+
+    if isinstance(net, ct.CtNet):
+        return ct.begin_from_imagenet(net).sentence
+    assert isinstance(net, film.EfficientNetFilm), "no other network has such weights"
+    return film.begin_from_imagenet(net).sentence
+
+
 def _head(outcome: Outcome, targets: Tensor, store: PreparedStore, settings: TrainSettings) -> Head:
     """What the network's answer is to mean."""
     from spineclock.nets.age_head import AgeHead
     from spineclock.nets.diagnosis_head import DiagnosisHead
 
     match outcome:
+        case TimeToEvent():
+            from spineclock.run.training.risk_targets import head_of
+
+            return head_of(targets, settings)
         case Diagnosis(name=name):
             assert isinstance(store.how, Cropping), "a disease is learned from crops"
             return DiagnosisHead.of(targets, name, store.how.levels, weighted=settings.weighted)

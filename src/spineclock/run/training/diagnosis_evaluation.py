@@ -55,7 +55,7 @@ def evaluate_diagnosis(
                        sequence=trained.sequence)
     )  # fmt: skip
     require_same_preparation(store, how)
-    labelled = labels_of(asked["recipe"], _rule(asked["settings"]))
+    labelled = labels_of(asked["recipe"], rule_of(asked["settings"]))
     people = people_of(cohort, normals=settings.normals, labelled=labelled)
     kept = in_view(people, store, "whole") & ~people["person_id"].isin(learned_from(run))
     table = people[kept].reset_index(drop=True)
@@ -88,7 +88,7 @@ def evaluate_diagnosis(
     return 0
 
 
-def _rule(asked: dict[str, object]) -> TrainSettings:
+def rule_of(asked: dict[str, object]) -> TrainSettings:
     """The settings a run was trained with, as far as there are such still: labels follow from them."""
     return TrainSettings(**{k: v for k, v in asked.items() if k in TrainSettings.model_fields})
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from spineclock import recipes
 from spineclock.core.errors import InputError, TableError, UsageError
-from spineclock.core.outcomes import Age, Diagnosis, Outcome
+from spineclock.core.outcomes import Age, Diagnosis, Outcome, TimeToEvent
 from spineclock.core.people import hashed
 from spineclock.ingest.study_table import simulated
 from spineclock.nets.run_folder import TrainedNetwork, read_network
@@ -44,7 +44,8 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
     Of ages leaves predictions.csv (for ``spineclock study``), accuracy.csv (with bootstrap intervals by person),
     errors.csv (by age, sex and site), evaluation.md, ages.png and run.json. Correction and interval are the run's own,
     at the coverage it was trained with. Of a diagnosis see
-    :func:`spineclock.run.training.diagnosis_evaluation.evaluate_diagnosis`. People the network was trained or
+    :func:`spineclock.run.training.diagnosis_evaluation.evaluate_diagnosis`, of follow-up
+    :func:`spineclock.run.training.risk_evaluation.evaluate_risk`. People the network was trained or
     validated on are left out, by their person_id.
 
     Raises
@@ -62,6 +63,10 @@ def evaluate(run: Path, cohort: Path, settings: EvaluateSettings | None = None, 
     require_room(out, mark=PAGE, what="an earlier evaluation", overwrite=settings.overwrite)
     out.mkdir(parents=True, exist_ok=True)
     match outcome_of(run):
+        case TimeToEvent() as outcome:
+            from spineclock.run.training.risk_evaluation import evaluate_risk
+
+            return evaluate_risk(run, cohort, outcome, settings, out=out, begun=begun)
         case Diagnosis():
             from spineclock.run.training.diagnosis_evaluation import evaluate_diagnosis
 

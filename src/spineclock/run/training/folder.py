@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from spineclock.core.errors import InputError, UsageError
-from spineclock.core.outcomes import Age, Diagnosis
+from spineclock.core.outcomes import Age, Diagnosis, TimeToEvent
 from spineclock.nets.weights import load_into, save
 from spineclock.run.outputs import command, plain, versions, write_json, write_text
 from spineclock.run.training.run import Made, Results, Run
@@ -32,7 +32,8 @@ START = "start.txt"
 """What weights the training began from, where it was asked to begin from others than random ones."""
 OURS = (BEGUN, DONE, "config.toml", STATE, f"{STATE}.partial", "curves.csv", "split.csv", "weights.safetensors",
         "network.json", "predictions.csv", "errors.csv", "MODEL_CARD.md", "curves.png", "ages.png",
-        "vertebrae.csv", "diagnosis.csv", "diagnosis.png", "recalibration.json", START)  # fmt: skip
+        "vertebrae.csv", "diagnosis.csv", "diagnosis.png", "recalibration.json", "risks.csv",
+        "detection.csv", "detection.png", "risks.png", START)  # fmt: skip
 
 
 def begun(out: Path) -> dict[str, Any] | None:
@@ -213,6 +214,10 @@ def _curves(curves: pd.DataFrame, fitted: Fitted) -> bytes:
 def _results(run: Run, fitted: Fitted, made: Made) -> Results:
     """What the network says of everyone it did not learn from, and how good it is, by what it answers."""
     match run.outcome:
+        case TimeToEvent():
+            from spineclock.run.training.risks import results
+
+            return results(run, fitted, made)
         case Diagnosis():
             from spineclock.run.training.diagnoses import results
 

@@ -8,15 +8,18 @@ import numpy as np
 import pandas as pd
 
 from spineclock import recipes
-from spineclock.core.errors import TableError
+from spineclock.core.errors import TableError, UsageError
 from spineclock.core.records import film_kind
 from spineclock.learn.feed import Examples
 from spineclock.prep.cropping import Cropping
+from spineclock.prep.ct_cropping import CtCropping
 from spineclock.prep.film import FilmPreparation
 from spineclock.prep.kinds import AnyPreparation, for_every_part
 from spineclock.prep.masking import Part
 from spineclock.prep.store import PreparedStore
-from spineclock.run.training.sets import LABEL
+from spineclock.run.training.risk_targets import targets_of
+from spineclock.run.training.sets import LABEL, YEARS
+from spineclock.run.training.settings import TrainSettings
 
 
 def prepared_store(
@@ -35,21 +38,43 @@ def prepared_store(
     from spineclock.run.prepare import prepare_cohort
     from spineclock.run.settings import PrepareSettings
 
+    asked = {} if how is None else for_every_part(how)
     told = configure(
         PrepareSettings,
         defaults=recipes.get(recipe).learning.prepare,
         flags={
-            **({} if how is None else for_every_part(how)),
+            **{name: value for name, value in asked.items() if name in PrepareSettings.model_fields},
             "workers": workers,
             "sequence": sequence,
             "resume": True,
         },
     ).settings
+    if how is not None and (other := recipes.get(recipe).learning.preparation(told)) != how:
+        raise UsageError(f"a network whose scans were prepared in a way that no setting tells ({how}, not {other})",
+                         wanted="a store prepared as it needs", remedy="--store")  # fmt: skip
     made = out / "prepared"
     if prepare_cohort(cohort, told, out=made, recipe=recipe):
         failed = len(pd.read_csv(made / "failures.csv"))
         print(f"{failed:,} scans of {cohort} could not be prepared and take no part: see {made / 'failures.csv'}")
     return made
+
+
+def part_read(store: PreparedStore, settings: TrainSettings) -> Part:
+    """Which part of the prepared scans a network is to read.
+
+    Raises
+    ------
+    UsageError
+        If muscles are to be seen that the store does not hold.
+    """
+    if not isinstance(store.how, CtCropping):
+        return settings.part
+    if settings.inputs == "bone":
+        return "bone"
+    if store.how.parts == "bone":
+        raise UsageError(f"the store {store.path} holds bone alone", wanted="muscles too",
+                         remedy="--set inputs=bone, or prepare with --set parts=bone+muscle")  # fmt: skip
+    return "whole"
 
 
 def in_view(table: pd.DataFrame, store: PreparedStore, part: Part) -> pd.Series:
@@ -113,7 +138,10 @@ def examples(*tables: pd.DataFrame, store: PreparedStore, memory_gb: float) -> l
         if table.empty:
             raise TableError("no scan", wanted="scans of the cohort in the store")
         rows = [store.positions[scan_id] for scan_id in table["scan_id"]]
-        targets = table[LABEL if LABEL in table else "age_years"].to_numpy(dtype=np.float64)
+        if YEARS in table:
+            targets = targets_of(table)
+        else:
+            targets = table[LABEL if LABEL in table else "age_years"].to_numpy(dtype=np.float64)
         if (needed := store.bytes_needed(rows)) > left:
             found.append(Examples(store, rows, targets))
             continue

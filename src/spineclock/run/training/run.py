@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ import pandas as pd
 from spineclock.core.outcomes import Outcome
 from spineclock.ingest.study_table import simulated
 from spineclock.prep.cropping import Cropping
+from spineclock.prep.ct_cropping import CtCropping
 from spineclock.prep.film import FilmPreparation
+from spineclock.prep.masking import Part
 from spineclock.prep.store import PreparedStore
+from spineclock.run.training.held import part_read
 from spineclock.run.training.sets import Sets
 from spineclock.run.training.settings import TrainSettings
 
@@ -38,6 +41,8 @@ class Run:
         """Of the model, such as ``mri-age-table2-whole-85`` or ``mri-osteoporosis-crop_small-T1w-300``."""
         learned = self.sets.of("train")
         what = self.sets.sequence or self.settings.part
+        if isinstance(self.store.how, CtCropping):
+            what = f"{self.settings.inputs}-{self.settings.tasks}"
         return f"{self.recipe}-{self.settings.network}-{what}-{len(learned)}"
 
     @property
@@ -52,10 +57,17 @@ class Run:
                 "Not a medical device; not for decisions about a patient.")  # fmt: skip
 
     @property
+    def part(self) -> Part:
+        """Which part of the prepared scans the network reads."""
+        return part_read(self.store, self.settings)
+
+    @property
     def preparation(self) -> dict[str, Any]:
         """How the network's input is prepared; of whole scans, for its part of the spine."""
         how = self.store.how
-        if isinstance(how, FilmPreparation | Cropping):
+        if isinstance(how, CtCropping) and self.part == "bone":
+            how = replace(how, parts="bone")
+        if isinstance(how, FilmPreparation | Cropping | CtCropping):
             return how.as_dict()
         return {**asdict(how), "part": self.settings.part}
 

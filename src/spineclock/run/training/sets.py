@@ -25,7 +25,9 @@ log = logging.getLogger(__name__)
 KEPT = ("person_id", "scan_id", "age_years", "sex", "site", "scanner")
 """Columns of a cohort that a run goes by."""
 LABEL = "label"
-"""Whether the person has the disease that is learned, 0 or 1; a column of tables where one is."""
+"""Whether the person has the disease, or finding, that is learned, 0 or 1; a column of tables where one is."""
+YEARS, ENDING = "followed_years", "ending"
+"""Of tables of follow-up: for how long, and how it ended (0 lost, 1 the event, 2 another that rules it out)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,7 @@ class Sets:
     @property
     def sha256(self) -> str:
         """Of who is in which set, with the ages that are learned: another one means other people or another order."""
-        labels = [LABEL] if LABEL in self.table else []
+        labels = [c for c in self.table if c in (LABEL, YEARS, ENDING) or str(c).startswith(f"{LABEL}_")]
         told = self.table[["scan_id", "person_id", "age_years", *labels, "set"]].to_csv(index=False)
         return hashlib.sha256(told.encode()).hexdigest()
 
@@ -63,8 +65,8 @@ def is_typical(table: pd.DataFrame) -> pd.Series:
     return table["normal"].astype("boolean").fillna(False).astype(bool)
 
 
-Labelled = Callable[[pd.DataFrame], pd.Series]
-"""From a cohort's table to who has the disease, missing where that is not known."""
+Labelled = Callable[[pd.DataFrame], "pd.Series | pd.DataFrame"]
+"""From a cohort's table to who has the disease, or to several columns that are learned; missing where not known."""
 
 
 def people_of(
@@ -72,7 +74,8 @@ def people_of(
 ) -> pd.DataFrame:
     """The cohort's scans with age, a row each; ``normal`` (boolean, may be missing) and ``split`` where anything tells.
 
-    With ``labelled`` the scans of people of whom it is known whether they have a disease, in ``label``.
+    With ``labelled`` the scans of people of whom it is known whether they have a disease, in ``label``; or of whom one
+    at least of several columns is known.
 
     Scans of which the table does not tell whose they are count as a person each, which is said.
 
@@ -95,11 +98,14 @@ def people_of(
             raise TableError(f"no scan of {cohort} is in {normals.name}", wanted="the same scan_id in both")
     if split is not None:
         table["split"] = table["person_id"].map(_told_split(split)).fillna("")
+    known, what = ["age_years"], "with an age"
     if labelled is not None:
-        table[LABEL] = labelled(table).astype("Float64").astype(float)
-    known, what = (LABEL, "whose label is known") if labelled else ("age_years", "with an age")
-    kept = [c for c in (*KEPT, LABEL, "normal", "split") if c in table]
-    table = table.loc[table[known].notna(), kept].reset_index(drop=True)
+        labels = labelled(table)
+        told = labels.to_frame(LABEL) if isinstance(labels, pd.Series) else labels
+        table = table.assign(**{str(c): told[c].astype("Float64").astype(float) for c in told})
+        known, what = [str(c) for c in told], "whose label is known"
+    kept = [c for c in (*KEPT, *(known if labelled else ()), "normal", "split") if c in table]
+    table = table.loc[table[known].notna().any(axis=1), kept].reset_index(drop=True)
     if table.empty:
         wanted = "a column that tells who has the disease" if labelled else "a column age_years"
         raise TableError(f"{cohort} has no scan {what}", wanted=f"{wanted} with values")
@@ -171,7 +177,7 @@ def answerable(ages_years: pd.Series[float], head: AgeHead) -> pd.Series[bool]:
 def split_of(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
     """The split of each scan's person, as the table tells it or drawn among everybody in the table."""
     if "split" not in table:
-        how = Split(settings.train_share, settings.validation_share, by=(LABEL,) if LABEL in table else ())
+        how = Split(settings.train_share, settings.validation_share, by=tuple(c for c in (LABEL, ENDING) if c in table))
         return how(table, rng=np.random.default_rng(settings.split_seed))
     split = table["split"].astype("string").fillna("").astype(object)
     if unknown := sorted(set(split) - {*SPLITS, ""}):

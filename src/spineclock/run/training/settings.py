@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from spineclock.core.errors import UsageError
 from spineclock.core.outcomes import Pooling
 from spineclock.nets.names import AgeLoss, NetworkName, Pool
-from spineclock.prep.masking import Part
+from spineclock.prep.masking import SpinePart
 from spineclock.run.config import Settings, one_of_resume_and_overwrite
 from spineclock.run.settings import Sequence
 
@@ -37,16 +37,17 @@ class TrainSettings(Settings):
     split_seed: int = Field(0, ge=0, description="who trains, validates and tests, where there is no column split")
     train_scans: int | None = Field(None, ge=2, description="no more scans than these to train on, drawn at random")
     validation_scans: int | None = Field(None, ge=3, description="no more scans than these to validate on")
-    part: Part = Field("whole", description="whole, or only the cervical, thoracic or lumbar vertebrae")
+    part: SpinePart = Field("whole", description="whole, or only the cervical, thoracic or lumbar vertebrae")
     sequence: Sequence = Field("", description="of crops: T1w or T2w; that of all scans in the store where not set")
 
     network: NetworkName = Field(
         "table2",
         description="table2: the paper's; resnet, transformer: rivals; of films: film_small, efficientnet_b4; "
-        "of crops: crop_small, crop_efficientnet_b4, crop_resnet50, crop_inception_resnet_v2 (needs timm)",
+        "of crops: crop_small, crop_efficientnet_b4, crop_resnet50, crop_inception_resnet_v2 (needs timm); "
+        "of CT: ct_small, ct_convnext_tiny (needs timm)",
     )
     start: Literal["random", "imagenet"] = Field(
-        "random", description="weights that efficientnet_b4 begins from; imagenet where they can be had, which is said"
+        "random", description="weights efficientnet_b4 and ct_convnext_tiny begin from; imagenet where they can be had"
     )
     pool: Pool = Field("max", description="how table2 ends: max or average")
     loss: AgeLoss = Field("mse", description="mse, smooth_l1, soft_label or mean_variance")
@@ -70,6 +71,29 @@ class TrainSettings(Settings):
     dxa_undated: Literal["kept", "refused"] = Field(
         "kept", description="labels whose distance from the scan is not told"
     )
+
+    inputs: Literal["bone", "bone_muscle"] = Field(
+        "bone_muscle", description="of CT: vertebrae alone, or with the muscles round them"
+    )
+    tasks: Literal["both", "detection", "follow_up"] = Field(
+        "both", description="of CT: fractures that are there, those that will come, or both"
+    )
+    detect: Literal["person", "vertebrae"] = Field(
+        "person", description="of CT: whether the person has a fracture, or each vertebra that is shown"
+    )
+    fractures: Path | None = Field(
+        None, description="table of fractured vertebrae (scan_id, level), to detect them; the cohort's fractures.csv"
+    )
+    survival_head: Literal["hazard", "cox"] = Field(
+        "hazard", description="of CT: a hazard for each year, or Cox's partial likelihood (wants large batches)"
+    )
+    deaths: Literal["compete", "censor"] = Field(
+        "compete", description="of CT: risks beside death, or of a life without it (people are then lost as they die)"
+    )
+    weighting: Literal["fixed", "uncertainty"] = Field(
+        "fixed", description="of CT: how the two tasks are weighed: as told, or by what each is found to leave open"
+    )
+    survival_weight: float = Field(1.0, ge=0, description="of CT: of follow-up beside detection, if fixed")
 
     batch_size: int = Field(2, ge=1, description="scans a step, on each device")
     max_epochs: int = Field(100, ge=1, description="the most epochs")
@@ -117,8 +141,11 @@ class TrainSettings(Settings):
         if self.train_share + self.validation_share >= 1:
             raise UsageError(f"train_share {self.train_share} and validation_share {self.validation_share}",
                              wanted="shares that leave some people for the test")  # fmt: skip
-        if self.start == "imagenet" and self.network != "efficientnet_b4":
-            raise UsageError(f"start imagenet for the network {self.network}", wanted="efficientnet_b4")
+        if self.start == "imagenet" and self.network not in ("efficientnet_b4", "ct_convnext_tiny"):
+            raise UsageError(f"start imagenet for the network {self.network}",
+                             wanted="efficientnet_b4 or ct_convnext_tiny")  # fmt: skip
+        if self.weighting == "uncertainty" and self.tasks != "both":
+            raise UsageError(f"weighting uncertainty with the task {self.tasks} alone", wanted="tasks=both")
         if (self.youngest is None) != (self.oldest is None):
             raise UsageError("one of youngest and oldest is set", wanted="both or none")
         if self.youngest is not None and self.oldest is not None and self.youngest >= self.oldest:

@@ -55,6 +55,7 @@ class FromLevels:
         *,
         pooling: Pooling = "mean",
         sensitivity: float = 0.9,
+        each: npt.ArrayLike | None = None,
     ) -> FromLevels:
         """Lines and thresholds by people not learned from.
 
@@ -67,6 +68,8 @@ class FromLevels:
             Whom each scan is of.
         sensitivity : float
             That a second threshold is to keep.
+        each : array, shape (scans, levels), optional
+            Whether each level has it, NaN where not known; by default each has its person's.
 
         Raises
         ------
@@ -84,8 +87,10 @@ class FromLevels:
         there = np.isfinite(z)
         if not there.any(axis=1).all():
             raise TableError("a scan without any vertebra", wanted="one at least")
-        row = np.nonzero(there)[0]
-        vertebra = LogisticRecalibration.fit(z[there], ill[row], people=who[row], scale="score")
+        own = np.broadcast_to(ill[:, None], z.shape) if each is None else np.asarray(each, np.float64)
+        told = there & np.isfinite(own)
+        row = np.nonzero(told)[0]
+        vertebra = LogisticRecalibration.fit(z[told], own[told] > 0, people=who[row], scale="score")
         person = LogisticRecalibration.fit(_pooled(vertebra(z), pooling), ill, people=who)
         p = cls(vertebra, person, pooling, {}).probability(z)
         found = {

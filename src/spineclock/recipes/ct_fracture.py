@@ -1,0 +1,358 @@
+"""Vertebral fracture from CT: those that are there, measured and by a network, and the risk of one in five years.
+
+Source: seed of recipe four, as docs/ct.md retells it. Without a network what can be measured is told, and no risk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spineclock.core.errors import GeometryError, RefusedError, UsageError
+from spineclock.core.outcomes import EventPrediction, GradedVertebra, TimeToEvent
+from spineclock.core.recipe import Accepts, Learning, Options, Reader, Recipe, Words
+from spineclock.core.records import ModelInfo, Quality, Reading, Scan, SeenCrop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from spineclock.core.recipe import Outlined
+    from spineclock.core.volume import Array, Volume
+    from spineclock.measure.ct_whole import CtMeasurements
+    from spineclock.nets.risk_folder import TrainedRisk
+    from spineclock.prep.ct import CtRegions
+    from spineclock.prep.ct_cropping import CtCropping
+    from spineclock.prep.kinds import AnyPreparation
+    from spineclock.prep.prepared import Variants
+    from spineclock.segment.network import Scorer
+    from spineclock.stats.diagnosis.from_levels import FromLevels
+    from spineclock.stats.survival.risk_band import RiskBand
+
+FRACTURE = TimeToEvent("vertebral_fracture", "prevalent_fracture", count="prevalent_vertebral_fractures")
+PACKAGED = "ct_fracture"
+"""In ``spineclock/weights``: a training run's folder, once there is one."""
+PROGRAM = "TotalSegmentator"
+MEASURED = ModelInfo(
+    "measurements", {},
+    "Research use only: heights, grades and densities as they are measured by the outlines, which no radiologist has "
+    "read. Not a medical device; not for decisions about a patient.",
+)  # fmt: skip
+NO_NETWORK = "no network was asked for a risk (--model RUN; none of ct-fracture comes with this installation)"
+STACKS = ("upper", "middle", "lower")
+CURVE_STEP_YEARS = 0.5
+
+
+def quality(scan: Scan) -> Quality:
+    """What the scan's header and grid say against it."""
+    from spineclock.ingest import ct
+
+    found = ct.quality(scan)
+    for note in scan.notes:
+        found = found.with_reason("check", note)
+    return found
+
+
+def outlined(scan: Scan, scorer: Scorer) -> Scan:
+    """The scan with bodies told from arches in its label map, which it must have.
+
+    Raises
+    ------
+    RefusedError
+        If it has none, or bodies cannot be told.
+    """
+    from spineclock.core.anatomy import ARCH, BODY
+    from spineclock.segment.parts import with_parts
+
+    if scan.mask is None:
+        raise RefusedError(
+            "no label map: the packaged network does not outline CT",
+            wanted="one of vertebrae and muscles (--mask FILE --mask-scheme totalsegmentator, verse or spineclock)",
+            remedy=f"or install {PROGRAM}, which is then run",
+        )
+    if ((scan.mask.array > BODY) & (scan.mask.array < ARCH)).any():
+        return scan
+    try:
+        return scan.with_mask(with_parts(scan.mask))
+    except GeometryError as error:
+        raise RefusedError(f"bodies and arches cannot be told apart: {error.found}", wanted=error.wanted) from error
+
+
+def preparation(settings: Any) -> CtCropping:
+    """How the settings of ``spineclock prepare`` have regions cut."""
+    from spineclock.prep.ct_cropping import CtCropping
+
+    return CtCropping(
+        settings.parts, settings.crop_levels, settings.ct_region, settings.spacing, settings.window,
+        margin_mm=settings.margin_mm, along=settings.along,
+    )  # fmt: skip
+
+
+def prepared(scan: Scan, how: AnyPreparation) -> Variants:
+    """The images of a scan with its label map as a store keeps them."""
+    from spineclock.measure.body_frames import body_frames
+    from spineclock.prep.ct import regions
+    from spineclock.prep.ct_cropping import CtCropping
+    from spineclock.prep.ct_rows import ct_variants
+
+    assert isinstance(how, CtCropping), "a store of this recipe holds regions of CT"
+    scan = outlined(scan, None)  # type: ignore[arg-type]
+    assert scan.mask is not None, "an outlined scan has a label map"
+    return ct_variants(regions(scan.volume, scan.mask, body_frames(scan.mask), how))
+
+
+def load(model: str, options: Options) -> Reader:
+    """The recipe with its network in memory: that of a run's folder; by ``default`` the packaged one, or none.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no such network.
+    """
+    folder = Path(str(resources.files("spineclock"))) / "weights" / PACKAGED if model == "default" else Path(model)
+    if model == "default" and not folder.is_dir():
+        return CtFracture(MEASURED, options.program)
+    from spineclock.nets.risk_folder import read_risk
+    from spineclock.prep.ct_cropping import CtCropping
+    from spineclock.prep.kinds import preparation_of
+    from spineclock.stats.diagnosis.from_levels import FromLevels
+    from spineclock.stats.survival.risk_band import RiskBand
+
+    network = read_risk(folder, device=options.device)
+    about = network.about
+    how = preparation_of(about["preparation"], CtCropping, recipe="ct-fracture")
+    detection = None if about["detection"] is None else FromLevels.from_dict(about["detection"])
+    band = None if about["band"] is None else RiskBand.from_dict(about["band"])
+    info = ModelInfo(about["name"], {"network": network.sha256}, about["statement"])
+    return CtFracture(info, options.program, Judge(network, how, detection, band))
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """A network: how its input is cut, and how its answers become a probability, a call, and an interval of a risk."""
+
+    network: TrainedRisk
+    how: CtCropping
+    detection: FromLevels | None
+    band: RiskBand | None
+
+    @property
+    def horizons_years(self) -> tuple[float, ...]:
+        """By when risks are told."""
+        return tuple(map(float, self.network.about["horizons_years"]))
+
+    def shown(self, raw: Tensor) -> Tensor:
+        """The number that pictures explain: the hazards' logits or log hazard ratio, or the finding's log-odds."""
+        head = self.network.head
+        first = 0 if head.detection is None else head.detection.outputs
+        if head.survival is not None:
+            return raw[:, first : first + head.survival.outputs // head.survival.causes].sum()
+        answers = raw[:, :first]
+        return answers[answers.isfinite()].sum()
+
+
+@dataclass(frozen=True, eq=False)
+class CtFracture:
+    """The recipe ready to read, with a network or without."""
+
+    model: ModelInfo
+    program: Callable[[Volume], Outlined] | None = None
+    judge: Judge | None = None
+
+    @property
+    def ages_years(self) -> tuple[float, float]:
+        """Youngest and oldest age it learned from; 0 to 120 where that is not known."""
+        told = [] if self.judge is None else self.judge.network.about["ages_years"]
+        return (float(told[0]), float(told[1])) if told else (0.0, 120.0)
+
+    def read(self, scan: Scan, *, lowest_vertebra: str | None = None) -> Reading:
+        """Measures one scan's vertebrae and muscles, and has the network judge them where there is one."""
+        from spineclock.measure.ct_whole import measure_ct
+
+        if lowest_vertebra is not None:
+            raise UsageError("a lowest vertebra for a CT", wanted="a label map that names its vertebrae",
+                             remedy="leave --lowest-vertebra out")  # fmt: skip
+        verdict = quality(scan)
+        if verdict.verdict == "refused":
+            return Reading(scan, verdict, self.model)
+        scan, notes = self._outlined(scan)
+        assert scan.mask is not None, "an outlined scan has a label map"
+        measured = measure_ct(scan.volume, scan.mask)
+        if not measured.bodies:
+            raise RefusedError("the label map shows no vertebral body", wanted="whole vertebrae in view")
+        for note in (*notes, *measured.notes):
+            verdict = verdict.with_reason("check", note)
+        told = _measured(measured)
+        reading = Reading(
+            _joined(scan), verdict, self.model, measurements=measured.measurements.table,
+            found={"levels": list(measured.bodies), "whole": list(told_levels(told))}, event=told,
+        )  # fmt: skip
+        if self.judge is None:
+            return replace(reading, event=replace(told, lacking=NO_NETWORK))
+        return self._judged(reading, scan, measured)
+
+    def _outlined(self, scan: Scan) -> tuple[Scan, tuple[str, ...]]:
+        """The scan with its label map, by the program where it comes without one, and what to know of that."""
+        notes: tuple[str, ...] = ()
+        if scan.mask is None and self.program is not None:
+            made = self.program(scan.volume)
+            scan, notes = scan.with_mask(made.labels), made.notes
+        return outlined(scan, None), notes  # type: ignore[arg-type]
+
+    def _judged(self, reading: Reading, scan: Scan, measured: CtMeasurements) -> Reading:
+        """The reading with the network's probability and risk; refused where it cannot see what it needs."""
+        from spineclock.prep.ct import regions
+        from spineclock.prep.ct_rows import ct_variants
+
+        judge, told = self.judge, reading.event
+        assert judge is not None, "there is a network"
+        assert told is not None, "measured before"
+        assert scan.mask is not None, "an outlined scan has a label map"
+        verdict = self._known(scan, reading.quality)
+        try:
+            cut = regions(scan.volume, scan.mask, measured.frames, judge.how)
+            row = ct_variants(cut)
+        except RefusedError as error:
+            event = replace(told, lacking=str(error))
+            return replace(reading, quality=verdict.with_reason("refused", str(error)), event=event)
+        said = _said(told, judge, row)
+        if said.interval is not None and not said.interval[0] <= (said.risk or 0.0) <= said.interval[1]:
+            verdict = verdict.with_reason(
+                "check", f"of validation people with this risk {said.observed:.1%} had the event, not {said.risk:.1%}"
+            )
+        elif said.curve and said.interval is None and judge.band is not None:
+            verdict = verdict.with_reason("check", "the risk lies beyond those of the validation people: no interval")
+        return replace(reading, quality=verdict, event=said, crops=_pictures(cut, row, judge))
+
+    def _known(self, scan: Scan, verdict: Quality) -> Quality:
+        """The quality with what is known of person and network."""
+        judge = self.judge
+        assert judge is not None, "there is a network"
+        low, high = self.ages_years
+        if scan.age_years is not None and not low <= scan.age_years <= high:
+            verdict = verdict.with_reason(
+                "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
+            )
+        if judge.detection is not None and judge.detection.caution:
+            verdict = verdict.with_reason("check", judge.detection.caution)
+        if judge.network.head.survival is not None and judge.band is None:
+            verdict = verdict.with_reason("check", "too few events among validation people for an interval of the risk")
+        if judge.network.about["simulated"]:
+            verdict = verdict.with_reason("check", "the network has seen simulated people only")
+        return verdict
+
+
+def told_levels(told: EventPrediction) -> tuple[str, ...]:
+    """The vertebrae that are whole in view."""
+    return tuple(v.level for v in told.vertebrae)
+
+
+def _measured(found: CtMeasurements) -> EventPrediction:
+    """What is there as it is measured."""
+    vertebrae = []
+    for level, body in found.bodies.items():
+        if body.cut:
+            continue
+        d = found.deformities.get(level)
+        hu = body.trabecular.mean_hu
+        vertebrae.append(
+            GradedVertebra(level, None, trabecular_hu=hu) if d is None
+            else GradedVertebra(level, d.grade, d.form, d.loss, hu)
+        )  # fmt: skip
+    return EventPrediction(FRACTURE.words, FRACTURE.finding.replace("_", " "), tuple(vertebrae), measures=found.wide())
+
+
+def _said(told: EventPrediction, judge: Judge, row: Variants) -> EventPrediction:
+    """The same with what the network says."""
+    from spineclock.nets.risk_folder import log_odds, risks
+
+    head, raw = judge.network.head, judge.network.answer(row.input())
+    said = replace(told, shown=row.levels)
+    if judge.detection is not None:
+        z = log_odds(head, raw)
+        p, calibration = float(judge.detection.probability(z)[0]), judge.detection
+        said = replace(said, probability=p, threshold=calibration.threshold, rule=calibration.rule)
+        if z.shape[1] > 1:
+            each = dict(zip(row.levels, calibration.vertebrae(z)[0].tolist(), strict=True))
+            said = replace(said, vertebrae=tuple(
+                replace(v, probability=each.get(v.level, float("nan"))) for v in said.vertebrae
+            ))  # fmt: skip
+    if head.survival is None:
+        return replace(said, lacking="the network was trained to detect fractures, not to foretell them")
+    horizons = judge.horizons_years
+    steps = np.arange(CURVE_STEP_YEARS, horizons[-1], CURVE_STEP_YEARS).tolist()
+    years = tuple(sorted({*steps, *horizons}))
+    curve = tuple(zip(years, risks(head, raw, years)[0].tolist(), strict=True))
+    interval, coverage, observed = None, float("nan"), float("nan")
+    if judge.band is not None:
+        low, observed, high = (float(v) for v in judge.band([curve[-1][1]])[:, 0])
+        interval, coverage = (None if low != low or high != high else (low, high)), judge.band.coverage
+    return replace(
+        said, curve=curve, horizons_years=horizons, interval=interval, coverage=coverage, observed=observed,
+        competing=FRACTURE.competing if head.survival.causes == 2 else "",
+    )  # fmt: skip
+
+
+def _pictures(cut: CtRegions, row: Variants, judge: Judge) -> tuple[SeenCrop, ...]:
+    """The nine pictures as the network saw them, the middle slice of each, and where it looked."""
+    from spineclock.explain.pictures import picture_attention
+
+    heat: Array = picture_attention(judge.network.net, row.input(), told=judge.shown)
+    seen: list[SeenCrop] = []
+    for level in row.levels:
+        for stack, name in zip(cut[level].stacks, STACKS, strict=True):
+            seen.append(SeenCrop(level, stack.array, stack.mask, heat[len(seen)], name))
+    return tuple(seen)
+
+
+def _joined(scan: Scan) -> Scan:
+    """The scan with bodies and arches as their vertebra, as outlines are drawn."""
+    from spineclock.core.anatomy import BODY, RIB
+
+    assert scan.mask is not None, "an outlined scan has a label map"
+    array = scan.mask.array
+    return scan.with_mask(scan.mask.with_array(np.where((array > BODY) & (array < RIB), array % 100, array)))
+
+
+RECIPE = Recipe(
+    name="ct-fracture",
+    title="Vertebral fracture from CT: now, and within five years",
+    accepts=Accepts(
+        modalities=frozenset({"CT"}), plane="unknown", sequences=(), max_slice_spacing_mm=5.0, min_slices=15,
+        prefer_words=("lumbar", "lspine", "l spine", "lws", "spine", "abdomen"),
+    ),
+    outcome=FRACTURE,
+    load=load,
+    learning=Learning(
+        outline=outlined,
+        quality=quality,
+        preparation=preparation,
+        variants=prepared,
+        prepare={"levels": "T12,L1,L2,L3,L4", "spacing_mm": "3,2,2", "margin_mm": 2.0},
+        train={
+            "network": "ct_small",
+            "train_on": "all",
+            "batch_size": 32,
+            "learning_rate": 1e-3,
+            "weight_decay": 1e-4,
+            "shift_voxels": 3,
+            "rotate_deg": 5.0,
+            "zoom": 0.05,
+            "noise": 0.01,
+        },
+        program=PROGRAM,
+    ),
+    words=Words(
+        "a CT that shows at least three of T12 to L4 whole, with a label map of its vertebrae",
+        "Sagittal slice through the spine with level names and Genant's grades",
+        "Sagittal slice; anterior is left, superior is up. Check that outlines and level names are right: grades and "
+        "densities rest on them.",
+        answer="risk",
+        title="Vertebral fracture report",
+    ),
+)  # fmt: skip
