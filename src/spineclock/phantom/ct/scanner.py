@@ -79,7 +79,7 @@ def _field(spine: Anatomy, made: Trunk, request: Request, machine: Machine, rng:
     aside, ahead, up, wide = rng.normal(0, 4), rng.normal(0, 4), rng.uniform(0, 10), rng.random()
     top = at[UPPERMOST[request.coverage]]
     high = float(top["centre"][2] + top["height"] / 2) + 9 + 0.4 * float(up)
-    low = float(at["S1"]["centre"][2] - at["S1"]["height"] / 2) - 4 - 0.4 * float(up)
+    low = float(at["S1"]["centre"][2] - at["S1"]["height"] / 2) - 4 - 0.4 * float(up) - request.below_mm
     z = spine.course_from_mm + np.arange(len(spine.course))
     seen = spine.course[(z >= low) & (z <= high)]
     x = made.middle_mm + float(aside)

@@ -53,6 +53,8 @@ class Request:
         64 rows of 112 columns (128 mm) it cuts into one person in five, most of them muscular ones; with 84 into none.
     beam_hardening : bool
         Whether dark bands lie between dense bones.
+    below_mm : float
+        How much further down than S1 the scan goes, 0 to 200.
     world : str
         A world of images (``images.toml``).
 
@@ -70,6 +72,7 @@ class Request:
     tilt_deg: float = 0.0
     grid_shape: tuple[int, int, int] | None = None
     beam_hardening: bool = False
+    below_mm: float = 0.0
     world: str = "default"
 
     def __post_init__(self) -> None:
@@ -85,6 +88,8 @@ class Request:
                 raise UsageError(f"{what} of {size:g} mm", wanted=f"{low:g} to {high:g} mm")
         if not abs(self.tilt_deg) <= 30:
             raise UsageError(f"a gantry tilt of {self.tilt_deg:g}°", wanted="-30° to 30°")
+        if not 0 <= self.below_mm <= 200:
+            raise UsageError(f"{self.below_mm:g} mm below S1", wanted="0 to 200 mm")
         if self.grid_shape is not None:
             if len(self.grid_shape) != 3 or min(self.grid_shape) < 8:
                 raise UsageError(f"a grid of {self.grid_shape}", wanted="three whole numbers from 8 on: 112x64x112")
