@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
-.PHONY: demo test quick lint weights realism ablations films crosscheck licences tree constraints clean
+.PHONY: demo test quick lint weights realism ablations films osteoporosis fractures crosscheck licences tree constraints clean
 
 demo: $(VENV)/.installed
 	$(BIN)/spineclock demo --out demo
@@ -58,6 +58,18 @@ ablations: $(VENV)/.installed
 # on 2 cores; stopped, it goes on where it was
 films: $(VENV)/.installed
 	$(BIN)/python -m spineclock.run.films.results --out build/films
+
+# Osteoporosis learned from T1 and T2 of simulated people whose bone density shows, beside the oracle: hours on 2 cores;
+# stopped, it goes on where it was
+osteoporosis: $(VENV)/.installed
+	$(BIN)/python -m spineclock.run.osteoporosis.results --out build/osteoporosis
+
+# Risks of vertebral fracture learned from simulated CT, in a world where muscle matters and one where it does not: half a
+# day on 2 cores and 40 GB (3 with scans removed once they are prepared: make fractures LEAN=1); stopped, it goes on where
+# it was. make fractures SCALE=0.03 ONLY=muscle_matters OUT=build/small is a trial
+fractures: $(VENV)/.installed
+	$(BIN)/python -m spineclock.run.fractures.results --out $(or $(OUT),build/fractures) $(if $(SCALE),--scale $(SCALE)) \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(LEAN),--lean)
 
 # Each statistic beside R's and others' (Debian: r-base-core and r-cran-*, listed in CONTRIBUTING.md), R run now
 crosscheck: $(VENV)/.installed-dev

@@ -1,0 +1,125 @@
+"""What simulated bodies hold of bone density, and what is measured of their scans: for the oracle and baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spineclock.core.errors import SpineclockError
+from spineclock.core.findings import LEVELS
+from spineclock.ingest.find import reason
+from spineclock.ingest.names import of_weighting
+from spineclock.ingest.nifti import read_mask, volume
+from spineclock.measure.bone_quality import bone_quality
+from spineclock.phantom.anatomy.body import anatomy_of
+from spineclock.phantom.anatomy.template import people_world
+from spineclock.phantom.anatomy.trabecular import SCANNED
+from spineclock.phantom.anatomy.traits import Traits, traits_of
+from spineclock.phantom.parameters import load
+from spineclock.phantom.people import blocks
+from spineclock.run.osteoporosis.people import LEAST_AGE, SEQUENCES, People, Places
+from spineclock.run.progress import with_bar
+from spineclock.run.side_by_side import side_by_side
+
+LARGEST_BYTES = 10**9
+SHOWN = ("fat", "unevenness", "hollow", "node", "flattest", "fractured")
+"""Latents that are seen for themselves: means over L1-L4 of marrow fat, its unevenness and the end plates' hollows, the
+deepest node, the lowest front height over the back's, and how many of L1-L4 are fractured."""
+LATENTS = (*SHOWN, "space", "coarse")
+"""And those that give away, without any noise, how dense the trabecular bone is: room for marrow and coarse patches.
+Nothing in the images tells of bone density but these, so that they are what an oracle knows."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A person to be told of."""
+
+    person: Traits
+    seed: int
+    world: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Told:
+    """A row of the table, or why there is none."""
+
+    scan_id: str
+    columns: dict[str, float]
+    problem: str = ""
+
+
+def known(places: Places, people: People, *, workers: int) -> pd.DataFrame:
+    """A row a scan: latents, and for each weighting the marrow's signals such as ``T1w vbq``; kept once it is made.
+
+    Raises
+    ------
+    SpineclockError
+        If a scan cannot be read.
+    """
+    path = places.known(people)
+    if not path.is_file():
+        cohort = places.cohort(people)
+        listed = pd.read_csv(cohort / "participants.tsv", sep="\t", usecols=["scan_id", "path"])
+        paths = dict(zip(listed["scan_id"].astype(str), listed["path"].astype(str), strict=True))
+        tasks = list(_tasks(people, {scan: cohort / one for scan, one in paths.items()}))
+        rows = []
+        for one in with_bar(side_by_side(tell, tasks, workers=workers), len(tasks), lambda: 0):
+            if one.problem:
+                raise SpineclockError(f"{one.scan_id} cannot be measured: {one.problem}")
+            rows.append({"scan_id": one.scan_id, **one.columns})
+        partial = path.with_suffix(".partial")
+        pd.DataFrame(rows).sort_values("scan_id").to_csv(partial, index=False, float_format="%.6g")
+        partial.replace(path)
+    return pd.read_csv(path, dtype={"scan_id": str})
+
+
+def _tasks(people: People, paths: dict[str, Path]) -> Iterator[Task]:
+    drawn = blocks(people.count, seed=people.seed, parameters=load(people_world(people.world)))
+    for some in drawn:
+        for person in traits_of(some, world=people.world):
+            if person.age_years >= LEAST_AGE:
+                yield Task(person, people.seed, people.world, paths[person.scan_id])
+
+
+def tell(task: Task) -> Told:
+    """What there is to know of one person; a worker's task."""
+    row = latents(task.person, seed=task.seed, world=task.world)
+    try:
+        for sequence in SEQUENCES:
+            path = of_weighting(task.path, sequence)
+            labels = read_mask(path.with_name(path.name.replace(".nii", "_dseg.nii")), max_bytes=LARGEST_BYTES)
+            found = bone_quality(volume(path, max_bytes=LARGEST_BYTES), labels, weighting=sequence)  # type: ignore[arg-type]
+            row |= {f"{sequence} {name}": value for name, value in found.wide().items() if "." not in name}
+    except (SpineclockError, OSError) as error:
+        return Told(task.person.scan_id, {}, problem=reason(error))
+    return Told(task.person.scan_id, row)
+
+
+def latents(person: Traits, *, seed: int, world: str) -> dict[str, float]:
+    """What L1 to L4 of a person hold that goes with bone density: :data:`LATENTS`.
+
+    >>> from spineclock.phantom.people import people
+    >>> one = traits_of(people(1, seed=1, parameters=load("osteoporosis")), world="osteoporosis")[0]
+    >>> sorted(latents(one, seed=1, world="osteoporosis")) == sorted(LATENTS)
+    True
+    """
+    spine = anatomy_of(person, seed=seed, world=world)
+    b = spine.bodies[[k for k, name in enumerate(spine.names) if name in SCANNED]]
+    lean = b["lean"] * b["depth_upper"]
+    front, back = b["height"] + 2 * lean - b["sunk_front"], b["height"] - 2 * lean
+    graded = [int(person.fracture_grade[LEVELS.index(level)]) for level in SCANNED]
+    return {
+        "fat": float(b["fat"].mean()),
+        "unevenness": float(b["unevenness"].mean()),
+        "hollow": float((b["hollow_upper"] + b["hollow_lower"]).mean() / 2),
+        "node": float(b["dent"].max()),
+        "flattest": float((front / back).min()),
+        "fractured": float(np.count_nonzero(graded)),
+        "space": float(b["space"].mean()),
+        "coarse": float(b["coarse"].mean()),
+    }
