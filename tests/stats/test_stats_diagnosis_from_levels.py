@@ -94,3 +94,43 @@ def test_two_models_are_joined_as_an_independent_fit_joins_them() -> None:
     assert (fused.intercept, fused.first, fused.second) == pytest.approx((*model.intercept_, *model.coef_[0]), abs=1e-4)
     assert fused([0.3], [np.nan])[0] == pytest.approx(0.3)
     assert fused([np.nan], [0.6])[0] == pytest.approx(0.6)
+
+
+def test_a_network_that_tells_nobody_apart_calls_nobody() -> None:
+    z, ill = vertebrae()
+    found = FromLevels.fit(-z, ill, range(400))  # the wrong way round
+    assert np.allclose(found.probability(z), ill.mean())
+    assert not (found.probability(z) > found.threshold).any()
+    assert (found.probability(z) > found.thresholds["sensitivity_0.9"]).all()  # which is what it takes to keep it
+    assert found.caution.count("do not rise with the disease") == 1
+
+
+def test_joining_never_counts_a_higher_probability_as_health() -> None:
+    rng = np.random.default_rng(5)
+    ill = rng.random(300) < 0.4
+    x = 1.5 * ill - 1 + rng.normal(0, 1, 300)
+    p, wrong = 1 / (1 + np.exp(-x)), 1 / (1 + np.exp(1.5 * ill - 1 + rng.normal(0, 1, 300)))
+    found = LateFusion.fit(p, wrong, ill, people=range(300))
+    assert found.second == 0
+    assert (found.intercept, found.first) == pytest.approx(fitted_line(x, ill), abs=1e-4)
+    assert LateFusion.fit(wrong, p, ill, people=range(300)).first == 0
+
+
+def test_runs_that_say_nothing_or_everything_can_be_joined() -> None:
+    ill = np.arange(12) % 3 == 0
+    same = np.full(12, 1 / 3)
+    nothing = LateFusion.fit(same, same, ill, people=range(12))
+    assert (nothing.first, nothing.second, nothing.prevalence) == (0, 0, pytest.approx(1 / 3))
+    assert nothing(0.9, 0.9) == pytest.approx(1 / 3)
+    assert "nobody is called" in nothing.caution
+    sure = np.where(ill, 0.7, 0.2) + np.linspace(0, 0.05, 12)
+    one = LateFusion.fit(same, sure, ill, people=range(12))
+    assert (one.first, one.method) == (0, "Platt's targets")
+    assert one([0.3], [0.75])[0] < 0.99  # a handful of people are no proof
+    with pytest.raises(TableError, match="0 rows with and 8 without the disease have both"):
+        LateFusion.fit(same, np.where(ill, np.nan, sure)[:12], ill & (np.arange(12) > 12), people=range(12))
+    assert LateFusion.from_dict(json.loads(json.dumps(one.as_dict()))) == one
+    with pytest.raises(InputError, match="a joint model that cannot be used"):
+        LateFusion.from_dict({"intercept": 1})
+    with pytest.raises(InputError, match="weights of 0 or more"):
+        LateFusion.from_dict({**one.as_dict(), "second": -1.0})

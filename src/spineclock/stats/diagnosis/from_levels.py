@@ -19,7 +19,7 @@ from spineclock.stats.ages import Floats
 from spineclock.stats.diagnosis.labels import FEW
 from spineclock.stats.diagnosis.operating import Threshold
 from spineclock.stats.diagnosis.pooling import pooled
-from spineclock.stats.diagnosis.recalibrated import LogisticRecalibration
+from spineclock.stats.diagnosis.recalibrated import EVERYONE, LogisticRecalibration
 
 YOUDEN = "youden"
 
@@ -35,7 +35,8 @@ class FromLevels:
     pooling : "mean", "max" or "noisy-or"
         As of :func:`spineclock.stats.diagnosis.pooling.pooled`.
     thresholds : mapping of rule to probability
-        Above which a person is called ill: ``youden``, and the highest that keeps a sensitivity.
+        Above which a person is called ill: ``youden``, and the highest that keeps a sensitivity. Nobody is called by
+        ``youden`` where the answers say nothing.
     rule : str
         Which of them calls.
     """
@@ -97,6 +98,8 @@ class FromLevels:
             YOUDEN: Threshold.youden(p, ill).value,
             f"sensitivity_{sensitivity:g}": Threshold.at_sensitivity(p, ill, least=sensitivity).value,
         }
+        if not person.slope > 0:  # no threshold is better than another, and a call would be a guess
+            found[YOUDEN] = 1.0
         return cls(vertebra, person, pooling, {name: float(np.clip(value, 0, 1)) for name, value in found.items()})
 
     @classmethod
@@ -117,8 +120,10 @@ class FromLevels:
                 f"a calibration that cannot be used ({error})", remedy="train the network again"
             ) from error
         if pooling not in get_args(Pooling) or rule not in thresholds or not np.isfinite([*thresholds.values()]).all():
-            raise InputError(f"a calibration with pooling {pooling!r} and thresholds {thresholds}, called by {rule!r}",
-                             wanted=f"pooling {', '.join(get_args(Pooling))}, and a finite threshold of the rule")  # fmt: skip
+            raise InputError(
+                f"a calibration with pooling {pooling!r} and thresholds {thresholds}, called by {rule!r}",
+                wanted=f"pooling {', '.join(get_args(Pooling))}, and a finite threshold of the rule",
+            )
         return cls(lines["vertebra"], lines["person"], pooling, thresholds, rule)
 
     def as_dict(self) -> dict[str, Any]:
@@ -137,16 +142,15 @@ class FromLevels:
     def caution(self) -> str:
         """What a reader of its probabilities must know; empty where nothing."""
         said = []
-        if min(self.person.positives, self.person.negatives) < FEW:
-            said.append(
-                f"recalibrated by few: {self.person.positives} scans with and {self.person.negatives} without the disease"
-            )
+        ill, well = self.person.positives, self.person.negatives
+        if min(ill, well) < FEW:
+            said.append(f"recalibrated by few: {ill} scans with and {well} without the disease")
         for what, line in (("vertebrae", self.vertebra), ("people", self.person)):
-            if line.method == "everyone the prevalence":
-                said.append(f"answers for {what} do not rise with the disease in those recalibrated by: all are told "
-                            "the prevalence")  # fmt: skip
-            elif line.method != "maximum likelihood":
+            if line.method not in ("maximum likelihood", EVERYONE):
                 said.append(f"answers for {what} separate those recalibrated by, so that {line.method} were used")
+        if self.person.method == EVERYONE:
+            said.append("answers do not rise with the disease in those recalibrated by: all are told the prevalence, "
+                        "and nobody is called")  # fmt: skip
         return "; ".join(said)
 
     def vertebrae(self, log_odds: npt.ArrayLike) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -70,3 +71,28 @@ def logistic(design: Floats, positive: Floats, *, offset: Floats | float = 0.0, 
         "a probability that separates those with the disease from those without completely",
         wanted="some overlap for a calibration slope",
     )
+
+
+class Firm(NamedTuple):
+    """A fit that there always is, and how it was made."""
+
+    fit: LogisticFit
+    method: str
+
+
+def firm(design: Floats, positive: npt.NDArray[np.bool_], *, people: npt.ArrayLike) -> Firm:
+    """The maximum-likelihood fit; where the columns separate the two groups, that of Platt's targets.
+
+    These are of one more row in each group, told half wrongly (Lin, Lin and Weng, Machine Learning 2007).
+
+    >>> x = np.column_stack([np.ones(4), [-2.0, -1.0, 1.0, 2.0]])
+    >>> found = firm(x, np.array([False, False, True, True]), people=range(4))
+    >>> found.method, found.fit.coefficients.round(2).tolist()
+    ("Platt's targets", [0.0, 0.67])
+    """
+    try:
+        return Firm(logistic(design, positive.astype(np.float64), people=people), "maximum likelihood")
+    except TableError:
+        ill, well = int(positive.sum()), int((~positive).sum())
+        targets = np.where(positive, (ill + 1) / (ill + 2), 1 / (well + 2))
+        return Firm(logistic(design, targets, people=people), "Platt's targets")

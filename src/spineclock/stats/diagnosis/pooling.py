@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +12,16 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from spineclock.core.errors import TableError, UsageError
+from spineclock.core.outcomes import Pooling
 from spineclock.stats.ages import Floats
 from spineclock.stats.diagnosis.labels import probabilities
 from spineclock.stats.rows import complete, has_columns
 
-Rule = Literal["mean", "max", "noisy-or"]
 _SUREST = 1e-9
 """Probabilities nearer to 0 or 1 count as this near in a mean of logits, so that no single vertebra decides alone."""
 
 
-def pooled(probability: npt.ArrayLike, of: npt.ArrayLike, *, rule: Rule = "mean") -> Floats:
+def pooled(probability: npt.ArrayLike, of: npt.ArrayLike, *, rule: Pooling = "mean") -> Floats:
     """(groups,) one probability a group from those of its vertebrae; NaN is a level that is not there.
 
     "mean" is the mean of the logits, "max" the largest, "noisy-or" 1 − ∏(1 − p): the chance that at least one vertebra
@@ -40,8 +40,8 @@ def pooled(probability: npt.ArrayLike, of: npt.ArrayLike, *, rule: Rule = "mean"
     >>> {rule: pooled(p, who, rule=rule).round(4).tolist() for rule in ("mean", "max", "noisy-or")}
     {'mean': [0.5, 0.5, nan], 'max': [0.8, 0.5, nan], 'noisy-or': [0.84, 0.5, nan]}
     """
-    if rule not in get_args(Rule):
-        raise UsageError(f"the rule {rule!r}", wanted=", ".join(get_args(Rule)))
+    if rule not in get_args(Pooling):
+        raise UsageError(f"the rule {rule!r}", wanted=", ".join(get_args(Pooling)))
     p, group = np.asarray(probability, dtype=np.float64), np.asarray(of, dtype=np.int64)
     if p.shape != group.shape or p.ndim != 1:
         raise UsageError(f"probabilities of shape {p.shape}, groups of {group.shape}", wanted="(n,) and (n,)")
@@ -85,7 +85,7 @@ class PatientProbability:
     """
 
     probabilities: Sequence[str]
-    rule: Rule = "mean"
+    rule: Pooling = "mean"
     by: Sequence[str] = ("person_id",)
     keep: Sequence[str] = ()
 

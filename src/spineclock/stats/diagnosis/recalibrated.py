@@ -18,10 +18,12 @@ from scipy.special import expit, logit
 from spineclock.core.errors import InputError, TableError, UsageError
 from spineclock.stats.ages import Floats
 from spineclock.stats.diagnosis.labels import Bools, probabilities
-from spineclock.stats.diagnosis.logistic import logistic
+from spineclock.stats.diagnosis.logistic import firm
 
 SCHEMA = "spineclock.recalibration/1"
 Scale = Literal["probability", "score"]
+EVERYONE = "everyone the prevalence"
+"""The method where a score says nothing."""
 _SUREST = 1e-9
 """Probabilities nearer to 0 or 1 count as this near."""
 
@@ -173,16 +175,11 @@ def _fitted(x: Floats, y: Bools) -> tuple[float, float, str]:
     """Intercept, slope and how they were found."""
     m, n = int(y.sum()), int((~y).sum())
     middle, spread = float(x.mean()), float(x.std())
-    nothing = (float(np.log(m / n)), 0.0, "everyone the prevalence")
+    nothing = (float(np.log(m / n)), 0.0, EVERYONE)
     if spread < 1e-12 * (1 + abs(middle)):
         return nothing
-    design, rows = np.column_stack([np.ones(len(x)), (x - middle) / spread]), np.arange(len(x))
-    try:
-        fit, method = logistic(design, y.astype(np.float64), people=rows), "maximum likelihood"
-    except TableError:  # separated: Platt's targets are of one more row in each group, told half wrongly
-        targets = np.where(y, (m + 1) / (m + 2), 1 / (n + 2))
-        fit, method = logistic(design, targets, people=rows), "Platt's targets"
-    b = fit.coefficients
+    found = firm(np.column_stack([np.ones(len(x)), (x - middle) / spread]), y, people=np.arange(len(x)))
+    b = found.fit.coefficients
     if b[1] <= 0:
         return nothing
-    return float(b[0] - b[1] * middle / spread), float(b[1] / spread), method
+    return float(b[0] - b[1] * middle / spread), float(b[1] / spread), found.method
