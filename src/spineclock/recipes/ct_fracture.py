@@ -183,8 +183,9 @@ class CtFracture:
         scan, notes = self._outlined(scan)
         assert scan.mask is not None, "an outlined scan has a label map"
         measured = measure_ct(scan.volume, scan.mask)
-        if not measured.bodies:
-            raise RefusedError("the label map shows no vertebral body", wanted="whole vertebrae in view")
+        if all(body.cut for body in measured.bodies.values()):
+            why = measured.coverage.reason or "the label map shows no vertebral body"
+            raise RefusedError(f"no vertebra is whole in view: {why}", wanted="a CT that shows some of T4 to L5")
         for note in (*notes, *measured.notes):
             verdict = verdict.with_reason("check", note)
         told = _measured(measured)
@@ -206,7 +207,7 @@ class CtFracture:
 
     def _judged(self, reading: Reading, scan: Scan, measured: CtMeasurements) -> Reading:
         """The reading with the network's probability and risk; refused where it cannot see what it needs."""
-        from spineclock.prep.ct import regions
+        from spineclock.prep.ct import MUSCLES, regions
         from spineclock.prep.ct_rows import ct_variants
 
         judge, told = self.judge, reading.event
@@ -215,6 +216,10 @@ class CtFracture:
         assert scan.mask is not None, "an outlined scan has a label map"
         verdict = self._known(scan, reading.quality)
         try:
+            if judge.how.parts != "bone" and not np.isin(scan.mask.array, MUSCLES).any():
+                raise RefusedError("the network looks at muscles too, and the label map marks none",
+                                   wanted="a map with muscles, such as TotalSegmentator's",
+                                   remedy="or name a network of bone alone with --model")  # fmt: skip
             cut = regions(scan.volume, scan.mask, measured.frames, judge.how)
             row = ct_variants(cut)
         except RefusedError as error:
@@ -303,11 +308,14 @@ def _pictures(cut: CtRegions, row: Variants, judge: Judge) -> tuple[SeenCrop, ..
     from spineclock.explain.pictures import picture_attention
 
     heat: Array = picture_attention(judge.network.net, row.input(), told=judge.shown)
-    seen: list[SeenCrop] = []
-    for level in row.levels:
-        for stack, name in zip(cut[level].stacks, STACKS, strict=True):
-            seen.append(SeenCrop(level, stack.array, stack.mask, heat[len(seen)], name))
-    return tuple(seen)
+    stacks = [(level, *one) for level in row.levels for one in zip(cut[level].stacks, STACKS, strict=True)]
+    inside = np.any([stack.mask.any(axis=0) for _, stack, _ in stacks], axis=0)
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)  # what no picture holds is not drawn
+    return tuple(
+        SeenCrop(level, stack.array[:, *box], stack.mask[:, *box], where[box], name)
+        for (level, stack, name), where in zip(stacks, heat, strict=True)
+    )
 
 
 def _joined(scan: Scan) -> Scan:

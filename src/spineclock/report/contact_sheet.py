@@ -89,7 +89,8 @@ def contact_sheet(
         raise UsageError(f"{len(people)} people with {sum(map(len, people.values()))} crops on a sheet",
                          wanted=f"1 to {MOST_ROWS} people and a crop", remedy="make several sheets")  # fmt: skip
     levels = _levels(people, missing or {})
-    grid = _grid(len(people), len(levels), captions=bool(captions), head=bool(title), foot=bool(note))
+    share = max(crop.array.shape[1] / crop.array.shape[2] for crops in people.values() for crop in crops)
+    grid = _grid(len(people), len(levels), captions=bool(captions), head=bool(title), foot=bool(note), share=share)
     figure = grid[0, 0].figure
     for row, (person, crops) in enumerate(people.items()):
         window = _window(crops)
@@ -129,12 +130,13 @@ def sheet_png(figure: Figure, *, limit_bytes: int = LIMIT_BYTES) -> bytes:
     return compact(whole, limit_bytes=limit_bytes)
 
 
-def _grid(rows: int, columns: int, *, captions: bool, head: bool, foot: bool) -> Any:
-    """Axes of equal squares at fixed places, which a sheet of many needs to be drawn in time."""
+def _grid(rows: int, columns: int, *, captions: bool, head: bool, foot: bool, share: float = 1.0) -> Any:
+    """Axes of one size at fixed places, which a sheet of many needs to be drawn in time; ``share``: height over width."""
+    tile = TILE_INCHES * max(1.0, 1 / share)  # wide crops are drawn as high as square ones, and wider
     gap = CAPTION_INCHES if captions else GAP_INCHES
     top, bottom = 0.3 if head else GAP_INCHES, (0.22 if foot else 0.0) + gap
-    wide = NAMES_INCHES + columns * (TILE_INCHES + GAP_INCHES)
-    tall = top + rows * TILE_INCHES + (rows - 1) * gap + bottom
+    wide, high = NAMES_INCHES + columns * (tile + GAP_INCHES), tile * share
+    tall = top + rows * high + (rows - 1) * gap + bottom
     figure = Figure(figsize=(wide, tall), facecolor="white")
     FigureCanvasAgg(figure)
     figure.subplots_adjust(
@@ -142,8 +144,8 @@ def _grid(rows: int, columns: int, *, captions: bool, head: bool, foot: bool) ->
         right=1 - GAP_INCHES / wide,
         top=1 - top / tall,
         bottom=bottom / tall,
-        wspace=GAP_INCHES / TILE_INCHES,
-        hspace=gap / TILE_INCHES,
+        wspace=GAP_INCHES / tile,
+        hspace=gap / high,
     )
     return figure.subplots(rows, columns, squeeze=False)
 

@@ -220,7 +220,7 @@ def _signed(value: float | None) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "—" if value is None or not math.isfinite(value) else f"{100 * value:.1f}%"
+    return "—" if value is None or not math.isfinite(value) else f"{100 * value:.1f}%".replace("-", "−")
 
 
 def _whole(value: float | None) -> str:

@@ -140,5 +140,5 @@ def _sheet(crops: tuple[SeenCrop, ...]) -> Any:
     looked = {f"{name} third,\n{LOOKED}": [c for c in crops if c.stack == name] for name in stacks}
     heat = {(row_, c.level): c.heat for row_, own in looked.items() for c in own}
     return contact_sheet({**seen, **looked}, heat=heat,
-                         note="Each vertebra from above, front at the top. Grad-CAM: what speaks for a higher risk; "
+                         note="Each vertebra from above, front at the top. Grad-CAM, each picture by its own scale: "
                          "coarse, and no proof of a cause.")  # fmt: skip
