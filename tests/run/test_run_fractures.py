@@ -18,7 +18,8 @@ from spineclock.phantom.outcomes import hazards
 from spineclock.phantom.parameters import load
 from spineclock.phantom.people import people
 from spineclock.prep.ct import MUSCLES
-from spineclock.run.fractures import oracle, results
+from spineclock.run.fractures import compared, oracle, page, results, scans, trained
+from spineclock.run.fractures import people as people_module
 from spineclock.run.fractures.compared import FIRST, HU, HU_BONE, HU_MUSCLE, MARGIN, called, of_world, pairs
 from spineclock.run.fractures.oracle import ALONE, BOTH, HORIZONS, OUTCOME, TRUTH, Oracle, agreeing, drawn, judged
 from spineclock.run.fractures.people import (
@@ -31,6 +32,7 @@ from spineclock.run.fractures.people import (
     VARIANTS,
     People,
     Places,
+    Variant,
 )
 from spineclock.run.fractures.scans import made, measured
 from spineclock.stats.survival.cumulative import CumulativeIncidence
@@ -203,3 +205,27 @@ def test_the_grid_holds_the_spine_and_muscles_of_the_most_muscular() -> None:
         for border in (rows[:, 0], rows[:, -1]):
             assert not np.isin(border, MUSCLES).any()
             assert not ((border > BODY) & (border < ARCH)).any()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # seconds where nobody else is at work
+def test_from_people_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All stages in small: coarse scans of few people, one training of one epoch, one tested set."""
+    learned, tested = (People(f"matters_{name}", n, seed, MATTERS, MATTERS)
+                       for name, n, seed in (("learned", 56, 942), ("test", 56, 954)))  # fmt: skip
+    one = Variant(MATTERS, "bone_muscle", "follow_up")
+    monkeypatch.setattr(people_module, "LEARNED", (learned,))
+    monkeypatch.setattr(people_module, "TESTED", (tested,))
+    monkeypatch.setattr(scans, "GRID", "60x42x56")
+    for module in (compared, results, trained, page):
+        monkeypatch.setattr(module, "of_world", lambda world: (one,), raising=False)
+    monkeypatch.setattr(trained, "SHARES", {"train_share": 0.55, "validation_share": 0.4})
+    monkeypatch.setattr(results, "inputs_png", lambda: b"")
+    places, asked = Places(tmp_path), results.Asked(epochs=1, batch_size=8, workers=1, draws=2, resamples=20, plan=0.05)
+    results.scanned(places, asked)
+    results.learned(places, asked)
+    results.written(places, asked, page_at=tmp_path / "page.md", pictures=tmp_path, command="make fractures")
+    said = trained.said(places, tested)[one]
+    assert said[[f"risk_{h:g}_years" for h in HORIZONS]].apply(lambda column: column.between(0, 1)).all(axis=None)
+    assert set(said["scan_id"]) <= set(drawn(tested)["scan_id"])
+    assert "1 epochs" in (tmp_path / "page.md").read_text(encoding="utf-8")

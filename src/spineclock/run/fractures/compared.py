@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from spineclock.core.errors import SpineclockError
 from spineclock.run.fractures.oracle import CLINICAL, FRAX, HORIZONS, MUSCLE, OUTCOME, TRUTH, drawn
 from spineclock.run.fractures.people import VARIANTS, Inputs, People, Places, Tasks, Variant
 from spineclock.stats.diagnosis import Auroc
@@ -20,7 +21,8 @@ from spineclock.stats.survival.predicted_risk import RiskCalibration
 HU_BONE = ("mean_hu", "worst_grade", "largest_loss")
 HU_MUSCLE = ("psoas_area_mm2", "psoas_hu", "erector_area_mm2", "erector_hu", "erector_intramuscular_fat_share")
 HU, HU_ALONE, BY_CLINIC = "HU of bone and muscle", "HU of bone", "age, sex, BMI, prevalent fracture"
-DETECTED = {"fracture_in_view": "L1 to L3, which networks see", "prevalent_fracture": "T4 to L5, in view or not"}
+SEEN = "L1 to L3, which networks see"
+DETECTED = {"fracture_in_view": SEEN, "prevalent_fracture": "T4 to L5, in view or not"}
 """Which broken vertebrae are to be detected, by the column that tells of them."""
 MARGIN = 0.01
 WORDS: Mapping[tuple[Inputs, Tasks], str] = {
@@ -61,11 +63,14 @@ class Tested:
         A row a person.
     risks : mapping of model to its column or columns
     detected : mapping of model to its column
+    refused : tuple of str
+        Models that could not be fitted to those learned from, and why.
     """
 
     table: pd.DataFrame
     risks: Mapping[str, Told]
     detected: Mapping[str, str]
+    refused: tuple[str, ...] = ()
 
 
 def tested(places: Places, learned: People, people: People, said: Mapping[Variant, pd.DataFrame]) -> Tested:
@@ -82,10 +87,14 @@ def tested(places: Places, learned: People, people: People, said: Mapping[Varian
     middle = both[both["split"] == "train"][[*HU_BONE, *HU_MUSCLE]].median()
     both = both.fillna(middle)
     risks: dict[str, Told] = {}
+    refused = []
     for short, name, columns in (("hu", HU, (*HU_BONE, *HU_MUSCLE)), ("hu_bone", HU_ALONE, HU_BONE),
                                  ("clinical", BY_CLINIC, CLINICAL)):  # fmt: skip
         model = FittedRisk(OUTCOME, columns, short, horizons=HORIZONS)
-        both, risks[name] = model(both), model.told
+        try:
+            both, risks[name] = model(both), model.told
+        except SpineclockError as error:  # of too few people or events
+            refused.append(f"{name}: {error}")
     table = both[both["split"] == "test"].reset_index(drop=True)
     own: dict[str, Told] = {}
     detected = {}
@@ -100,7 +109,7 @@ def tested(places: Places, learned: People, people: People, said: Mapping[Varian
     risks = {**own, **risks, FRAX: "frax_like_10_year_percent",
              TRUTH: {h: f"true_risk_{h:g}_years" for h in HORIZONS}}  # fmt: skip
     detected |= {"largest loss of height": "largest_loss"}
-    return Tested(table, risks, detected)
+    return Tested(table, risks, detected, tuple(refused))
 
 
 def _with_measures(places: Places, people: People) -> pd.DataFrame:

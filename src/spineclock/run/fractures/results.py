@@ -26,9 +26,9 @@ from spineclock.run.fractures.compared import (
     tested,
     thirds,
 )
-from spineclock.run.fractures.oracle import counted, equal_networks, kept, oracles
+from spineclock.run.fractures.oracle import TRUTH, counted, equal_networks, kept, oracles
 from spineclock.run.fractures.page import TITLES, Found, Plan, page
-from spineclock.run.fractures.people import Places
+from spineclock.run.fractures.people import EPOCHS, Places
 from spineclock.run.fractures.pictures import curves_png, inputs_png
 from spineclock.run.fractures.scans import dropped, made, measured, prepared, seconds
 from spineclock.run.fractures.trained import evaluated, said, trained
@@ -42,6 +42,8 @@ class Asked:
 
     Parameters
     ----------
+    batch_size
+        Scans a step; the recipe's where not told.
     draws
         Of other people, to tell what can be known; with fewer the counts are as sure, their spread is less.
     resamples
@@ -52,7 +54,8 @@ class Asked:
         For what share of the full number of people it is told what can be known.
     """
 
-    epochs: int = 25
+    epochs: int = EPOCHS
+    batch_size: int | None = None
     workers: int = 2
     draws: int = 5
     resamples: int = 1000
@@ -74,7 +77,7 @@ def learned(places: Places, asked: Asked) -> None:
     """Every training, and what its network says of the tested people of its world, as far as they are not there."""
     for world in dict.fromkeys(people.world for people in places.learned):
         for variant in of_world(world):
-            trained(places, variant, epochs=asked.epochs)
+            trained(places, variant, epochs=asked.epochs, batch_size=asked.batch_size)
             for people in places.tested:
                 if people.learned == world:
                     evaluated(places, variant, people)
@@ -94,7 +97,7 @@ def compared(places: Places, *, resamples: int) -> tuple[dict[str, Found], dict[
             "detected": partial(detected, told, resamples=resamples),
             "calibrated": partial(calibrated, told), "curves": partial(thirds, told, model),
         }  # fmt: skip
-        frames, refused = {}, []
+        frames, refused = {}, [*told.refused]
         for name, make in asked.items():
             try:
                 frames[name] = make()
@@ -109,7 +112,9 @@ def compared(places: Places, *, resamples: int) -> tuple[dict[str, Found], dict[
 
 
 def _shown(told: Tested) -> tuple[str, str]:
-    return ("network", FIRST) if FIRST in told.risks else ("HU measures", HU)
+    """What is shown by thirds: the network of most, or HU measures, or the truth where neither is there."""
+    named = ((FIRST, "network"), (HU, "HU measures"), (TRUTH, "the true risk"))
+    return next((words, model) for model, words in named if model in told.risks)
 
 
 def planned(places: Places, asked: Asked) -> Plan:

@@ -99,9 +99,9 @@ def measured(places: Places, people: People, *, workers: int) -> pd.DataFrame:
     if not path.is_file():
         every, partial = list(_paths(places.cohort(people))), path.with_suffix(".partial")
         there = _rows(partial)
-        jobs = [job for job in every if job[0] not in there]
+        jobs, kept = [job for job in every if job[0] not in there], len(there)
         with partial.open("a", encoding="utf-8") as file:
-            for one in with_bar(side_by_side(measure, jobs, workers=workers), len(every), lambda: len(there)):
+            for one in with_bar(side_by_side(measure, jobs, workers=workers), len(every), lambda: kept):
                 if one.problem:
                     raise SpineclockError(f"{one.scan_id} cannot be measured: {one.problem}")
                 there[one.scan_id] = {"scan_id": one.scan_id, **one.columns, "seconds": one.seconds}

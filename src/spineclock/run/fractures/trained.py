@@ -9,11 +9,10 @@ import pandas as pd
 
 from spineclock.core.errors import SpineclockError
 from spineclock.run.fractures.compared import of_world
-from spineclock.run.fractures.people import RECIPE, People, Places, Variant
+from spineclock.run.fractures.people import RECIPE, TRAINED_SHARE, VALIDATION_SHARE, People, Places, Variant
 from spineclock.run.training import folder
 
-SHARES = {"train_share": 0.84, "validation_share": 0.15}
-"""Those learned from are tested elsewhere; a run asks that somebody be left for its own test."""
+SHARES = {"train_share": TRAINED_SHARE, "validation_share": VALIDATION_SHARE}
 
 
 def learned_by(places: Places, variant: Variant) -> People:
@@ -21,7 +20,7 @@ def learned_by(places: Places, variant: Variant) -> People:
     return next(people for people in places.learned if people.world == variant.world)
 
 
-def trained(places: Places, variant: Variant, *, epochs: int, threads: int | None = None) -> Path:
+def trained(places: Places, variant: Variant, *, epochs: int, batch_size: int | None = None) -> Path:
     """A training's folder, as far as it is not done; stopped, it goes on.
 
     Raises
@@ -37,7 +36,7 @@ def trained(places: Places, variant: Variant, *, epochs: int, threads: int | Non
     out, people = places.run(variant), learned_by(places, variant)
     told = configure(TrainSettings, defaults=train_defaults(RECIPE), flags={
         "store": places.store(people), "inputs": variant.inputs, "tasks": variant.tasks, "max_epochs": epochs,
-        "resume": True, "detect": "vertebrae", **SHARES, **({} if threads is None else {"threads": threads}),
+        "resume": True, "detect": "vertebrae", **SHARES, **({} if batch_size is None else {"batch_size": batch_size}),
     }).settings  # fmt: skip
     if train(RECIPE, places.cohort(people), told, out=out):
         raise SpineclockError(f"{out} was not trained", remedy="call it again")
