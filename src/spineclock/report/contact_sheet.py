@@ -131,7 +131,7 @@ def sheet_png(figure: Figure, *, limit_bytes: int = LIMIT_BYTES) -> bytes:
 
 
 def _grid(rows: int, columns: int, *, captions: bool, head: bool, foot: bool, share: float = 1.0) -> Any:
-    """Axes of one size at fixed places, which a sheet of many needs to be drawn in time; ``share``: height over width."""
+    """Axes of one size at fixed places, which a sheet of many needs to be drawn in time; ``share``: height by width."""
     tile = TILE_INCHES * max(1.0, 1 / share)  # wide crops are drawn as high as square ones, and wider
     gap = CAPTION_INCHES if captions else GAP_INCHES
     top, bottom = 0.3 if head else GAP_INCHES, (0.22 if foot else 0.0) + gap

@@ -130,15 +130,15 @@ def _require_its_own(recipe: str, store: PreparedStore, settings: TrainSettings)
     if type(store.how) is not type(wanted):
         raise UsageError(f"the store {store.path} was not prepared for {recipe}", wanted="its own scans",
                          remedy=f"`spineclock prepare … --recipe {recipe}`")  # fmt: skip
+    if isinstance(store.how, CtCropping) != (settings.network in CT_NETWORKS):
+        raise UsageError(f"the network {settings.network} for the store {store.path}",
+                         wanted=f"one of {', '.join(CT_NETWORKS)} for regions of CT, and for nothing else")  # fmt: skip
     crops = isinstance(store.how, Cropping)
     if crops != (settings.network in CROP_NETWORKS):
         raise UsageError(
             f"the network {settings.network} for {'crops' if crops else 'scans that are no crops'}",
             wanted=f"one of {', '.join(CROP_NETWORKS)}" if crops else "a network of whole scans or films",
         )
-    if isinstance(store.how, CtCropping) != (settings.network in CT_NETWORKS):
-        raise UsageError(f"the network {settings.network} for the store {store.path}",
-                         wanted=f"one of {', '.join(CT_NETWORKS)} for regions of CT, and for nothing else")  # fmt: skip
     if crops and settings.mirror:
         raise UsageError("mirror, which would turn the order of levels about", wanted="mirror=false for crops")
 

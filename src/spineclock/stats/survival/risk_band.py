@@ -1,7 +1,7 @@
 """How sure a predicted risk is: how often those with such a risk had the event, among people not learned from.
 
-A line through their follow-up, log odds of the event by the horizon on log(−log(1 − risk)), weighted for those lost
-before it (Uno, Cai, Tian and Wei, JASA 2007); its interval from resampled people, their weights made anew each time.
+A line through their follow-up, log odds of the event by the horizon on those of the risk (Cox, Biometrika 1958),
+weighted for those lost before it (Uno, Cai, Tian and Wei, JASA 2007); its interval from resampled people, their weights made anew each time.
 So it holds what a finite number of validation people leaves open about this risk's being right; that another training
 would have given another network it does not hold.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from spineclock.core.errors import InputError, TableError
 from spineclock.stats.ages import Floats
@@ -133,7 +133,7 @@ class RiskBand:
 
 def _line(risk: Floats) -> Floats:
     """What the log odds are linear in."""
-    return np.asarray(np.log(-np.log1p(-np.clip(risk, 1e-6, 1 - 1e-6))))
+    return np.asarray(logit(np.clip(risk, 1e-6, 1 - 1e-6)))
 
 
 def _observed(risk: Floats, time: Floats, cause: npt.NDArray[np.int64], horizon: float, points: Floats) -> Floats:
