@@ -17,7 +17,7 @@ from spineclock.core.errors import InputError, UsageError
 
 COMMANDS = ["", "predict", "segment", "findings", "normals", "study", "phantom people", "phantom mri",
             "phantom radiograph", "demo",
-            "selftest", "prepare", "train", "evaluate", "ablate"]  # fmt: skip
+            "selftest", "prepare", "train", "evaluate", "fuse", "ablate"]  # fmt: skip
 EXECUTABLE = Path(sys.executable).with_name("spineclock")
 
 

@@ -90,6 +90,18 @@ def test_the_better_of_two_that_fit(better, worse, because, t2):
         assert because in choice.refused[0].reason
 
 
+def test_of_each_weighting_one_where_a_recipe_wants_both(t2):
+    both = replace(t2, sequences=("T1w", "T2w"))
+    study = [series(2, "t1 tse sag lumbar", sequence="T1w"), series(3, "t2 tse sag lumbar"),
+             series(4, "t2 tse sag lumbar again"), series(5, "t1 tse sag", sequence="T1w")]  # fmt: skip
+    one = choose(study, both)
+    assert [r.facts.series_number for r in one.chosen] == [2]
+    each = choose(study, replace(both, each_sequence=True))
+    assert [r.facts.series_number for r in each.chosen] == [2, 3]
+    assert {r.ref.facts.series_number for r in each.refused} == {4, 5}
+    assert not each.failures
+
+
 def test_what_is_not_stated_is_accepted_and_noted(write_nifti, slab, t2):
     choice = choose(list_series(write_nifti(slab, "anything.nii.gz")).refs, t2)
     assert choice.chosen[0].notes == ("the modality is not stated", "the weighting is not stated")

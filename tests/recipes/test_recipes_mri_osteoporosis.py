@@ -112,6 +112,24 @@ def test_a_vertebra_that_is_not_there_is_named_and_the_others_answer(both: Path)
     assert "not read: L2" in reading.quality.reasons
 
 
+def test_most_vertebrae_missing_is_no_answer(both: Path) -> None:
+    reader = recipe.load(str(both), Options(threads=1))
+    assert reader.read(scan(cut=("L1", "L2"))).diagnosis is not None
+    refused = reader.read(scan(cut=("L1", "L2", "L3")))
+    assert refused.quality.verdict == "refused"
+    assert refused.quality.reasons[0].startswith("only L4 of L1, L2, L3, L4 could be cropped (L1: it was not found")
+    assert refused.diagnosis is None
+
+
+def test_of_a_study_both_weightings_are_read_where_they_are_joined(tmp_path: Path) -> None:
+    for sequence in recipe.SEQUENCES:
+        run_folder(tmp_path / sequence, sequence)
+    accepts = recipe.RECIPE.accepts
+    assert not recipe.narrowed(accepts, str(tmp_path)).each_sequence
+    (tmp_path / "fusion.json").write_text("{}")
+    assert recipe.narrowed(accepts, str(tmp_path)).each_sequence
+
+
 def test_no_weighting_no_answer(both: Path) -> None:
     reader = recipe.load(str(both), Options(threads=1))
     assert "nothing tells its weighting; wanted T1w or T2w" in reader.read(scan("")).quality.reasons[0]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from spineclock.core.errors import TableError
-from spineclock.run.training.fusion import fused, main
+from spineclock.core.errors import InputError, TableError, UsageError
+from spineclock.nets.diagnosis_folder import KEYS, SCHEMA
+from spineclock.run.together import Joint
+from spineclock.run.training.fusion import fuse, fused
 from spineclock.stats.diagnosis.fusion import LateFusion
 
 
@@ -55,10 +59,63 @@ def test_people_on_two_sides_are_refused() -> None:
         fused(first[first["set"] == "test"], second)
 
 
+def test_scans_belong_together_by_session_or_where_a_person_has_one_of_each() -> None:
+    first, second = runs(40)
+    numbered = second.assign(scan_id=[f"series-{k}" for k in range(40)])
+    assert len(fused(first, numbered).table) == 40
+    twice = pd.concat(
+        [t.assign(scan_id=t["scan_id"].str.replace("_T", f"_ses-{k}_T")) for t in (first,) for k in (1, 2)]
+    )
+    again = pd.concat([second.assign(scan_id=second["scan_id"].str.replace("_T2w", f"_ses-{k}_t2")) for k in (2, 1)])
+    found = fused(twice, again).table
+    assert len(found) == 80
+    assert found["probability_second"].notna().all()
+    with pytest.raises(TableError, match="two scans of sub-0_ses-1"):
+        fused(pd.concat([twice, twice]), again)
+
+
+def test_a_scan_alone_keeps_its_runs_call() -> None:
+    first, second = runs()
+    table = fused(first.iloc[10:], second.assign(called=True)).table.set_index("person_id")
+    assert table.loc["sub-0", "called"]
+
+
+def run_folders(folder: Path, *, diseases: tuple[str, str] = ("osteoporosis", "osteoporosis")) -> Path:
+    """Two runs as far as joining them needs."""
+    for name, table, disease in zip(("T1w", "T2w"), runs(), diseases, strict=True):
+        (folder / name).mkdir(parents=True)
+        table.to_csv(folder / name / "predictions.csv", index=False)
+        about = dict.fromkeys(KEYS, "") | {"schema": SCHEMA, "name": f"made-up-{name}", "sequence": name,
+                                           "head": {"name": disease}}  # fmt: skip
+        (folder / name / "network.json").write_text(json.dumps(about))
+        (folder / name / "weights.safetensors").write_bytes(name.encode())
+    return folder
+
+
 def test_two_folders_come_to_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, table in zip(("t1", "t2"), runs(), strict=True):
-        (tmp_path / name).mkdir()
-        table.to_csv(tmp_path / name / "predictions.csv", index=False)
-    assert main([str(tmp_path / "t1"), str(tmp_path / "t2"), "--out", str(tmp_path / "both")]) == 0
+    both = run_folders(tmp_path / "both")
+    assert fuse(both / "T1w", both / "T2w", out=both) == 0
     assert "test, both scans: 150 scans" in capsys.readouterr().out
-    assert {p.name for p in (tmp_path / "both").iterdir()} == {"fusion.json", "predictions.csv", "diagnosis.csv"}
+    assert {p.name for p in both.iterdir()} == {"T1w", "T2w", "fusion.json", "predictions.csv", "diagnosis.csv"}
+    joint = Joint.of(str(both))
+    assert joint is not None
+    assert joint.networks == tuple((n, hashlib.sha256(n.encode()).hexdigest()) for n in ("T1w", "T2w"))
+    by_hand = fused(*runs())
+    assert joint.model(0.3, 0.6) == pytest.approx(by_hand.model(0.3, 0.6), abs=1e-3)
+    assert joint.threshold == pytest.approx(by_hand.threshold, abs=1e-3)
+    with pytest.raises(UsageError, match="holds two joined runs"):
+        fuse(both / "T1w", both / "T2w", out=both)
+
+
+def test_what_cannot_be_joined_is_refused(tmp_path: Path) -> None:
+    both = run_folders(tmp_path / "both")
+    with pytest.raises(UsageError, match="two of one disease, of different weightings"):
+        fuse(both / "T1w", both / "T1w", out=tmp_path / "out")
+    other = run_folders(tmp_path / "other", diseases=("osteoporosis", "gout"))
+    with pytest.raises(UsageError, match=r"made-up-T2w \(T2w, gout\)"):
+        fuse(other / "T1w", other / "T2w", out=tmp_path / "out")
+    with pytest.raises(UsageError, match="is a run itself"):
+        fuse(both / "T1w", both / "T2w", out=both / "T1w")
+    with pytest.raises(InputError, match="is no run of a diagnosis network"):
+        fuse(both, both / "T2w", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

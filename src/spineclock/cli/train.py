@@ -1,4 +1,4 @@
-"""``spineclock train``, ``evaluate``, ``recalibrate`` and ``ablate``."""
+"""``spineclock train``, ``evaluate``, ``recalibrate``, ``fuse`` and ``ablate``."""
 
 from __future__ import annotations
 
@@ -130,6 +130,30 @@ def _recalibrate(
         from spineclock.run.training.recalibration import recalibrate
 
         raise typer.Exit(recalibrate(run, cohort, told))
+
+
+@app.command("fuse", epilog=example("spineclock fuse both/T1w both/T2w --out both"))
+def _fuse(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, such as of T1.")],
+    second: Annotated[
+        Path, typer.Argument(metavar="RUN", help="That of a run with the same people in the same sets, such as of T2.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where it goes; the folder of the runs T1w and T2w, to predict by both.")
+    ],
+    overwrite: Overwrite = None,
+    log_file: LogFile = None,
+    debug: Debug = False,
+) -> None:
+    """Join two networks of one disease that read different weightings, by people who validated both.
+
+    A folder that holds both runs, as T1w and T2w, and what this leaves is then a model: `predict --model DIR` answers
+    each scan by itself, and an examination that has both by both together.
+    """
+    with plain_errors(debug=debug, log_file=log_file):
+        from spineclock.run.training.fusion import fuse
+
+        raise typer.Exit(fuse(first, second, out=out, overwrite=bool(overwrite)))
 
 
 @app.command(

@@ -112,6 +112,8 @@ class DiagnosisPrediction:
     scores : mapping of str to float
         Simple measures that the probability can be held to, such as the vertebral bone quality score; NaN where not
         known.
+    components : mapping of str to float
+        The probabilities that it was joined from, by weighting; empty where one network answers.
 
     Examples
     --------
@@ -130,6 +132,7 @@ class DiagnosisPrediction:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     prevalence: float = float("nan")
     scores: Mapping[str, float] = field(default_factory=dict)
+    components: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def called(self) -> bool:

@@ -50,6 +50,8 @@ class Accepts:
         ``max_slice_spacing_mm`` and ``min_slices`` do not count. :data:`LATERAL_FILM` is such a value.
     pictures : bool
         Whether PNG, JPEG and TIFF pictures of one sagittal slice are read too, head up, front at the left.
+    each_sequence : bool
+        Whether of a study the best series of every weighting is read, and not the best one of all.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class Accepts:
     prefer_words: tuple[str, ...] = ()
     projection: bool = False
     pictures: bool = False
+    each_sequence: bool = False
 
     @property
     def wanted(self) -> str:

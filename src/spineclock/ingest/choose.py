@@ -47,6 +47,8 @@ class Choice:
 def choose(refs: Sequence[SeriesRef], accepts: Accepts) -> Choice:
     """The one best fitting series of each DICOM study, and every fitting file that is a volume of its own.
 
+    Where a recipe wants them, it is one of each weighting.
+
     Stations of one spine are put together and count as one (:mod:`spineclock.ingest.stations`).
 
     Of a study's films one is taken too (:func:`spineclock.ingest.film.choose.rank`), and films are never stitched.
@@ -75,9 +77,9 @@ def choose(refs: Sequence[SeriesRef], accepts: Accepts) -> Choice:
             refused += [Refusal(ref, f"fits too, but {fits[0].label} was preferred: {why}") for ref, why in others]
             fits = fits[:1] if study else fits
         elif study and fits:
-            joined = stations.of_study(fits)
-            refused += _beside(fits, joined, accepts)
-            fits = list(joined.refs)
+            several = [(own, stations.of_study(own)) for own in _alternatives(fits, accepts)]
+            refused += [refusal for own, joined in several for refusal in _beside(own, joined, accepts)]
+            fits = [ref for _, joined in several for ref in joined.refs]
         elif fits:
             joined = stations.of_folder(fits)
             apart += [Refusal(ref, joined.why_not[ref.scan_id]) for ref in fits if ref.scan_id in joined.why_not]
@@ -86,6 +88,19 @@ def choose(refs: Sequence[SeriesRef], accepts: Accepts) -> Choice:
         if not fits:
             failures.append(_failure(members, reasons, accepts))
     return Choice(_with_own_ids(chosen, refs), tuple(refused), tuple(failures), tuple(apart))
+
+
+def _alternatives(fits: Sequence[SeriesRef], accepts: Accepts) -> list[list[SeriesRef]]:
+    """A study's fitting series, the best first, in groups of which one is read: all, or those of a weighting.
+
+    Series of no told weighting are alternatives to the best.
+    """
+    if not accepts.each_sequence:
+        return [list(fits)]
+    groups: dict[str, list[SeriesRef]] = defaultdict(list)
+    for ref in fits:
+        groups[ref.facts.sequence or fits[0].facts.sequence].append(ref)
+    return list(groups.values())
 
 
 def _beside(fits: Sequence[SeriesRef], joined: stations.Joined, accepts: Accepts) -> list[Refusal]:

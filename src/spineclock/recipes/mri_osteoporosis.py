@@ -38,8 +38,12 @@ DISEASE = Diagnosis("osteoporosis", "osteoporosis")
 SEQUENCES = ("T1w", "T2w")
 PACKAGED = "mri_osteoporosis"
 """In ``spineclock/weights``: a folder of a run for each of :data:`SEQUENCES`, once there are such."""
+JOINED = "fusion.json"
+"""In a folder with a run for each weighting: how the two are joined."""
 FEWEST_VERTEBRAE = 2
 """With one alone nothing tells which it is."""
+LEAST_SHARE = 0.5
+"""Of the levels asked for: where fewer can be cropped, the outlines, or which side is up, are most likely wrong."""
 
 
 def quality(scan: Scan) -> Quality:
@@ -211,7 +215,8 @@ def _folders(model: str) -> list[Path]:
 
 
 def narrowed(accepts: Accepts, model: str) -> Accepts:
-    """The series that a model's networks can read: of a study with T1 and T2, that for which there is one."""
+    """The series that a model's networks can read: of a study with T1 and T2, that for which there is one, or both
+    where the networks answer together (``spineclock fuse``)."""
     told = []
     for folder in _folders(model) if model != "default" else []:
         try:
@@ -219,7 +224,8 @@ def narrowed(accepts: Accepts, model: str) -> Accepts:
         except (OSError, ValueError, KeyError, TypeError):
             return accepts  # what is wrong with it is said when it is loaded
     kept = tuple(s for s in accepts.sequences if s in told)
-    return replace(accepts, sequences=kept) if kept else accepts
+    joined = (Path(model) / JOINED).is_file()
+    return replace(accepts, sequences=kept, each_sequence=joined) if kept else accepts
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,6 +266,10 @@ class MriOsteoporosis:
             crops = cropped(scan, judge.how)
         except RefusedError as error:
             return replace(outlined, quality=outlined.quality.with_reason("refused", str(error)))
+        if len(crops.crops) < LEAST_SHARE * len(judge.how.levels):
+            why = "; ".join(f"{level}: {reason}" for level, reason in crops.missing.items())
+            few = f"only {', '.join(crops.levels)} of {', '.join(judge.how.levels)} could be cropped ({why})"
+            return replace(outlined, quality=outlined.quality.with_reason("refused", few))
         return _judged(outlined, crops, judge, _scores(scan))
 
     def _known(self, scan: Scan, found: Instances | None, judge: Judge, verdict: Quality) -> Quality:

@@ -108,6 +108,7 @@ def diagnosis_of(document: Mapping[str, Any]) -> DiagnosisPrediction | None:
         document["vertebrae_missing"], document["pooling"], document["input"]["sequence"], document["thresholds"],
         nan if document["prevalence"] is None else document["prevalence"],
         {name: nan if value is None else value for name, value in document["bone_quality"].items()},
+        document.get("components", {}),
     )  # fmt: skip
 
 
@@ -189,7 +190,7 @@ def write_run(
     run = {
         "schema": "spineclock.run/1", "command": command(), "begun": begun.isoformat(timespec="seconds"),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(), "settings": dict(settings),
-        "scans": len(documents), "failures": len(failures),
+        "scans": sum("scan_ids" not in d["input"] for d in documents), "failures": len(failures),
         "weights_sha256": documents[0]["model"]["weights_sha256"] if documents else {},
         "not_taken": [{"input": i, "series": series, "reason": why} for i, series, why in not_taken],
     }  # fmt: skip

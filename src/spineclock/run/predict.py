@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from spineclock import recipes
 from spineclock.core.errors import UsageError
+from spineclock.core.outcomes import Diagnosis
 from spineclock.core.recipe import Options, Reader, Recipe
 from spineclock.core.records import Failure, Reading
 from spineclock.ingest.refs import SeriesRef
@@ -23,6 +24,7 @@ from spineclock.run.listing import Listed, listed, the_one
 from spineclock.run.people import People
 from spineclock.run.progress import bar_of_scans
 from spineclock.run.settings import PredictSettings
+from spineclock.run.together import Joint, with_joined
 
 DONE, SOME_FAILED = 0, 1
 
@@ -50,7 +52,8 @@ def predict_one(source: str | Path, *, age_years: float | None = None, sex: Lite
     chosen = configure(PredictSettings, flags={"age_years": age_years, "sex": sex, **settings}).settings
     recipe = recipes.get(chosen.recipe)
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
-        ref = the_one(Path(source), recipe.accepts_with(chosen.model), scratch=Path(scratch))
+        accepts = replace(recipe.accepts_with(chosen.model), each_sequence=False)
+        ref = the_one(Path(source), accepts, scratch=Path(scratch))
         scan = People.of(chosen).known(load(ref, max_bytes=chosen.max_bytes))
     return _reader(recipe, chosen).read(scan, lowest_vertebra=chosen.lowest_vertebra)
 
@@ -74,9 +77,10 @@ def predict_all(inputs: Sequence[Path], settings: PredictSettings, *, out: Path,
         _require_one_person(settings, len(found.refs))
         people = People.of(settings)
         _make(out)
+        joint = _joint(recipe, settings)
         batch = Batch(recipe.name, settings, out, load_models=lambda: _reader(recipe, settings))
         results = [batch.result(ref, people) for ref in _shown(found.refs, progress=progress)]
-    done = _Done(tuple(results), found)
+    done = _Done(tuple(results), found, _documents(found.refs, results, joint, out))
     _finish(done, settings=settings, out=out, begun=begun)
     _say(done, out)
     return DONE if not done.failures else SOME_FAILED
@@ -88,10 +92,8 @@ class _Done:
 
     results: tuple[Result, ...]
     listed: Listed
-
-    @property
-    def documents(self) -> list[dict[str, Any]]:
-        return [r.document for r in self.results if r.document is not None]
+    documents: list[dict[str, Any]]
+    """Of scans, and of examinations whose scans were answered together."""
 
     @property
     def unread(self) -> list[Failure]:
@@ -101,6 +103,29 @@ class _Done:
     @property
     def failures(self) -> list[Failure]:
         return [*self.listed.failures, *(f for r in self.results for f in r.failures)]
+
+
+def _joint(recipe: Recipe, settings: PredictSettings) -> Joint | None:
+    """How the scans of an examination are answered together, where the model tells it."""
+    match recipe.outcome:
+        case Diagnosis():
+            return Joint.of(settings.model)
+        case _:
+            return None
+
+
+def _documents(
+    refs: Sequence[SeriesRef], results: Sequence[Result], joint: Joint | None, out: Path
+) -> list[dict[str, Any]]:
+    """All prediction.json in order; those of whole examinations are written here."""
+    found = []
+    for document, together in with_joined(zip(refs, (r.document for r in results), strict=True), joint):
+        if together:
+            folder = out / document["input"]["scan_id"]
+            folder.mkdir(exist_ok=True)
+            outputs.write_json(folder / "prediction.json", document)
+        found.append(document)
+    return found
 
 
 def _reader(recipe: Recipe, settings: PredictSettings) -> Reader:
