@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spineclock.core.errors import SpineclockError
+from spineclock.core.errors import SpineclockError, TableError
 from spineclock.run.fractures.compared import (
     FIRST,
     HU,
@@ -74,10 +74,17 @@ def scanned(places: Places, asked: Asked) -> None:
 
 
 def learned(places: Places, asked: Asked) -> None:
-    """Every training, and what its network says of the tested people of its world, as far as they are not there."""
+    """Every training, and what its network says of the tested people of its world, as far as they are not there.
+
+    A training with too few people of a kind is left out, and said to be: a trial has few with a fracture.
+    """
     for world in dict.fromkeys(people.world for people in places.learned):
         for variant in of_world(world):
-            trained(places, variant, epochs=asked.epochs, batch_size=asked.batch_size)
+            try:
+                trained(places, variant, epochs=asked.epochs, batch_size=asked.batch_size)
+            except TableError as error:
+                print(f"{variant.name} is left out: {error}", file=sys.stderr)
+                continue
             for people in places.tested:
                 if people.learned == world:
                     evaluated(places, variant, people)
