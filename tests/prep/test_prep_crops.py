@@ -209,6 +209,8 @@ def test_a_crop_of_one_grey_value_is_left_out():
     flat = volume.with_array(np.full(volume.shape, 7.0))
     with pytest.raises(RefusedError, match="L1: it has one grey value throughout"):
         crops(flat, bodies, body_frames(bodies))
+    with pytest.raises(RefusedError, match="L1: it has one grey value throughout"):  # 0 would be no crop to a network
+        crops(flat.with_array(np.zeros(flat.shape)), bodies, body_frames(bodies), Cropping(intensity="raw"))
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ def kind(path: Path, *, pictures: bool = False) -> Kind | None:
         raise InputError(
             f"a file named {path.suffix} that is {_described(head)}",
             wanted="a PNG, JPEG or TIFF picture",
-            remedy="export the film again; renaming a file does not convert it",
+            remedy="export the picture again; renaming a file does not convert it",
         )
     if name.endswith(_DICOM_ENDINGS):
         raise InputError(

@@ -228,11 +228,11 @@ def _first_slice(inside: Array, plane: Plane, how: Cropping) -> int:
 
 def _scaled(grey: Array, in_view: Array, how: Cropping, reference: ReferenceSignal | None) -> Floats:
     """Grey values as the setting has them."""
+    values = grey[in_view]
+    spread = float(values.std())
+    if not spread > 1e-6 * float(np.abs(values).max(initial=0.0)):  # which a store could not tell from no crop at all
+        raise RefusedError("it has one grey value throughout")
     if how.intensity == "zscore":
-        values = grey[in_view]
-        spread = float(values.std())
-        if not spread > 1e-6 * float(np.abs(values).max(initial=0.0)):
-            raise RefusedError("it has one grey value throughout")
         grey = (grey - float(values.mean())) / spread
     elif reference is not None:
         grey = grey / reference.signal

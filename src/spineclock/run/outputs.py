@@ -273,7 +273,7 @@ def _sheet(reading: Reading) -> bytes:
         heat={(looked, crop.level): crop.heat for crop in reading.crops},
         captions={(seen, level): f"probability {p}" for level, p in said.items()},
         missing={(row, level): why for row in (seen, looked) for level, why in missing.items()},
-        note="Grad-CAM: what speaks for the disease; coarse, and no proof of a cause.",
+        note="Grad-CAM: what speaks for the disease, clear where nothing does; coarse, and no proof of a cause.",
     )
     return sheet_png(figure)
 

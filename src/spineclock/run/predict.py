@@ -24,7 +24,7 @@ from spineclock.run.listing import Listed, listed, the_one
 from spineclock.run.people import People
 from spineclock.run.progress import bar_of_scans
 from spineclock.run.settings import PredictSettings
-from spineclock.run.together import Joint, with_joined
+from spineclock.run.together import BESIDE, Joint, with_joined
 
 DONE, SOME_FAILED = 0, 1
 
@@ -117,8 +117,12 @@ def _joint(recipe: Recipe, settings: PredictSettings) -> Joint | None:
 def _documents(
     refs: Sequence[SeriesRef], results: Sequence[Result], joint: Joint | None, out: Path
 ) -> list[dict[str, Any]]:
-    """All prediction.json in order; those of whole examinations are written here."""
+    """All prediction.json in order; those of whole examinations are written here, in place of an earlier run's."""
     found = []
+    own = {ref.scan_id for ref in refs}
+    for folder in out.glob(f"*{BESIDE}*"):
+        if folder.name.partition(BESIDE)[0] in own:
+            outputs.withdraw(folder)
     for document, together in with_joined(zip(refs, (r.document for r in results), strict=True), joint):
         if together:
             folder = out / document["input"]["scan_id"]

@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from spineclock.core.errors import InputError
 from spineclock.core.records import Quality
-from spineclock.ingest.names import bids_session, short_hash, stem
+from spineclock.ingest.names import bids_session, stem
 from spineclock.ingest.refs import SeriesRef
 from spineclock.run.outputs import SCHEMA, diagnosis_of, plain, quality_of
 from spineclock.run.training.fusion import FILE
@@ -21,23 +21,17 @@ from spineclock.stats.diagnosis.fusion import LateFusion
 
 _WEIGHTING = re.compile(r"[_\-. ]t[12]w?$", re.IGNORECASE)
 Document = dict[str, Any]
+BESIDE = "+"
+"""Between a scan's name and the other weighting, in the name of the answer to both: no scan is called so."""
 
 
-class Examination(NamedTuple):
-    """What scans taken together share, and a name that is safe for a folder."""
-
-    key: str
-    name: str
-
-
-def examination_of(ref: SeriesRef) -> Examination:
-    """Which examination a series is of: its DICOM study; of files the person and session that their names tell (BIDS),
-    or else what is left of the name without the weighting, in its folder."""
+def examination_of(ref: SeriesRef) -> str:
+    """What the series of an examination share: their DICOM study; of files the person and session that their names tell
+    (BIDS), or else what is left of the name without the weighting, in its folder."""
     if ref.study:
-        return Examination(ref.study, short_hash(ref.study))
+        return ref.study
     name = stem(ref.source.name)
-    bare = bids_session(name) or _WEIGHTING.sub("", name)
-    return Examination(f"{ref.source.parent}/{bare}", bare)
+    return f"{ref.source.parent}/{bids_session(name) or _WEIGHTING.sub('', name)}"
 
 
 @dataclass(frozen=True)
@@ -95,7 +89,7 @@ class Joint:
             raise InputError(f"{FILE} was fitted to another network of {' and '.join(other)}",
                              wanted="the networks in the folder", remedy="`spineclock fuse` them again")  # fmt: skip
 
-    def joined(self, examination: Examination, scans: list[Document]) -> Document | None:
+    def joined(self, scans: list[Document]) -> Document | None:
         """The prediction.json of an examination; None unless it has one answer by each of the networks."""
         answered = [d for d in scans if diagnosis_of(d) is not None]
         of = {d["input"]["sequence"]: d for d in answered}
@@ -107,7 +101,7 @@ class Joint:
         document: Document = {
             "schema": SCHEMA,
             "statement": first["statement"],
-            "input": _input(examination, pair),
+            "input": _input(pair),
             "recipe": first["recipe"],
             "quality": self._quality(pair),
             "model": first["model"],
@@ -145,11 +139,12 @@ class Joint:
         return {"verdict": found.verdict, "reasons": list(found.reasons)}
 
 
-def _input(examination: Examination, pair: list[Document]) -> dict[str, Any]:
+def _input(pair: list[Document]) -> dict[str, Any]:
     told = [d["input"] for d in pair]
     either = {name: next((t[name] for t in told if t[name]), told[0][name]) for name in ("age_years", "sex")}
     return {
-        "scan_id": f"{examination.name}_joined", "scan_ids": [t["scan_id"] for t in told],
+        "scan_id": BESIDE.join([told[0]["scan_id"], *(t["sequence"] for t in told[1:])]),
+        "scan_ids": [t["scan_id"] for t in told],
         "source": " + ".join(t["source"] for t in told), "person_id": told[0]["person_id"] or told[1]["person_id"],
         "modality": told[0]["modality"], "sequence": "+".join(t["sequence"] for t in told), **either,
     }  # fmt: skip
@@ -170,12 +165,12 @@ def with_joined(
         yield from ((document, False) for _, document in scans if document is not None)
         return
     members: dict[str, list[Document]] = defaultdict(list)
-    last = {examination_of(ref).key: k for k, (ref, _) in enumerate(scans)}
+    last = {examination_of(ref): k for k, (ref, _) in enumerate(scans)}
     for k, (ref, document) in enumerate(scans):
         own = examination_of(ref)
         if document is not None:
             joint.require_its_own(document["model"]["weights_sha256"])
-            members[own.key].append(document)
+            members[own].append(document)
             yield document, False
-        if last[own.key] == k and (together := joint.joined(own, members[own.key])) is not None:
+        if last[own] == k and (together := joint.joined(members[own])) is not None:
             yield together, True

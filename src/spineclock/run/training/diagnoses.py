@@ -127,7 +127,7 @@ def require_both(table: pd.DataFrame, disease: str) -> None:
             raise TableError(
                 f"{int(ill.sum())} scans with and {int((~ill).sum())} without {disease} for {name}",
                 wanted=f"at least {FEWEST} of each",
-                remedy="more people, or another train_share and validation_share",
+                remedy="more people with and without it, or another train_share and validation_share",
             )
 
 

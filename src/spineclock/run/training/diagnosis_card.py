@@ -92,7 +92,7 @@ def sentence(row: pd.Series) -> str:
     '4 scans, 2 with it: AUROC 0.75 (0.50 to 1.00), sensitivity 1.00, specificity 0.50, Brier score 0.158'
     """
     slope = "" if np.isnan(row["calibration_slope"]) else f", calibration slope {row['calibration_slope']:.2f}"
-    shares = f"sensitivity {row['sensitivity']:.2f}, specificity {row['specificity']:.2f}"
+    shares = ", ".join(f"{n} {'—' if np.isnan(row[n]) else f'{row[n]:.2f}'}" for n in ("sensitivity", "specificity"))
     counts = f"{row['scans']:,} scans, {row['with']:,} with it"
     return f"{counts}: AUROC {_interval(row, 'auroc')}, {shares}, Brier score {row['brier']:.3f}{slope}"
 
