@@ -35,6 +35,8 @@ DISC, BODY, ARCH, RIB = 100, 200, 300, 400
 
 CLASSES = ("background", "disc", "vertebra", "canal", "sacrum")
 """What the segmentation network tells apart, by the number in its label maps; older weights lack the last."""
+CT_CLASSES = ("background", "disc", "body", "canal", "sacrum", "arch", "psoas", "erector")
+"""What the segmentation network of CT tells apart; the first five lie where those of :data:`CLASSES` do."""
 
 
 class Structure(IntEnum):

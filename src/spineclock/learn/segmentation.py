@@ -1,14 +1,17 @@
-"""Training of the slice segmentation network, with the augmentation that makes it hold on other scanners."""
+"""Training of segmentation networks, with the augmentation that makes them hold on other scanners."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from spineclock.learn.segmentation_crops import Batch, SegmentationTraining, batch_of
@@ -16,6 +19,8 @@ from spineclock.learn.segmentation_examples import LabelledSlices, Source
 from spineclock.learn.segmentation_loss import segmentation_loss
 from spineclock.nets.segmenter import Segmenter
 
+N = TypeVar("N", bound=nn.Module)
+Report = Callable[[str, float, float], None]
 Draw = Callable[[float, np.random.Generator], Batch]
 """Draws a batch whose pictures are changed this strongly."""
 
@@ -28,7 +33,7 @@ def train_segmenter(
     start: Segmenter | None = None,
     device: str = "cpu",
     checkpoint: Path | None = None,
-    report: Callable[[str, float, float], None] = lambda where, loss, left_s: None,
+    report: Report = lambda where, loss, left_s: None,
 ) -> Segmenter:
     """A trained network: AdamW on one-cycle schedules, cross-entropy + soft Dice, averaged weights.
 
@@ -44,7 +49,23 @@ def train_segmenter(
     torch.manual_seed(config.seed)
     net = (first_cycle or start or Segmenter()).to(device)
     draw = drawing(examples, config, device)
-    for number in range(0 if first_cycle is None else 1, len(config.cycles)):
+    return cycled(net, draw, config, first=0 if first_cycle is None else 1, checkpoint=checkpoint, report=report)
+
+
+def cycled(
+    net: N,
+    draw: Draw,
+    config: SegmentationTraining,
+    *,
+    first: int = 0,
+    checkpoint: Path | None = None,
+    report: Report = lambda where, loss, left_s: None,
+) -> N:
+    """The network after the cycles from ``first`` on, in evaluation mode; see :func:`train_segmenter`.
+
+    A batch is drawn by another thread while the network learns from the one before, if ``draw`` is :class:`Ahead`.
+    """
+    for number in range(first, len(config.cycles)):
         of_cycle = (
             None if checkpoint is None else checkpoint.with_name(f"{checkpoint.stem}-{number}{checkpoint.suffix}")
         )
@@ -53,16 +74,16 @@ def train_segmenter(
 
 
 def _cycle(
-    net: Segmenter,
+    net: N,
     draw: Draw,
     config: SegmentationTraining,
     number: int,
     checkpoint: Path | None,
-    report: Callable[[str, float, float], None],
-) -> Segmenter:
+    report: Report,
+) -> N:
     """The averaged network after one cycle, whose checkpoint stays, so that a finished cycle is not run again."""
     cycle = config.cycles[number]
-    net = net.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    net = net.train().to(memory_format=_layout(net))  # type: ignore[call-overload]  # torch's stubs lack it
     mean = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
     optimiser = torch.optim.AdamW(net.parameters(), cycle.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -71,9 +92,8 @@ def _cycle(
     parts = {"net": net, "mean": mean, "optimiser": optimiser, "schedule": schedule}
     first = _restore(checkpoint, parts)
     begun = time.monotonic()
-    for step in range(first, cycle.steps):
-        rng = np.random.default_rng((config.seed, number, step) if number else (config.seed, step))
-        loss = _loss(net, draw(cycle.strength_at(step), rng), bfloat16=config.bfloat16)
+    for step, batch in _batches(draw, config, number, first):
+        loss = _loss(net, batch, bfloat16=config.bfloat16)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -86,8 +106,46 @@ def _cycle(
         if checkpoint is not None and (done % config.checkpoint_every == 0 or done == cycle.steps):
             _save(checkpoint, parts, done)
     trained = mean.module
-    assert isinstance(trained, Segmenter)
+    assert isinstance(trained, type(net))
     return trained
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A way to draw batches of which the next is drawn while the network learns: the same batches, sooner."""
+
+    draw: Draw
+
+    def __call__(self, strength: float, rng: np.random.Generator) -> Batch:
+        """A batch whose pictures are changed this strongly."""
+        return self.draw(strength, rng)
+
+
+def _batches(draw: Draw, config: SegmentationTraining, number: int, first: int) -> Iterator[tuple[int, Batch]]:
+    """The steps of a cycle from ``first`` on, each with its batch, which depends on seed, cycle and step alone."""
+    cycle = config.cycles[number]
+
+    def drawn(step: int) -> Batch:
+        rng = np.random.default_rng((config.seed, number, step) if number else (config.seed, step))
+        return draw(cycle.strength_at(step), rng)
+
+    if not isinstance(draw, Ahead):
+        for step in range(first, cycle.steps):
+            yield step, drawn(step)
+        return
+    with ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(drawn, first)
+        for step in range(first, cycle.steps):
+            batch = waiting.result()
+            if step + 1 < cycle.steps:
+                waiting = beside.submit(drawn, step + 1)
+            yield step, batch
+
+
+def _layout(net: nn.Module) -> torch.memory_format:
+    """Channels last, in as many dimensions as the network's first layer has."""
+    first = next(net.parameters())
+    return torch.channels_last_3d if first.ndim == 5 else torch.channels_last
 
 
 def drawing(
@@ -105,10 +163,10 @@ def drawing(
     return lambda strength, rng: batch_of(sources, config, strength, rng)
 
 
-def _loss(net: Segmenter, batch: Batch, *, bfloat16: bool) -> Tensor:
+def _loss(net: nn.Module, batch: Batch, *, bfloat16: bool) -> Tensor:
     kind = batch.pictures.device.type
     with torch.autocast(kind, torch.bfloat16, enabled=kind != "cpu" or bfloat16):
-        scores = net(batch.pictures.contiguous(memory_format=torch.channels_last))
+        scores = net(batch.pictures.contiguous(memory_format=_layout(net)))
     return segmentation_loss(scores.float(), batch.labels, batch.sacrum)
 
 

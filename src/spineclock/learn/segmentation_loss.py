@@ -20,7 +20,7 @@ def segmentation_loss(scores: Tensor, labels: Tensor, sacrum: Tensor | None = No
     Parameters
     ----------
     scores : Tensor, shape (N, C, H, W)
-        C is 5, or 4 for a network that knows no sacrum.
+        C is 5, or 4 for a network that knows no sacrum; three dimensions, and more classes, do as well.
     labels : Tensor, shape (N, H, W)
         Class numbers.
     sacrum : Tensor of bool, shape (N,), optional
@@ -38,16 +38,17 @@ def segmentation_loss(scores: Tensor, labels: Tensor, sacrum: Tensor | None = No
     known = labels != UNKNOWN
     truth = labels.where(known, torch.zeros_like(labels))
     surprise = -log_p.gather(1, truth[:, None])[:, 0]
-    weight = known[:, None].expand(-1, scores.shape[1], -1, -1).to(log_p.dtype)
+    weight = known[:, None].expand_as(scores).to(log_p.dtype)
     if sacrum is not None and scores.shape[1] > SACRUM_CLASS:
         either = -torch.logaddexp(log_p[:, 0], log_p[:, SACRUM_CLASS])
-        surprise = torch.where(~sacrum[:, None, None] & (truth == 0), either, surprise)
+        surprise = torch.where(~sacrum.view(-1, *[1] * (labels.ndim - 1)) & (truth == 0), either, surprise)
         labelled = torch.ones(len(scores), scores.shape[1], device=scores.device, dtype=log_p.dtype)
         labelled[:, SACRUM_CLASS] = sacrum.to(log_p.dtype)
-        weight = weight * labelled[:, :, None, None]
+        weight = weight * labelled.view(*labelled.shape, *[1] * (labels.ndim - 1))
     entropy = (surprise * known).sum() / known.sum().clamp_min(1)
     p = log_p.exp() * weight
-    one = F.one_hot(truth, scores.shape[1]).permute(0, 3, 1, 2).to(p.dtype) * weight
-    overlap = 2 * (p * one).sum((0, 2, 3)) + 1
-    dice = overlap / (p.sum((0, 2, 3)) + one.sum((0, 2, 3)) + 1)
+    one = F.one_hot(truth, scores.shape[1]).movedim(-1, 1).to(p.dtype) * weight
+    but_classes = (0, *range(2, scores.ndim))
+    overlap = 2 * (p * one).sum(but_classes) + 1
+    dice = overlap / (p.sum(but_classes) + one.sum(but_classes) + 1)
     return entropy + 1 - dice[1:].mean()

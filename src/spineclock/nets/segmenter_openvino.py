@@ -1,7 +1,8 @@
-"""The segmentation network as an OpenVINO graph built straight from its weights.
+"""The segmentation networks as an OpenVINO graph built straight from their weights.
 
-It answers as :class:`spineclock.nets.segmenter.Segmenter` does (a test holds the two together) without
-importing PyTorch, which costs a second at start, and with each batch norm folded into its convolution.
+It answers as :class:`spineclock.nets.segmenter.Segmenter` does, or, in three dimensions, as
+:class:`spineclock.nets.ct_segmenter.CtSegmenter` (tests hold each two together) without importing PyTorch, which costs
+a second at start, and with each batch norm folded into its convolution.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ BATCH_NORM_EPSILON = 1e-5
 def compile_segmenter(tensors: Tensors, *, threads: int | None = None) -> Callable[[Floats], Floats]:
     """The network as a function from pictures (N, 3, H, W) to class probabilities (N, classes, H, W), in float32.
 
-    ``tensors`` are the state of ``Segmenter`` by name; the network's depth and classes are read off them.
+    ``tensors`` are the state of ``Segmenter`` by name, or that of ``CtSegmenter``, which reads blocks (N, 2, I, J, K);
+    dimensions, depth and classes are read off them.
     """
     core = ov.Core()
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
@@ -38,25 +40,27 @@ def compile_segmenter(tensors: Tensors, *, threads: int | None = None) -> Callab
 
 
 def _graph(tensors: Tensors) -> ov.Model:
-    pictures = op.parameter([-1, 3, -1, -1], np.float32, name="pictures")
+    width, *kernel = tensors["down.0.0.weight"].shape[1:]
+    axes = len(kernel)
+    pictures = op.parameter([-1, width // 2**axes, *[-1] * axes], np.float32, name="pictures")
     x = op.space_to_depth(pictures, "depth_first", 2)
     skips: list[Any] = []
     for level in range(_count(tensors, "down")):
         if skips:
-            x = op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+            x = op.max_pool(x, [2] * axes, [1] * axes, [0] * axes, [0] * axes, [2] * axes).output(0)
         x = _double_conv(x, tensors, f"down.{level}")
         skips.append(x)
     for level, skip in zip(range(_count(tensors, "up")), reversed(skips[:-1]), strict=True):
         grown = op.interpolate(
             x,
-            np.array([2.0, 2.0], np.float32),
+            np.full(axes, 2.0, np.float32),
             "nearest",
             "scales",
-            [0, 0],
-            [0, 0],
+            [0] * axes,
+            [0] * axes,
             "asymmetric",
             "floor",
-            axes=np.array([2, 3], np.int64),
+            axes=np.arange(2, 2 + axes),
         )
         x = _double_conv(op.concat([grown, skip], 1), tensors, f"up.{level}")
     x = _conv(x, tensors["head.weight"], tensors["head.bias"])
@@ -74,12 +78,13 @@ def _double_conv(x: Any, tensors: Tensors, prefix: str) -> Any:
             for part in ("weight", "bias", "running_mean", "running_var")
         )
         gain = gain / np.sqrt(variance + BATCH_NORM_EPSILON)
-        weight = np.asarray(tensors[f"{prefix}.{conv}.weight"], np.float64) * gain[:, None, None, None]
+        weight = np.asarray(tensors[f"{prefix}.{conv}.weight"], np.float64)
+        weight = weight * gain.reshape(-1, *[1] * (weight.ndim - 1))
         x = op.relu(_conv(x, weight, shift - mean * gain))
     return x
 
 
 def _conv(x: Any, weight: npt.NDArray[Any], bias: npt.NDArray[Any]) -> Any:
-    pad = weight.shape[-1] // 2
-    y = op.convolution(x, op.constant(weight.astype(np.float32)), [1, 1], [pad, pad], [pad, pad], [1, 1])
-    return op.add(y, op.constant(bias.astype(np.float32).reshape(1, -1, 1, 1)))
+    axes, pad = weight.ndim - 2, weight.shape[-1] // 2
+    y = op.convolution(x, op.constant(weight.astype(np.float32)), [1] * axes, [pad] * axes, [pad] * axes, [1] * axes)
+    return op.add(y, op.constant(bias.astype(np.float32).reshape(1, -1, *[1] * axes)))

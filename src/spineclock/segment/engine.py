@@ -30,3 +30,25 @@ def scorer(weights: Path, *, engine: Engine = "auto", threads: int | None = None
     from spineclock.nets.weights import read_arrays
 
     return compile_segmenter(read_arrays(weights), threads=threads)
+
+
+def ct_scorer(weights: Path, *, engine: Engine = "auto", threads: int | None = None) -> Scorer:
+    """The network of CT of a weights file as a function from blocks (N, 2, I, J, K) to class probabilities.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as this network's weights.
+    """
+    if engine == "torch":
+        import torch
+
+        from spineclock.nets.ct_segmenter import ct_torch_scorer, read_ct_segmenter
+
+        if threads:
+            torch.set_num_threads(threads)
+        return ct_torch_scorer(read_ct_segmenter(weights))
+    from spineclock.nets.segmenter_openvino import compile_segmenter
+    from spineclock.nets.weights import read_arrays
+
+    return compile_segmenter(read_arrays(weights), threads=threads)
