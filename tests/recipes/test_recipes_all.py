@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from spineclock import recipes
-from spineclock.core.outcomes import Age, Diagnosis
+from spineclock.core.outcomes import Age, Diagnosis, TimeToEvent
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -76,10 +76,32 @@ def mri_osteoporosis(folder: Path) -> Path:
     return folder / "predicted"
 
 
+def ct_fracture(folder: Path) -> Path:
+    """Trained on some of 18 simulated people whose outcomes bone density tells; where another one was read to."""
+    people, another = folder / "people", folder / "another"
+    spineclock("phantom", "ct", "--n", "18", "--seed", "4", "--grid", "112x64x112", "--out", people)
+    table = pd.read_csv(people / "participants.tsv", sep="\t").drop_duplicates("person_id")
+    order = table["lumbar_spine_t_score"].rank(method="first")
+    thin = order / len(table)  # who breaks is too few of so few people
+    table = table.assign(prevalent_fracture=thin < 0.5, vertebral_fracture=thin < 0.5,
+                         vertebral_fracture_years=0.5 + 6 * thin, death=False, death_years=6.5,
+                         split=[("train", "validation")[int(k) % 2] for k in order])  # fmt: skip
+    table.to_csv(people / "thin.csv", index=False)
+    told = {"max_epochs": 2, "batch_size": 2, "precision": "float32"}
+    spineclock("train", "ct-fracture", people / "thin.csv", "--out", folder / "run",
+               *(word for k, v in told.items() for word in ("--set", f"{k}={v}")))  # fmt: skip
+    spineclock("phantom", "ct", "--n", "1", "--seed", "1", "--grid", "112x64x112", "--out", another)
+    (scan,) = another.rglob("*_ct.nii.gz")
+    spineclock("predict", scan, "--recipe", "ct-fracture", "--model", folder / "run", "--out", folder / "predicted",
+               "--mask", str(scan).replace("_ct.nii", "_ct_dseg.nii"), "--mask-scheme", "spineclock")  # fmt: skip
+    return folder / "predicted"
+
+
 THROUGH: dict[str, Callable[[Path], Path]] = {
     "mri-age": mri_age,
     "xray-age": xray_age,
     "mri-osteoporosis": mri_osteoporosis,
+    "ct-fracture": ct_fracture,
 }
 
 
@@ -103,6 +125,16 @@ def test_from_made_up_people_to_a_report(name: str, tmp_path: Path) -> None:
             assert document["called"] == (document["probability"] > document["threshold"])
             assert [v["level"] for v in document["vertebrae"]] == ["L1", "L2", "L3", "L4"]
             assert (told.parent / "crops.png").read_bytes().startswith(b"\x89PNG")
+        case TimeToEvent(horizons_years=horizons):
+            by = [document["risk"]["by_years"][f"{h:g}"] for h in horizons]
+            assert 0 < by[0] <= by[1] <= by[2] < 1
+            assert document["risk"]["curve"][-1] == [horizons[-1], by[-1]]
+            assert 0 <= document["detection"]["probability"] <= 1
+            assert document["vertebrae_shown"] == ["L1", "L2", "L3"]
+            assert {v["level"] for v in document["vertebrae"]} >= {"T12", "L1", "L2", "L3", "L4"}
+            assert document["measures"]["psoas_hu"] > 0
+            assert (told.parent / "crops.png").read_bytes().startswith(b"\x89PNG")
+            assert (told.parent / "risk.png").read_bytes().startswith(b"\x89PNG")
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "simulated" in page
     assert "Not a medical device" in page

@@ -30,6 +30,7 @@ from spineclock.core.errors import UsageError
         "spineclock predict scan.nii.gz --age 57 --sex F --out results",
         "spineclock predict film.dcm --recipe xray-age --age 67 --sex F --out results",
         "spineclock predict sub-1_T1w.nii.gz --recipe mri-osteoporosis --model run --out results",
+        "spineclock predict ct.nii.gz --recipe ct-fracture --mask map.nii.gz --mask-scheme verse --out results",
         "spineclock predict studies/ --cohort people.csv --out results --resume",
         "spineclock predict export.zip --set interval_coverage=0.8 --print-config",
     ),
@@ -44,7 +45,7 @@ def _predict(
         ),
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(metavar="NAME", help="mri-age, xray-age for films, or mri-osteoporosis.")
+        str | None, typer.Option(metavar="NAME", help="mri-age, xray-age for films, mri-osteoporosis, or ct-fracture.")
     ] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME|RUN", help="Packaged weights, or a run's folder.")] = None,
     age: Annotated[float | None, typer.Option(metavar="YEARS", help="The person's age at the scan.")] = None,

@@ -19,13 +19,14 @@ from spineclock.cli.program import app, example, plain_errors
         "spineclock prepare phantom --out small --set spacing_mm=8,5,4 --set shape=16,128,64",
         "spineclock prepare films.csv --recipe xray-age --out films --set canvas=256,128",
         "spineclock prepare people.csv --recipe mri-osteoporosis --out t1 --set sequence=T1w",
+        "spineclock prepare people.csv --recipe ct-fracture --out ct --workers 8",
     ),
 )
 def _prepare(
     cohort: Cohort,
     out: Annotated[Path, typer.Option(metavar="STORE", help="Where the prepared scans go.")],
     recipe: Annotated[
-        str, typer.Option(metavar="NAME", help="For whose network: mri-age, xray-age, mri-osteoporosis.")
+        str, typer.Option(metavar="NAME", help="For whose network: mri-age, xray-age, mri-osteoporosis, ct-fracture.")
     ] = "mri-age",
     workers: Annotated[int | None, typer.Option(min=1, metavar="W", help="Scans prepared side by side (2).")] = None,
     resume: Annotated[bool | None, typer.Option("--resume", help="Keep what is there, add the others.")] = None,

@@ -27,12 +27,14 @@ Device = Annotated[
         "spineclock train mri-age people.csv --store store --out small --set train_scans=850 --set loss=smooth_l1",
         "spineclock train xray-age films.csv --store films --out run",
         "spineclock train mri-osteoporosis people.csv --store t1 --out run",
+        "spineclock train ct-fracture people.csv --store ct --out run --set inputs=bone --set survival_head=cox",
         "spineclock train mri-age people.csv --out run --print-config",
     ),
 )
 def _train(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="What is learned: mri-age, xray-age or mri-osteoporosis.")
+        str,
+        typer.Argument(metavar="RECIPE", help="What is learned: mri-age, xray-age, mri-osteoporosis or ct-fracture."),
     ],
     cohort: Cohort,
     out: Annotated[Path, typer.Option(metavar="RUN", help="Where the run's folder is made.")],

@@ -1,9 +1,9 @@
 """How sure a predicted risk is: how often those with such a risk had the event, among people not learned from.
 
 A line through their follow-up, log odds of the event by the horizon on those of the risk (Cox, Biometrika 1958),
-weighted for those lost before it (Uno, Cai, Tian and Wei, JASA 2007); its interval from resampled people, their weights made anew each time.
-So it holds what a finite number of validation people leaves open about this risk's being right; that another training
-would have given another network it does not hold.
+weighted for those lost before it (Uno, Cai, Tian and Wei, JASA 2007); its interval from resampled people, their weights
+made anew each time. So it holds what a finite number of validation people leaves open about this risk's being right;
+that another training would have given another network it does not hold.
 """
 
 from __future__ import annotations

@@ -1,0 +1,120 @@
+"""Recipe four on real scans: what is measured through either kind of label map, and what is refused in words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spineclock.core.errors import InputError, RefusedError, UsageError
+from spineclock.core.recipe import Options
+from spineclock.core.records import Scan
+from spineclock.core.volume import Mask, Volume
+from spineclock.recipes.ct_fracture import RECIPE, Judge
+from spineclock.run.predict import predict_all, predict_one
+from spineclock.run.settings import PredictSettings
+
+
+def verse(real_data: Path) -> dict[str, object]:
+    folder = real_data / "ct" / "verse014"
+    return {"source": folder / "sub-verse014_ct.nii.gz", "mask": folder / "sub-verse014_seg-vert_msk.nii.gz",
+            "mask_scheme": "verse"}  # fmt: skip
+
+
+def totalsegmentator(real_data: Path) -> dict[str, object]:
+    folder = real_data / "ct" / "totalsegmentator"
+    return {"source": folder / "example_ct.nii.gz", "mask_scheme": "totalsegmentator",
+            "mask": folder / "spine_report" / "test_result" / "totalseg.nii.gz"}  # fmt: skip
+
+
+@pytest.mark.parametrize("of", [verse, totalsegmentator])
+def test_without_a_network_real_scans_are_measured_and_no_risk_is_given(real_data, of):
+    reading = predict_one(recipe="ct-fracture", **of(real_data))
+    told = reading.event
+    assert reading.quality.verdict == "check"
+    assert told.curve == ()
+    assert "no network" in told.lacking
+    assert [v.level for v in told.vertebrae] == ["L1", "L2", "L3", "L4", "L5"]
+    # none of the two people has a fracture of these levels that a reader would call moderate
+    assert all((v.grade or 0) <= 1 for v in told.vertebrae)
+    assert all(60 < v.trabecular_hu < 300 for v in told.vertebrae)
+    assert any("no muscle" in reason for reason in reading.quality.reasons)
+    assert "Not a medical device" in reading.model.statement
+
+
+def test_a_folder_holds_grades_measures_and_pictures(real_data, tmp_path):
+    told = verse(real_data)
+    settings = PredictSettings(recipe="ct-fracture", mask=told["mask"], mask_scheme="verse")
+    assert predict_all([told["source"]], settings, out=tmp_path, progress=False) == 0
+    (path,) = tmp_path.rglob("prediction.json")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["risk"] is None
+    assert {v["level"]: v["grade"] for v in document["vertebrae"]}["L3"] == 0
+    assert (path.parent / "overlay.png").is_file()
+    assert not (path.parent / "crops.png").exists()
+    assert "No risk is given" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def simple(labels: np.ndarray) -> Scan:
+    affine = np.eye(4)
+    scan = Scan("a", Volume(np.where(labels > 0, 200, -50).astype(np.int16), affine), Path("a.nii"), "CT")
+    return replace(scan, mask=Mask(labels, affine)) if labels.any() else scan
+
+
+def test_what_cannot_be_read_is_refused_in_words():
+    reader = RECIPE.load("default", Options())
+    with pytest.raises(RefusedError, match="no label map"):
+        reader.read(simple(np.zeros((40, 50, 40), np.uint8)))
+    cut = np.zeros((40, 50, 40), np.uint8)
+    cut[5:35, 10:40, 20:40] = 222
+    with pytest.raises(RefusedError, match="L3 cut off"):
+        reader.read(simple(cut))
+    with pytest.raises(UsageError, match="lowest vertebra"):
+        reader.read(simple(cut), lowest_vertebra="L5")
+    thick = replace(simple(cut), volume=Volume(np.zeros((40, 50, 40), np.int16), np.diag([1.0, 1.0, 6.0, 1.0])))
+    assert reader.read(thick).quality.verdict == "refused"
+
+
+def test_a_folder_of_another_recipe_is_refused(tmp_path):
+    (tmp_path / "network.json").write_text('{"schema": "spineclock.age-network/2"}', encoding="utf-8")
+    with pytest.raises(InputError, match="age-network"):
+        RECIPE.load(str(tmp_path), Options())
+
+
+def test_the_program_outlines_where_no_label_map_comes_and_says_so():
+    array = np.zeros((40, 50, 40), np.uint8)
+    array[5:35, 10:40, 7:33] = 222
+    calls = []
+
+    class Made:
+        labels, notes = Mask(array, np.eye(4)), ("label map by a program",)
+
+    def program(volume: Volume) -> Made:
+        calls.append(volume.shape)
+        return Made()
+
+    scan = replace(simple(array), mask=None)
+    reading = RECIPE.load("default", Options(program=program)).read(scan)
+    assert calls == [(40, 50, 40)]
+    assert "label map by a program" in reading.quality.reasons
+    assert [v.level for v in reading.event.vertebrae] == ["L3"]
+    assert reading.event.vertebrae[0].trabecular_hu == 200
+
+
+def test_pictures_explain_the_risk_and_not_what_is_there_or_death():
+    torch = pytest.importorskip("torch")
+    from types import SimpleNamespace
+
+    from spineclock.nets.detection_head import DetectionHead
+    from spineclock.nets.hazard_head import HazardHead
+    from spineclock.nets.multitask import MultitaskHead
+
+    raw = torch.arange(13.0)[None]  # 3 vertebrae, 5 hazards of the event, 5 of death
+    head = MultitaskHead(DetectionHead(3), HazardHead(causes=2))
+    judge = Judge(SimpleNamespace(head=head), None, None, None)
+    assert float(judge.shown(raw)) == sum(range(3, 8))
+    alone = Judge(SimpleNamespace(head=MultitaskHead(DetectionHead(3), None)), None, None, None)
+    assert float(alone.shown(torch.tensor([[1.0, float("-inf"), 2.0]]))) == 3.0
