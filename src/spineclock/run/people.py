@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from spineclock import recipes
 from spineclock.core.geometry import require_same_grid
 from spineclock.core.records import Scan
 from spineclock.ingest.ct import upright_labels
 from spineclock.ingest.nifti import read_mask
+from spineclock.run.prepare_scan import labels_of
 from spineclock.run.settings import PredictSettings
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ class People:
     def known(self, scan: Scan) -> Scan:
         """The scan with age, sex and label map as told.
 
+        Where no network of the package outlines such scans, a label map beside the scan (``…_dseg.nii.gz``, in the
+        spineclock numbering) is taken too.
+
         Raises
         ------
         TableError
@@ -50,10 +55,14 @@ class People:
             sex=told.sex or scan.sex,
             sequence=scan.sequence or told.sequence,
         )
-        if told.mask is None or told.mask_scheme is None:
+        file, scheme = told.mask, told.mask_scheme
+        if file is None and recipes.get(told.recipe).learning.program:
+            beside = labels_of(scan.source, None, "")
+            file, scheme = beside.file, "spineclock"
+        if file is None or scheme is None:
             return scan
         from spineclock.segment.schemes import to_spineclock
 
-        mask = upright_labels(scan, read_mask(told.mask))
-        require_same_grid(scan.volume, mask, what=f"the scan and {told.mask.name}")
-        return scan.with_mask(to_spineclock(mask, told.mask_scheme))
+        mask = upright_labels(scan, read_mask(file))
+        require_same_grid(scan.volume, mask, what=f"the scan and {file.name}")
+        return scan.with_mask(to_spineclock(mask, scheme))
