@@ -18,7 +18,7 @@ from spineclock.phantom.outcomes import hazards
 from spineclock.phantom.parameters import load
 from spineclock.phantom.people import people
 from spineclock.prep.ct import MUSCLES
-from spineclock.run.fractures import compared, oracle, page, results, scans, trained
+from spineclock.run.fractures import compared, page, results, scans, trained
 from spineclock.run.fractures import people as people_module
 from spineclock.run.fractures.compared import FIRST, HU, HU_BONE, HU_MUSCLE, MARGIN, called, of_world, pairs
 from spineclock.run.fractures.oracle import ALONE, BOTH, HORIZONS, OUTCOME, TRUTH, Oracle, agreeing, drawn, judged
@@ -157,7 +157,7 @@ def test_the_page_says_what_was_found(networks: bool, tmp_path: Path, monkeypatc
     places.out.mkdir()
     pretended(places, networks=networks)
     monkeypatch.setattr(results, "inputs_png", lambda: b"")
-    monkeypatch.setattr(oracle, "drawn", drawn)
+    monkeypatch.setattr(page, "ENOUGH_EVENTS", 20)
     asked = results.Asked(draws=2, resamples=100, plan=0.05)
     results.written(places, asked, page_at=tmp_path / "page.md", pictures=tmp_path, command="make fractures")
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
@@ -228,4 +228,7 @@ def test_from_people_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     said = trained.said(places, tested)[one]
     assert said[[f"risk_{h:g}_years" for h in HORIZONS]].apply(lambda column: column.between(0, 1)).all(axis=None)
     assert set(said["scan_id"]) <= set(drawn(tested)["scan_id"])
-    assert "1 epochs" in (tmp_path / "page.md").read_text(encoding="utf-8")
+    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "1 epochs" in text
+    assert "nothing is concluded" in text
+    assert "recovered" not in text

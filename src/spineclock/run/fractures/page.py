@@ -16,6 +16,7 @@ from spineclock.run.tables import markdown
 from spineclock.run.training import folder
 
 ENOUGH_EVENTS = 400
+"""With fewer nothing is concluded: differences stay in the folder's tables, and the publication stands alone."""
 PAPER = (
     ("detection, AUROC", "0.82", "0.80"), ("c, bone and muscle", "0.68", ""), ("c, FRAX", "0.66", ""),
     ("AUROC 2 y, bone and muscle", "", "0.79"), ("AUROC 3 y, bone and muscle", "", "0.71"),
@@ -103,7 +104,8 @@ def beside(found: Mapping[str, Found]) -> pd.DataFrame:
     """The publication's figures beside those of the networks of both tasks where muscle matters, empty where untold."""
     rows = []
     for figure, development, external in PAPER:
-        own = {words: _own(figure, found[name]) for name, words in OURS.items() if name in found}
+        own = {words: _own(figure, found[name]) for name, words in OURS.items()
+               if name in found and found[name].events >= ENOUGH_EVENTS}  # fmt: skip
         rows.append({"figure": figure, "publication": development, "external": external, **own})
     return pd.DataFrame(rows)
 
@@ -128,7 +130,8 @@ def _full_time(places: Places, plan: Plan, seconds: pd.DataFrame) -> str:
         return ""
     scans = int(plan.counts["scanned"].sum())
     hours = scans * float(_summed(seconds)["seconds a scan"].sum()) / 3600
-    said = f"The full size is {scans:,} scans: {hours:.1f} hours at this pace, one process at a time"
+    said = f"The full size is {scans:,} scans: {hours:.1f} hours at this pace, one process at a time (by the clock, "
+    said += "whatever else the machine had to do; measuring by the processor's time)"
     paces = []
     for people in places.learned:
         for variant in of_world(people.world):
@@ -211,7 +214,9 @@ def _risks(name: str, one: Found) -> list[str]:
     lines = [f"`{name}`: {rows['n'].iloc[0]:,} people, {one.events:,} with a vertebral fracture, "
              f"{rows['competing'].iloc[0]:,} who died before one. Percentile intervals by people.", "",
              markdown(wide[columns].reset_index()), "", markdown(errors.reset_index()), ""]  # fmt: skip
-    if len(shown):
+    if one.events < ENOUGH_EVENTS:
+        lines += [f"With fewer than {ENOUGH_EVENTS} events no models are compared, and nothing is concluded.", ""]
+    elif len(shown):
         lines += [markdown(pd.DataFrame({
             "first": shown["model"], "against": shown["against"],
             "figure": [_figure(row) for row in shown.itertuples()],
