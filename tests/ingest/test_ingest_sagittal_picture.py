@@ -12,6 +12,7 @@ from PIL import Image
 from spineclock.core.errors import InputError, RefusedError
 from spineclock.core.recipe import Accepts
 from spineclock.ingest.names import of_weighting
+from spineclock.ingest.sagittal_picture import SIDES
 from spineclock.ingest.series import list_series, load, read_scans
 
 READS = Accepts(frozenset({"MR"}), "sagittal", ("T1w", "T2w"), max_slice_spacing_mm=8, min_slices=1, pictures=True)
@@ -29,7 +30,7 @@ def saved(path: Path, shape: tuple[int, ...] = (200, 100), **sidecar: object) ->
 def test_the_top_is_up_the_left_is_in_front_and_the_name_tells_the_weighting(tmp_path: Path) -> None:
     saved(tmp_path / "7_t1.png", PixelSpacing=[0.7, 0.5])
     (scan,) = read_scans(tmp_path, accepts=READS).scans
-    assert (scan.scan_id, scan.modality, scan.sequence, scan.notes) == ("7_t1", "MR", "T1w", ())
+    assert (scan.scan_id, scan.modality, scan.sequence, scan.notes) == ("7_t1", "MR", "T1w", (SIDES,))
     assert scan.volume.shape == (1, 100, 200)
     assert scan.volume.spacing_mm == pytest.approx((4.0, 0.5, 0.7))
     assert scan.volume.array[0, 99, 199] == 255

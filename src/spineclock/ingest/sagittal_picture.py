@@ -25,6 +25,7 @@ FEWEST = 64
 NOMINAL_MM = 290.0
 """What a picture of no stated spacing is taken to show from top to bottom, as most lumbar ones do."""
 SLICE_MM = 4.0
+SIDES = "a picture does not tell its sides: taken to be head up, front at the left"
 
 
 def reference(found: Input) -> SeriesRef:
@@ -50,7 +51,7 @@ def reference(found: Input) -> SeriesRef:
     affine = np.diag([SLICE_MM, column_mm, row_mm, 1.0])
     return SeriesRef(
         stem(found.shown.name), "picture", ((found.path, 0),), found.shown, (1, columns, rows), affine,
-        (SLICE_MM, column_mm, row_mm), "sagittal", told, named=found.named, notes=(note,) if note else (),
+        (SLICE_MM, column_mm, row_mm), "sagittal", told, named=found.named, notes=(SIDES, *([note] if note else [])),
     )  # fmt: skip
 
 
