@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
-.PHONY: demo test quick lint weights realism ablations films osteoporosis fractures crosscheck licences tree constraints clean
+.PHONY: demo test quick lint weights weights-ct realism ablations films osteoporosis fractures crosscheck licences tree constraints clean
 
 demo: $(VENV)/.installed
 	$(BIN)/spineclock demo --out demo
@@ -35,6 +35,13 @@ weights: $(VENV)/.installed
 	$(SEGMENTER) --out build/weights --start build/weights/finished --stages 0,1,2,3,4,all --batch 4 --crop 384 256 \
 	  --phantoms 150 --render-minutes 2 --real-share 0.95 --scale 0.8 --seed 2 --minutes 600
 	$(BIN)/python -m spineclock.run.weights --data $(DATA) --stages outlines,age,package
+
+# The segmentation network of CT again, from simulated people alone; judged on others kept back, and on real CT where
+# REAL=path/to/ct names it (docs/data.md). About 80 minutes on 2 cores; stopped, it goes on where it was
+weights-ct: $(VENV)/.installed
+	$(BIN)/python -m spineclock.run.ct_segmentation_training --work build/ct_segmenter
+	$(BIN)/python -m spineclock.run.ct_segmentation_results --work build/ct_segmenter $(if $(REAL),--real $(REAL)) \
+	  --out docs/results/ct_segmentation.md --into src/spineclock/weights
 
 # A segmentation network of phantoms alone judged on SPIDER, the phantom beside its people, and the pictures:
 # make realism DATA=path/to/spider. About 40 minutes on 2 cores; a training that was stopped is taken up.

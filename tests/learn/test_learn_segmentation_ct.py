@@ -116,3 +116,12 @@ def test_batches_drawn_ahead_teach_the_same_and_a_stopped_training_goes_on(tmp_p
         trained(stopping, config, tmp_path / "net.ckpt")
     resumed = trained(Ahead(draw), replace(config), tmp_path / "net.ckpt")
     assert all(torch.equal(wanted[n], resumed[n]) for n in wanted)
+
+
+def test_a_rare_class_counts_as_told():
+    torch.manual_seed(0)
+    scores, labels = torch.randn(1, 8, 4, 4, 4), torch.randint(0, 8, (1, 4, 4, 4))
+    weights = (1.0, 5.0, 1.5, 4.0, 4.0, 2.0, 2.0, 1.0)
+    wanted = F.cross_entropy(scores, labels, torch.tensor(weights)) - F.cross_entropy(scores, labels)
+    found = segmentation_loss(scores, labels, weights=weights) - segmentation_loss(scores, labels)
+    torch.testing.assert_close(found, wanted)

@@ -93,7 +93,7 @@ def _cycle(
     first = _restore(checkpoint, parts)
     begun = time.monotonic()
     for step, batch in _batches(draw, config, number, first):
-        loss = _loss(net, batch, bfloat16=config.bfloat16)
+        loss = _loss(net, batch, cycle.weights, bfloat16=config.bfloat16)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -163,11 +163,11 @@ def drawing(
     return lambda strength, rng: batch_of(sources, config, strength, rng)
 
 
-def _loss(net: nn.Module, batch: Batch, *, bfloat16: bool) -> Tensor:
+def _loss(net: nn.Module, batch: Batch, weights: tuple[float, ...] = (), *, bfloat16: bool) -> Tensor:
     kind = batch.pictures.device.type
     with torch.autocast(kind, torch.bfloat16, enabled=kind != "cpu" or bfloat16):
         scores = net(batch.pictures.contiguous(memory_format=_layout(net)))
-    return segmentation_loss(scores.float(), batch.labels, batch.sacrum)
+    return segmentation_loss(scores.float(), batch.labels, batch.sacrum, weights=weights)
 
 
 def _restore(checkpoint: Path | None, parts: dict[str, object]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -10,7 +12,9 @@ from spineclock.learn.segmentation_examples import UNKNOWN
 from spineclock.segment.instances import SACRUM_CLASS
 
 
-def segmentation_loss(scores: Tensor, labels: Tensor, sacrum: Tensor | None = None) -> Tensor:
+def segmentation_loss(
+    scores: Tensor, labels: Tensor, sacrum: Tensor | None = None, *, weights: Sequence[float] = ()
+) -> Tensor:
     """Cross-entropy plus one minus the mean soft Dice of the structures over the batch.
 
     Pixels labelled 255 take no part. Where an example's sacrum is not labelled, its background may be either: the two
@@ -25,6 +29,8 @@ def segmentation_loss(scores: Tensor, labels: Tensor, sacrum: Tensor | None = No
         Class numbers.
     sacrum : Tensor of bool, shape (N,), optional
         Whether each example's sacrum is labelled; all are where it is not given.
+    weights : sequence of float
+        How much a pixel of each class counts in the cross-entropy; all alike where there are none.
 
     Examples
     --------
@@ -45,7 +51,11 @@ def segmentation_loss(scores: Tensor, labels: Tensor, sacrum: Tensor | None = No
         labelled = torch.ones(len(scores), scores.shape[1], device=scores.device, dtype=log_p.dtype)
         labelled[:, SACRUM_CLASS] = sacrum.to(log_p.dtype)
         weight = weight * labelled.view(*labelled.shape, *[1] * (labels.ndim - 1))
-    entropy = (surprise * known).sum() / known.sum().clamp_min(1)
+    if weights:
+        counts = known * torch.tensor(weights, device=scores.device)[truth]
+        entropy = (surprise * counts).sum() / counts.sum().clamp_min(1)
+    else:
+        entropy = (surprise * known).sum() / known.sum().clamp_min(1)
     p = log_p.exp() * weight
     one = F.one_hot(truth, scores.shape[1]).movedim(-1, 1).to(p.dtype) * weight
     but_classes = (0, *range(2, scores.ndim))

@@ -87,7 +87,7 @@ def judged(told: Judged, scorer: CtScorer) -> dict[str, object]:
         n: dice(classes.array == NUMBER[n], truth.array == NUMBER[n]) if n in told.known else np.nan for n in STRUCTURES
     }
     row |= _levels(told, found) | {"confidence": found.confidence, "verdict": outline_quality(found).verdict}
-    return row | {"sacrum": found.sacrum, "seconds": seconds}
+    return row | {"counted from the sacrum": found.sacrum, "seconds": seconds}
 
 
 def dice(found: Array, truth: Array) -> float:
@@ -138,14 +138,14 @@ def page(table: pd.DataFrame, *, weights: Path, about: str) -> str:
         "# Segmentation of CT\n\n"
         "The embedded network (`weights/ct_segmenter.safetensors`), which has seen simulated people only. Dice overlap "
         "with the true label maps of simulated people kept back, and with the label maps that real scans came with, on "
-        "the scans' own grids. TotalSegmentator's map is a model's; VerSe's experts outlined whole vertebrae, which were "
-        "told into bodies and arches by geometry.\n\n"
+        "the scans' own grids. TotalSegmentator's map is a model's; VerSe's experts outlined whole vertebrae, "
+        "which were told into bodies and arches by geometry.\n\n"
         f"- Command: `make weights-ct`\n- {about}\n- Weights: SHA-256 `{sha256(weights)}`\n\n"
         f"## Dice\n\n{markdown(summary, digits=3)}\n\n"
         "## Levels, heights and density\n\nOf bodies that are whole in view: how many bear their name, and heights and "
         "trabecular density by the network's outlines against those by the true map.\n\n"
         f"{markdown(each.merge(more, on='kind'), digits=2)}\n\n"
-        f"## Each scan\n\n{markdown(table.drop(columns=['kind', 'sacrum']), digits=2)}\n"
+        f"## Each scan\n\n{markdown(table.drop(columns='kind'), digits=2)}\n"
     )
 
 
