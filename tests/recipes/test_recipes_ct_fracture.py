@@ -13,9 +13,12 @@ from spineclock.core.errors import InputError, RefusedError, UsageError
 from spineclock.core.recipe import Options
 from spineclock.core.records import Scan
 from spineclock.core.volume import Mask, Volume
+from spineclock.recipes import ct_fracture
 from spineclock.recipes.ct_fracture import RECIPE, Judge
 from spineclock.run.predict import predict_all, predict_one
 from spineclock.run.settings import PredictSettings
+from spineclock.segment import ct_outline
+from spineclock.segment.ct_outline import CtOutlined
 
 
 def verse(real_data: Path) -> dict[str, object]:
@@ -102,6 +105,23 @@ def test_the_program_outlines_where_no_label_map_comes_and_says_so():
     assert "label map by a program" in reading.quality.reasons
     assert [v.level for v in reading.event.vertebrae] == ["L3"]
     assert reading.event.vertebrae[0].trabecular_hu == 200
+
+
+def test_without_map_or_program_the_packaged_network_outlines(monkeypatch):
+    array = np.zeros((40, 50, 40), np.uint8)
+    array[5:35, 10:40, 7:33] = 222
+    asked = []
+
+    def outline(scan, *, program=None, scorer=None, lowest_vertebra=None):
+        asked.append((program, scorer, lowest_vertebra))
+        return CtOutlined(Mask(array, np.eye(4)), "network", ("by the network",))
+
+    monkeypatch.setattr(ct_fracture, "_network", lambda engine, threads: f"network by {engine}")
+    monkeypatch.setattr(ct_outline, "outline_ct", outline)
+    scan = replace(simple(array), mask=None)
+    reading = RECIPE.load("default", Options(engine="torch")).read(scan, lowest_vertebra="L5")
+    assert asked == [(None, "network by torch", "L5")]
+    assert "by the network" in reading.quality.reasons
 
 
 def test_pictures_explain_the_risk_and_not_what_is_there_or_death():

@@ -6,30 +6,29 @@ Source: seed of recipe four, as docs/ct.md retells it. Without a network what ca
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spineclock.core.errors import GeometryError, RefusedError, UsageError
+from spineclock.core.errors import RefusedError
 from spineclock.core.outcomes import EventPrediction, GradedVertebra, TimeToEvent
-from spineclock.core.recipe import Accepts, Learning, Options, Reader, Recipe, Words
+from spineclock.core.recipe import Accepts, Engine, Learning, Options, Reader, Recipe, Words
 from spineclock.core.records import ModelInfo, Quality, Reading, Scan, SeenCrop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
-    from spineclock.core.recipe import Outlined
-    from spineclock.core.volume import Array, Volume
+    from spineclock.core.volume import Array
     from spineclock.measure.ct_whole import CtMeasurements
     from spineclock.nets.risk_folder import TrainedRisk
     from spineclock.prep.ct import CtRegions
     from spineclock.prep.ct_cropping import CtCropping
     from spineclock.prep.kinds import AnyPreparation
     from spineclock.prep.prepared import Variants
+    from spineclock.segment.ct_network import CtScorer
     from spineclock.segment.network import Scorer
     from spineclock.stats.diagnosis.from_levels import FromLevels
     from spineclock.stats.survival.risk_band import RiskBand
@@ -58,29 +57,46 @@ def quality(scan: Scan) -> Quality:
     return found
 
 
-def outlined(scan: Scan, scorer: Scorer) -> Scan:
-    """The scan with bodies told from arches in its label map, which it must have.
+def outlined(scan: Scan, scorer: Scorer | None) -> Scan:
+    """The scan with bodies told from arches in its label map; by the packaged network of CT where it has none.
+
+    ``scorer``, the packaged network of MRI, is of no account.
 
     Raises
     ------
     RefusedError
-        If it has none, or bodies cannot be told.
+        If there is neither, or bodies cannot be told.
     """
-    from spineclock.core.anatomy import ARCH, BODY
-    from spineclock.segment.parts import with_parts
+    from spineclock.segment.ct_outline import outline_ct
 
-    if scan.mask is None:
+    return scan.with_mask(outline_ct(scan, scorer=None if scan.mask is not None else _required(_network())).labels)
+
+
+def _required(scorer: CtScorer | None) -> CtScorer:
+    """The packaged network of CT, where it is there."""
+    if scorer is None:
         raise RefusedError(
-            "no label map: the packaged network does not outline CT",
+            "no label map, and no network that outlines CT comes with this installation",
             wanted="one of vertebrae and muscles (--mask FILE --mask-scheme totalsegmentator, verse or spineclock)",
             remedy=f"or install {PROGRAM}, which is then run",
         )
-    if ((scan.mask.array > BODY) & (scan.mask.array < ARCH)).any():
-        return scan
-    try:
-        return scan.with_mask(with_parts(scan.mask))
-    except GeometryError as error:
-        raise RefusedError(f"bodies and arches cannot be told apart: {error.found}", wanted=error.wanted) from error
+    return scorer
+
+
+@lru_cache(maxsize=1)
+def _network(engine: Engine = "auto", threads: int | None = None) -> CtScorer | None:
+    """The packaged network that outlines CT; None where none comes with this installation."""
+    from spineclock.segment.engine import ct_scorer
+
+    weights = _weights()
+    return ct_scorer(weights, engine=engine, threads=threads) if weights.is_file() else None
+
+
+def _weights() -> Path:
+    """Where the packaged network of CT lies, if it does."""
+    from spineclock.segment.ct_outline import CT_SEGMENTER
+
+    return Path(str(resources.files("spineclock"))) / "weights" / CT_SEGMENTER
 
 
 def preparation(settings: Any) -> CtCropping:
@@ -101,7 +117,7 @@ def prepared(scan: Scan, how: AnyPreparation) -> Variants:
     from spineclock.prep.ct_rows import ct_variants
 
     assert isinstance(how, CtCropping), "a store of this recipe holds regions of CT"
-    scan = outlined(scan, None)  # type: ignore[arg-type]
+    scan = outlined(scan, None)
     assert scan.mask is not None, "an outlined scan has a label map"
     return ct_variants(regions(scan.volume, scan.mask, body_frames(scan.mask), how))
 
@@ -114,9 +130,12 @@ def load(model: str, options: Options) -> Reader:
     InputError
         If the folder holds no such network.
     """
+    from spineclock.nets.weights import sha256
+
     folder = Path(str(resources.files("spineclock"))) / "weights" / PACKAGED if model == "default" else Path(model)
+    outlines = {_weights().name: sha256(_weights())} if _weights().is_file() else {}
     if model == "default" and not folder.is_dir():
-        return CtFracture(MEASURED, options.program)
+        return CtFracture(replace(MEASURED, weights_sha256=outlines), options)
     from spineclock.nets.risk_folder import read_risk
     from spineclock.prep.ct_cropping import CtCropping
     from spineclock.prep.kinds import preparation_of
@@ -128,8 +147,8 @@ def load(model: str, options: Options) -> Reader:
     how = preparation_of(about["preparation"], CtCropping, recipe="ct-fracture")
     detection = None if about["detection"] is None else FromLevels.from_dict(about["detection"])
     band = None if about["band"] is None else RiskBand.from_dict(about["band"])
-    info = ModelInfo(about["name"], {"network": network.sha256}, about["statement"])
-    return CtFracture(info, options.program, Judge(network, how, detection, band))
+    info = ModelInfo(about["name"], {**outlines, "network": network.sha256}, about["statement"])
+    return CtFracture(info, options, Judge(network, how, detection, band))
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +180,7 @@ class CtFracture:
     """The recipe ready to read, with a network or without."""
 
     model: ModelInfo
-    program: Callable[[Volume], Outlined] | None = None
+    options: Options
     judge: Judge | None = None
 
     @property
@@ -174,13 +193,10 @@ class CtFracture:
         """Measures one scan's vertebrae and muscles, and has the network judge them where there is one."""
         from spineclock.measure.ct_whole import measure_ct
 
-        if lowest_vertebra is not None:
-            raise UsageError("a lowest vertebra for a CT", wanted="a label map that names its vertebrae",
-                             remedy="leave --lowest-vertebra out")  # fmt: skip
         verdict = quality(scan)
         if verdict.verdict == "refused":
             return Reading(scan, verdict, self.model)
-        scan, notes = self._outlined(scan)
+        scan, notes = self._outlined(scan, lowest_vertebra)
         assert scan.mask is not None, "an outlined scan has a label map"
         measured = measure_ct(scan.volume, scan.mask)
         if all(body.cut for body in measured.bodies.values()):
@@ -197,13 +213,15 @@ class CtFracture:
             return replace(reading, event=replace(told, lacking=NO_NETWORK))
         return self._judged(reading, scan, measured)
 
-    def _outlined(self, scan: Scan) -> tuple[Scan, tuple[str, ...]]:
-        """The scan with its label map, by the program where it comes without one, and what to know of that."""
-        notes: tuple[str, ...] = ()
-        if scan.mask is None and self.program is not None:
-            made = self.program(scan.volume)
-            scan, notes = scan.with_mask(made.labels), made.notes
-        return outlined(scan, None), notes  # type: ignore[arg-type]
+    def _outlined(self, scan: Scan, lowest_vertebra: str | None) -> tuple[Scan, tuple[str, ...]]:
+        """The scan with its label map, by program or network where it comes without one, and what to know of that."""
+        from spineclock.segment.ct_outline import outline_ct
+
+        scorer, program = None, self.options.program
+        if scan.mask is None and program is None:
+            scorer = _required(_network(self.options.engine, self.options.threads))
+        made = outline_ct(scan, program=program, scorer=scorer, lowest_vertebra=lowest_vertebra)
+        return scan.with_mask(made.labels), made.notes
 
     def _judged(self, reading: Reading, scan: Scan, measured: CtMeasurements) -> Reading:
         """The reading with the network's probability and risk; refused where it cannot see what it needs."""

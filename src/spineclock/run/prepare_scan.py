@@ -181,7 +181,9 @@ def _outlined(scan: Scan, job: Job, outline: Callable[[Scan, Scorer], Scan]) -> 
     assert job.labels is not None, "a recipe that needs outlines says where they come from"
     if job.labels.file is None:
         program = recipes.get(job.recipe).learning.program
-        return _by_program(scan, program) if program else outline(scan, _scorer(job.engine, job.threads))
+        if not program:
+            return outline(scan, _scorer(job.engine, job.threads))
+        return _by_program(scan, program) or outline(scan, None)  # type: ignore[arg-type]
     from spineclock.segment.schemes import to_spineclock
 
     mask = upright_labels(scan, read_mask(job.labels.file, max_bytes=job.max_bytes))
@@ -189,14 +191,12 @@ def _outlined(scan: Scan, job: Job, outline: Callable[[Scan, Scorer], Scan]) -> 
     return scan.with_mask(to_spineclock(mask, job.labels.scheme))
 
 
-def _by_program(scan: Scan, program: str) -> Scan:
-    """The scan with its label map by a program that is not part of this package."""
+def _by_program(scan: Scan, program: str) -> Scan | None:
+    """The scan with its label map by a program that is not part of this package; None where it is not installed."""
     from spineclock.run import totalsegmentator
 
     if not totalsegmentator.installed(program):
-        raise RefusedError(f"no label map, and no program called {program} is installed",
-                           wanted="a label map beside the scan (…_dseg.nii.gz), or columns mask and mask_scheme",
-                           remedy=f"or install {program}")  # fmt: skip
+        return None
     return scan.with_mask(totalsegmentator.outline(scan.volume, program=program).labels)
 
 
