@@ -30,7 +30,7 @@ class Cycle:
     calm_from: float
     """Share of the steps after which augmentation is gentle, so that the network settles on real contrast."""
     weights: tuple[float, ...] = ()
-    """How much a voxel of each class counts in the cross-entropy, so that rare classes are learned at all; alike if ()."""
+    """How much a voxel of each class counts in the cross-entropy, for rare ones to be learned at all; alike if ()."""
 
     def strength_at(self, step: int) -> float:
         """How strongly the pictures of a step are changed."""
