@@ -1,4 +1,4 @@
-"""The networks, each by its name: of scans the spine-age paper's and two rivals, of films two, of crops four, of CT two."""
+"""The networks, each by its name: of scans the paper's and two rivals, of films two, of crops four, of CT two."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from spineclock.core.geometry import canonical
 from spineclock.core.volume import Array, Mask, Volume
 from spineclock.prep.grid import sagittal_axes
 from spineclock.prep.intensity import Scale
-from spineclock.prep.masking import PARTS, Part, bit
+from spineclock.prep.masking import PARTS, bit
 from spineclock.prep.prepared import PreparedInput, Variants
 
 _AS_IS = Scale(low=0.0, high=1.0, mean=0.0, sd=1.0)
