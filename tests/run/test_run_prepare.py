@@ -419,7 +419,7 @@ def test_what_does_not_fit_on_the_grid_is_told(cohort, tmp_path, capsys):
         ("dtype=float32", "dtype is 'float32' (--set); wanted: 'float16' or 'uint8'"),
         ("margin_mm=-1", "margin_mm is '-1'"),
         ("workers=0", "workers is '0'"),
-        ("margin=5", "no setting is called 'margin' (--set); wanted: one of"),
+        ("margins=5", "no setting is called 'margins' (--set); wanted: one of"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_in_words(given, message):
