@@ -189,7 +189,7 @@ def _phantom_radiograph(
     "ct",
     epilog=example(
         "spineclock phantom ct --n 20 --seed 1 --out ct",
-        "spineclock phantom ct --n 4000 --world muscle_matters --grid 112x64x112 --out grids --workers 16 --resume",
+        "spineclock phantom ct --n 4000 --world muscle_matters --grid 112x84x112 --out grids --workers 16 --resume",
         "spineclock phantom ct --n 3 --out dicom --format dicom --tilt 12",
         "spineclock phantom ct --people phantom --out bone --kernel bone --phase native --set slice_mm=1",
     ),
@@ -215,7 +215,7 @@ def _phantom_ct(
     ] = None,
     tilt: Annotated[float | None, typer.Option(metavar="DEG", help="Tilt of the gantry; none where not given.")] = None,
     grid: Annotated[
-        str | None, typer.Option(metavar="112x64x112", help="Write a training grid: slices, rows, columns.")
+        str | None, typer.Option(metavar="112x84x112", help="Write a training grid: slices, rows, columns.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, metavar="W", help="Scans made side by side (2).")] = None,
     resume: ResumeScans = None,

@@ -167,7 +167,7 @@ class PhantomCtSettings(Settings):
     grid: str | None = Field(
         None,
         pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3}){2}$",
-        description="slices, rows and columns of a training grid, such as 112x64x112",
+        description="slices, rows and columns of a training grid, such as 112x84x112",
     )
     from_years: float = Field(0.0, ge=0, le=120, description="people younger than this get no scan")
     workers: int = Field(2, ge=1, le=512, description="processes that make scans side by side")

@@ -92,7 +92,7 @@ class Request:
             raise UsageError(f"{self.below_mm:g} mm below S1", wanted="0 to 200 mm")
         if self.grid_shape is not None:
             if len(self.grid_shape) != 3 or min(self.grid_shape) < 8:
-                raise UsageError(f"a grid of {self.grid_shape}", wanted="three whole numbers from 8 on: 112x64x112")
+                raise UsageError(f"a grid of {self.grid_shape}", wanted="three whole numbers from 8 on: 112x84x112")
             if self.slice_mm is not None or self.pixel_mm is not None:
                 raise UsageError("both a grid and a slice or pixel size", wanted="one of the two")
         images(self.world)
