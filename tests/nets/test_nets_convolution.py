@@ -10,7 +10,7 @@ from torch import nn
 
 from spineclock.nets.convolution import Conv3d, trusted
 from spineclock.nets.dcnn import AgeNet
-from spineclock.nets.names import FILM_NETWORKS, NetworkName
+from spineclock.nets.names import CROP_NETWORKS, CT_NETWORKS, FILM_NETWORKS, NetworkName
 from spineclock.nets.networks import network
 
 
@@ -55,7 +55,7 @@ def test_padding_first_changes_no_function_and_no_name() -> None:
     assert torch.equal(ours.eval()(x), wanted)
 
 
-@pytest.mark.parametrize("name", sorted({*get_args(NetworkName)} - {*FILM_NETWORKS}))
+@pytest.mark.parametrize("name", sorted({*get_args(NetworkName)} - {*FILM_NETWORKS, *CROP_NETWORKS, *CT_NETWORKS}))
 def test_every_convolution_of_a_network_that_learns_is_a_trusted_one(name: NetworkName) -> None:
     net = network(name, outputs=1, shape=(16, 32, 16))
     found = [layer for layer in net.modules() if isinstance(layer, nn.Conv3d)]

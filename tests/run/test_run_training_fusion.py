@@ -86,7 +86,7 @@ def run_folders(folder: Path, *, diseases: tuple[str, str] = ("osteoporosis", "o
         (folder / name).mkdir(parents=True)
         table.to_csv(folder / name / "predictions.csv", index=False)
         about = dict.fromkeys(KEYS, "") | {"schema": SCHEMA, "name": f"made-up-{name}", "sequence": name,
-                                           "head": {"name": disease}}  # fmt: skip
+                                           "head": {"name": disease}, "preparation": {"shape": [4, 64, 64]}}  # fmt: skip
         (folder / name / "network.json").write_text(json.dumps(about))
         (folder / name / "weights.safetensors").write_bytes(name.encode())
     return folder

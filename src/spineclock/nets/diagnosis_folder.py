@@ -14,16 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-import torch
-
-from spineclock.core.errors import InputError, UsageError
+from spineclock.core.errors import UsageError
 from spineclock.core.volume import Array
 from spineclock.nets.crops import CropNet
+from spineclock.nets.described import asked, described, grid, require_device
 from spineclock.nets.diagnosis_head import DiagnosisHead
 from spineclock.nets.names import CROP_NETWORKS, NetworkName
 from spineclock.nets.networks import network
-from spineclock.nets.run_folder import described, require_device
 from spineclock.nets.weights import load_into
 
 SCHEMA = "spineclock.diagnosis-network/1"
@@ -52,10 +49,7 @@ class TrainedDiagnosis:
 
         NaN where a level is not there.
         """
-        x = torch.from_numpy(np.array(prepared, dtype=np.float32))[None, None]
-        with torch.inference_mode():
-            raw = self.net(x.to(next(self.net.parameters()).device))
-            found: Array = self.head.said(raw)[0].cpu().double().numpy()
+        found: Array = self.head.said(asked(self.net, prepared))[0].cpu().double().numpy()
         return found
 
 
@@ -70,11 +64,7 @@ def read_diagnosis(folder: Path, *, device: str = "cpu") -> TrainedDiagnosis:
         If there is no such device.
     """
     require_device(device)
-    about = described(folder, keys=KEYS, schema=SCHEMA)
-    if wrong := _faults(about):
-        raise InputError(
-            f"{folder / 'network.json'}: {'; '.join(wrong)}", wanted=SCHEMA, remedy="train the network again"
-        )
+    about = described(folder, keys=KEYS, schema=SCHEMA, faults=_faults)
     head = DiagnosisHead.from_dict(about["head"])
     i, j, k = about["preparation"]["shape"]
     net = network(about["network"], outputs=head.outputs, shape=(i, j, k))
@@ -95,11 +85,7 @@ def _faults(about: dict[str, Any]) -> list[str]:
     except (TypeError, AttributeError, UsageError) as error:
         levels = ()
         faults.append(f"head does not tell what the answer means ({error})")
-    preparation = about["preparation"] if isinstance(about["preparation"], dict) else {}
-    grid = preparation.get("shape")
-    if not (isinstance(grid, list) and len(grid) == 3 and all(type(n) is int and n > 0 for n in grid)):
-        faults.append("preparation does not tell the shape of the input")
-    elif levels and list(levels) != preparation.get("levels"):
+    if grid(about) is not None and levels and list(levels) != about["preparation"].get("levels"):
         faults.append("the levels of head and preparation are not the same")
     if not isinstance(about["sequence"], str):
         faults.append("sequence is no text")

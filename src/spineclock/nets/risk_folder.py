@@ -15,17 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from spineclock.core.errors import InputError, UsageError
+from spineclock.core.errors import UsageError
 from spineclock.core.volume import Array
 from spineclock.nets.ct import CtNet
+from spineclock.nets.described import asked, described, require_device
 from spineclock.nets.multitask import MultitaskHead
 from spineclock.nets.names import CT_NETWORKS
 from spineclock.nets.networks import network
-from spineclock.nets.run_folder import described, require_device
 from spineclock.nets.weights import load_into
 
 SCHEMA = "spineclock.risk-network/1"
@@ -46,10 +45,7 @@ class TrainedRisk:
 
     def answer(self, prepared: Array) -> Tensor:
         """What it answers to one prepared volume, shape (1, outputs), for :func:`log_odds` and :func:`risks`."""
-        x = torch.from_numpy(np.array(prepared, dtype=np.float32))[None, None]
-        with torch.inference_mode():
-            found: Tensor = self.net(x.to(next(self.net.parameters()).device)).float().cpu()
-        return found
+        return asked(self.net, prepared).float().cpu()
 
 
 def log_odds(head: MultitaskHead, raw: Tensor) -> Array:
@@ -82,11 +78,7 @@ def read_risk(folder: Path, *, device: str = "cpu") -> TrainedRisk:
         If there is no such device.
     """
     require_device(device)
-    about = described(folder, keys=KEYS, schema=SCHEMA)
-    if wrong := _faults(about):
-        raise InputError(
-            f"{folder / 'network.json'}: {'; '.join(wrong)}", wanted=SCHEMA, remedy="train the network again"
-        )
+    about = described(folder, keys=KEYS, schema=SCHEMA, faults=_faults)
     head = MultitaskHead.from_dict(about["head"])
     i, j, k = about["preparation"]["shape"]
     net = network(about["network"], outputs=head.outputs, shape=(i, j, k), head=head)
@@ -107,10 +99,6 @@ def _faults(about: dict[str, Any]) -> list[str]:
             faults.append("detection does not tell how answers become a person's probability")
     except (TypeError, KeyError, AttributeError, UsageError) as error:
         faults.append(f"head does not tell what the answer means ({error})")
-    preparation = about["preparation"] if isinstance(about["preparation"], dict) else {}
-    grid = preparation.get("shape")
-    if not (isinstance(grid, list) and len(grid) == 3 and all(type(n) is int and n > 0 for n in grid)):
-        faults.append("preparation does not tell the shape of the input")
     horizons = about["horizons_years"]
     if not (isinstance(horizons, list) and horizons and all(isinstance(h, int | float) and h > 0 for h in horizons)):
         faults.append("horizons_years holds no years")

@@ -15,18 +15,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-import torch
 from torch import nn
 
-from spineclock.core.errors import InputError, UsageError
+from spineclock.core.errors import UsageError
 from spineclock.core.volume import Array
 from spineclock.nets.age_head import BINNED, AgeHead
+from spineclock.nets.described import asked, described, require_device
 from spineclock.nets.names import NetworkName
 from spineclock.nets.networks import network
 from spineclock.nets.recalibration import Recalibrated, read_recalibrated
@@ -78,9 +78,6 @@ def _faults(about: dict[str, Any]) -> list[str]:
         fits = values.ndim == len(shape) and all(w in (None, n) for w, n in zip(shape, values.shape, strict=True))
         if not fits or not np.isfinite(values).all():
             faults.append(f"{key} does not hold {'pairs of ages' if len(shape) == 2 else 'ages'} in years")
-    grid = about["preparation"].get("shape") if isinstance(about["preparation"], dict) else None
-    if not (isinstance(grid, list) and len(grid) == 3 and all(type(n) is int and n > 0 for n in grid)):
-        faults.append("preparation does not tell the shape of the input")
     return faults
 
 
@@ -128,11 +125,9 @@ class TrainedNetwork:
 
     def answer(self, prepared: Array) -> Answer:
         """What the network says of one prepared volume, shape (D, H, W)."""
-        x = torch.from_numpy(np.array(prepared, dtype=np.float32))[None, None]
-        with torch.inference_mode():
-            raw = self.net(x.to(next(self.net.parameters()).device))
-            sd = float(self.head.predicted_sd_years(raw)[0]) if self.head.binned else None
-            return Answer(float(self.head.age_years(raw)[0]), sd)
+        raw = asked(self.net, prepared)
+        sd = float(self.head.predicted_sd_years(raw)[0]) if self.head.binned else None
+        return Answer(float(self.head.age_years(raw)[0]), sd)
 
     def age_years(self, prepared: Array) -> float:
         """The predicted age of one prepared volume, shape (D, H, W)."""
@@ -150,48 +145,9 @@ def read_network(folder: Path, *, device: str = "cpu") -> TrainedNetwork:
         If there is no such device.
     """
     require_device(device)
-    about = described(folder, keys=KEYS, schema=SCHEMA)
-    if wrong := _faults(about):
-        raise InputError(
-            f"{folder / 'network.json'}: {'; '.join(wrong)}", wanted=SCHEMA, remedy="train the network again"
-        )
+    about = described(folder, keys=KEYS, schema=SCHEMA, faults=_faults)
     head = AgeHead.from_dict(about["head"])
     i, j, k = about["preparation"]["shape"]
     net = network(about["network"], outputs=head.outputs, shape=(i, j, k), pool=about["pool"])
     digest = load_into(net, folder / "weights.safetensors")
     return TrainedNetwork(net.to(device).eval(), head, about, digest, read_recalibrated(folder, digest))
-
-
-def require_device(device: str) -> None:
-    """Refuses a GPU that PyTorch does not see."""
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"device is {device}, and PyTorch sees none here", wanted="cpu, or a machine with a GPU")
-
-
-def described(folder: Path, *, keys: Collection[str], schema: str) -> dict[str, Any]:
-    """What a run's ``network.json`` holds, with all of the keys.
-
-    Raises
-    ------
-    InputError
-        If there is none, or it is of another schema: what was learned is then something else.
-    """
-    path = folder / "network.json"
-    kind = schema.partition(".")[2].partition("-")[0]
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder} is no run of {'an' if kind == 'age' else 'a'} {kind} network ({error})",
-            wanted="network.json and weights.safetensors",
-            remedy="give the folder that training wrote, or 'default'",
-        ) from error
-    told = about.get("schema") if isinstance(about, dict) else None
-    if isinstance(told, str) and told.partition("/")[0] != schema.partition("/")[0] and "-network/" in told:
-        raise InputError(f"the network in {folder} is of the kind {told}", wanted=schema,
-                         remedy="name the recipe it was trained for with --recipe")  # fmt: skip
-    lacking = sorted(set(keys) - set(about)) if isinstance(about, dict) else sorted(keys)
-    if lacking or told != schema:
-        raise InputError(f"{path} lacks {', '.join(lacking) or 'the right schema'}", wanted=schema)
-    found: dict[str, Any] = about
-    return found

@@ -150,9 +150,9 @@ def fuse(first: Path, second: Path, *, out: Path, overwrite: bool = False) -> in
 
 def _network(run: Path) -> dict[str, str]:
     """Which network a run's folder holds."""
+    from spineclock.nets.described import described
     from spineclock.nets.diagnosis_folder import KEYS
     from spineclock.nets.diagnosis_folder import SCHEMA as NETWORK
-    from spineclock.nets.run_folder import described
     from spineclock.nets.weights import sha256
 
     about = described(run, keys=KEYS, schema=NETWORK)
