@@ -85,8 +85,8 @@ def run_folders(folder: Path, *, diseases: tuple[str, str] = ("osteoporosis", "o
     for name, table, disease in zip(("T1w", "T2w"), runs(), diseases, strict=True):
         (folder / name).mkdir(parents=True)
         table.to_csv(folder / name / "predictions.csv", index=False)
-        about = dict.fromkeys(KEYS, "") | {"schema": SCHEMA, "name": f"made-up-{name}", "sequence": name,
-                                           "head": {"name": disease}, "preparation": {"shape": [4, 64, 64]}}  # fmt: skip
+        told = {"name": f"made-up-{name}", "sequence": name, "preparation": {"shape": [4, 64, 64]}}
+        about = dict.fromkeys(KEYS, "") | told | {"schema": SCHEMA, "head": {"name": disease}}
         (folder / name / "network.json").write_text(json.dumps(about))
         (folder / name / "weights.safetensors").write_bytes(name.encode())
     return folder
