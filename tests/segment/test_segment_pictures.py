@@ -7,7 +7,7 @@ import pytest
 
 from spineclock.core.errors import UsageError
 from spineclock.core.volume import Volume
-from spineclock.segment.pictures import outline_picture
+from spineclock.segment.pictures import outline_picture, turned
 
 
 def drawn(pixels_a_mm, *, levels=6, tall_mm=260.0):
@@ -63,3 +63,49 @@ def test_the_reader_may_name_the_lowest_vertebra():
     assert seen.found.vertebrae[0].level == "L4"
     with pytest.raises(UsageError, match="M4"):
         outline_picture(volume(drawn(2.0), 0.5), by_grey, lowest_vertebra="M4")
+
+
+def canal_at(pictures):
+    """Where the canal lies, as a share of the picture along that axis from whose middle it is farther."""
+    middle = pictures[0, 1]
+    places = np.nonzero(middle >= 0.9 * middle.max())
+    shares = [place.mean() / n for place, n in zip(places, middle.shape, strict=True)]
+    return max(shares, key=lambda share: abs(share - 0.5))
+
+
+def used_to(picture):
+    """A network that tells classes in pictures whose canal lies as in this one, and nothing in others."""
+    seen = []
+    outline_picture(picture, lambda p: seen.append(canal_at(p)) or by_grey(p))
+
+    def network(pictures):
+        known = canal_at(pictures) == pytest.approx(seen[0], abs=0.05)
+        return by_grey(pictures if known else np.zeros_like(pictures))
+
+    return network
+
+
+@pytest.mark.parametrize("axes", [(1,), (1, 2)])
+def test_a_picture_with_its_front_at_the_right_is_told(axes):
+    upright = volume(drawn(2.0), 0.5)
+    other = upright.with_array(np.flip(upright.array, axes))
+    network = used_to(upright)
+    assert turned(outline_picture(upright, network), network) == ""
+    assert turned(outline_picture(other, network), network) in ("mirrored", "turned by half a circle")
+
+
+def test_real_pictures_are_told_from_their_mirrored_and_turned_copies(real_data):
+    from PIL import Image
+
+    from spineclock.core.geometry import picture_volume
+    from spineclock.nets.weights import packaged
+    from spineclock.recipes.mri_age import SEGMENTER
+    from spineclock.segment.engine import scorer
+
+    network = scorer(packaged(SEGMENTER), threads=1)
+    upright = np.asarray(Image.open(real_data / "spider" / "midsagittal" / "115_t2.png").convert("L"))
+    said = []
+    for picture in (upright, upright[:, ::-1], upright[::-1, ::-1]):
+        seen = outline_picture(picture_volume(np.ascontiguousarray(picture), (290 / len(picture),) * 2), network)
+        said.append(turned(seen, network))
+    assert said == ["", "mirrored", "turned by half a circle"]

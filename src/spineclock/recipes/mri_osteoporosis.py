@@ -78,13 +78,16 @@ def _outlined(scan: Scan, scorer: Scorer | None, lowest_vertebra: str | None = N
     from spineclock.core.anatomy import ARCH, BODY
     from spineclock.recipes.mri_age import outline
     from spineclock.segment.legible import UNUSABLE
-    from spineclock.segment.pictures import outline_picture
+    from spineclock.segment.pictures import outline_picture, turned
 
     if scan.mask is not None and ((scan.mask.array > BODY) & (scan.mask.array < ARCH)).any():
         return scan, None
     if scan.mask is None and scan.volume.shape[0] == 1:
         assert scorer is not None, "a picture without a label map is outlined by the network"
         seen = outline_picture(scan.volume, scorer, lowest_vertebra=lowest_vertebra)
+        if how := turned(seen, scorer):
+            raise RefusedError(f"the picture seems to be {how}", wanted="head up, front at the left",
+                               remedy="turn it")  # fmt: skip
         scan, found = replace(scan, volume=seen.volume), seen.found
     else:
         found = outline(scan, scorer, lowest_vertebra=lowest_vertebra)  # type: ignore[arg-type]
