@@ -156,7 +156,7 @@ def test_a_store_of_films_and_a_network_of_scans_do_not_go_together(run: Path, t
         train(RECIPE, cohort, told, out=tmp_path / "other", quiet=True)
     with pytest.raises(UsageError, match="start imagenet for the network film_small"):
         configure(TrainSettings, defaults=train_defaults(RECIPE), flags={"start": "imagenet"})
-    with pytest.raises(InputError, match="no run of an age network"):
+    with pytest.raises(InputError, match="has no training.json"):
         evaluate(tmp_path / "nothing", cohort, out=tmp_path / "evaluation")
 
 

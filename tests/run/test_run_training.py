@@ -411,7 +411,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         assert people_of(path)["normal"].fillna(False).tolist() == [True, False] * 100
     with pytest.raises(UsageError, match="does not exist"):
         train("mri-age", tmp_path / "none.csv", TrainSettings(), out=tmp_path / "out")
-    with pytest.raises(InputError, match="is no run of an age network"):
+    with pytest.raises(InputError, match="has no training.json"):
         evaluate(tmp_path, path, EvaluateSettings(), out=tmp_path / "out")
 
 
