@@ -1,4 +1,4 @@
-"""The CT network's OpenVINO graph answers as the PyTorch network it is built from, and a fold loses nothing."""
+"""The OpenVINO graph of the network of CT answers as the PyTorch network it is built from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spineclock.core.errors import InputError
-from spineclock.nets.ct_segmenter import CtSegmenter, ct_torch_scorer, folded, read_ct_segmenter, unfolded
+from spineclock.nets.ct_segmenter import CtSegmenter, ct_torch_scorer, read_ct_segmenter
 from spineclock.nets.segmenter_openvino import compile_segmenter
 from spineclock.nets.weights import load_into, read_arrays, save
 
@@ -36,15 +36,6 @@ def test_openvino_gives_the_probabilities_of_pytorch(tmp_path):
     assert found.shape == wanted.shape == (1, 8, 16, 32, 24)
     assert wanted.std() > 0.02
     np.testing.assert_allclose(found, wanted, atol=5e-5)
-
-
-def test_a_channel_of_a_fold_holds_every_second_voxel():
-    x = torch.arange(2 * 4 * 4 * 6).reshape(1, 2, 4, 4, 6)
-    parts = folded(x)
-    for channel in range(2):
-        for i, j, k in np.ndindex(2, 2, 2):
-            assert (parts[0, channel * 8 + 4 * i + 2 * j + k] == x[0, channel, i::2, j::2, k::2]).all()
-    assert (unfolded(parts) == x).all()
 
 
 def test_weights_of_another_network_are_refused(tmp_path):

@@ -80,8 +80,8 @@ def test_numbers_a_scheme_lacks_are_told(by_truth, phantom_file, tmp_path, capsy
 
 
 def test_wrong_calls_say_so(by_truth, phantom_file, tmp_path):
-    with pytest.raises(UsageError, match="no scheme is called 'verse'; wanted: one of spineclock, spider"):
-        segment.segment_file(phantom_file, tmp_path / "m.nii.gz", scheme="verse")
+    with pytest.raises(UsageError, match="no scheme is called 'letters'; wanted: one of spineclock, spider"):
+        segment.segment_file(phantom_file, tmp_path / "m.nii.gz", scheme="letters")
     with pytest.raises(UsageError, match=r"m.png is no name for a label map; wanted: a name ending in .nii.gz"):
         segment.segment_file(phantom_file, tmp_path / "m.png")
     with pytest.raises(UsageError, match=r"none.nii.gz does not exist"):

@@ -123,12 +123,12 @@ def restyled(x: Tensor, y: Tensor, strength: float, rng: np.random.Generator) ->
     air = x < -900
     if rng.random() < 0.7 * strength:  # each tissue lighter or denser
         shifts = np.zeros(UNKNOWN + 1, np.float32)
-        shifts[1 : len(CT_CLASSES)] = rng.normal(0, 30, len(CT_CLASSES) - 1)
-        shifts[[NUMBER["body"], NUMBER["arch"], NUMBER["sacrum"]]] += rng.normal(0, 50)
+        shifts[1 : len(CT_CLASSES)] = rng.normal(0, 12, len(CT_CLASSES) - 1)
+        shifts[[NUMBER["body"], NUMBER["arch"], NUMBER["sacrum"]]] += rng.normal(0, 25)
         x = x + _smooth(torch.from_numpy(shifts)[y], 3)
     if rng.random() < 0.6 * strength:  # fat, water, muscle, contrast and bone drawn as other values
         at = np.array([-1100, -300, -110, 0, 60, 130, 250, 600, 3100], np.float32)
-        to = np.maximum.accumulate(at + rng.normal(0, (0, 60, 20, 15, 15, 25, 40, 60, 0)))
+        to = np.maximum.accumulate(at + rng.normal(0, (0, 60, 15, 8, 8, 12, 25, 50, 0)))
         x = torch.from_numpy(np.interp(x.numpy(), at, to).astype(np.float32))
     if rng.random() < 0.4 * strength:  # shading
         field = torch.from_numpy(rng.normal(0, 20, (1, 1, 3, 3, 3)).astype(np.float32))

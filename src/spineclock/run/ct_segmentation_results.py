@@ -44,13 +44,17 @@ STRUCTURES = CT_CLASSES[1:]
 
 @dataclass(frozen=True)
 class Judged:
-    """A scan with its true label map, bodies told from arches; ``known`` are the classes that map tells."""
+    """A scan with its true label map, bodies told from arches; ``known`` are the classes that map tells.
+
+    Overlap is counted from axial slice ``from_slice`` up, where the map covers no more.
+    """
 
     name: str
     kind: str
     volume: Volume
     labels: Mask
     known: tuple[str, ...] = STRUCTURES
+    from_slice: int = 0
 
 
 def simulated(work: Path, people: int, *, workers: int) -> Iterator[Judged]:
@@ -67,7 +71,14 @@ def real(folder: Path) -> Iterator[Judged]:
     report = folder / "totalsegmentator" / "spine_report" / "example_ct_report"
     scan = volume(folder / "totalsegmentator" / "example_ct.nii.gz", max_bytes=LARGEST_BYTES)
     labels = merged(read_mask(report / "totalseg.nii.gz"), read_mask(report / "totalseg_vertebrae_body.nii.gz"))
-    yield Judged("TotalSegmentator, lumbar CT, 3 mm", "real", canonical(scan), canonical(labels))
+    whole = ("disc", "body", "arch")  # of the sacrum S1 alone is marked
+    yield Judged("TotalSegmentator, lumbar CT, 3 mm", "real", canonical(scan), canonical(labels), whole)
+    upper = canonical(read_mask(folder / "totalsegmentator" / "example_seg.nii.gz"))  # the scan's uppermost 90 mm
+    lowest = scan.shape[2] - upper.shape[2]
+    array = np.zeros(scan.shape, np.uint16)
+    array[:, :, lowest:] = to_spineclock(upper, "totalsegmentator").array
+    muscles = Mask(array, canonical(scan).affine)
+    yield Judged("the same, its uppermost 90 mm", "real", canonical(scan), muscles, ("psoas", "erector"), lowest)
     at = folder / "verse014"
     verse = to_spineclock(canonical(read_mask(at / "sub-verse014_seg-vert_msk.nii.gz")), "verse")
     scan = canonical(volume(at / "sub-verse014_ct.nii.gz", max_bytes=LARGEST_BYTES))
@@ -83,9 +94,8 @@ def judged(told: Judged, scorer: CtScorer) -> dict[str, object]:
     seconds = time.monotonic() - begun
     truth = classes_of(told.labels)
     row: dict[str, object] = {"scan": told.name, "kind": told.kind}
-    row |= {
-        n: dice(classes.array == NUMBER[n], truth.array == NUMBER[n]) if n in told.known else np.nan for n in STRUCTURES
-    }
+    outlined, true = (m.array[:, :, told.from_slice :] for m in (classes, truth))
+    row |= {n: dice(outlined == NUMBER[n], true == NUMBER[n]) if n in told.known else np.nan for n in STRUCTURES}
     row |= _levels(told, found) | {"confidence": found.confidence, "verdict": outline_quality(found).verdict}
     return row | {"counted from the sacrum": found.sacrum, "seconds": seconds}
 

@@ -33,12 +33,9 @@ TRUNKS = 0.75
 LOWEST_MM = 120.0
 """How far below S1 a scan may go."""
 RARE = (1.0, 5.0, 1.5, 4.0, 4.0, 2.0, 2.0, 1.0)
-"""How much a voxel of each of ``CT_CLASSES`` counts in the second cycle: discs, canal and sacrum are few."""
+"""How much a voxel of each of ``CT_CLASSES`` counts in the first cycle: discs, canal and sacrum are few."""
 TRAINING = SegmentationTraining(
-    cycles=(
-        Cycle(3600, 3e-3, 0.1, 25, 1.0, 0.85), Cycle(2100, 2e-3, 0.1, 4, 1.0, 0.85, weights=RARE),
-        Cycle(2500, 1.5e-3, 0.1, 4, 1.0, 0.8),
-    ),
+    cycles=(Cycle(3200, 3e-3, 0.1, 25, 0.4, 0.85, weights=RARE), Cycle(2500, 2e-3, 0.1, 4, 0.9, 0.8)),
     batch=2, checkpoint_every=50,
 )  # fmt: skip
 """About an hour on 2 free cores with AVX-512-bf16."""

@@ -9,9 +9,10 @@ import nibabel as nib
 import numpy as np
 
 from spineclock import recipes
-from spineclock.core.errors import RefusedError, UsageError
+from spineclock.core.errors import InputError, RefusedError, UsageError
 from spineclock.core.geometry import resample_like
 from spineclock.core.recipe import LARGEST_BYTES, Engine
+from spineclock.core.records import Scan
 from spineclock.core.volume import Array, Mask
 from spineclock.ingest import metaimage, nifti
 from spineclock.ingest.refs import SeriesRef
@@ -19,10 +20,14 @@ from spineclock.ingest.series import load
 from spineclock.nets.weights import packaged
 from spineclock.recipes.mri_age import SEGMENTER, outline
 from spineclock.run.listing import the_one
-from spineclock.segment.engine import scorer
+from spineclock.segment.ct_outline import CT_SEGMENTER, outline_ct
+from spineclock.segment.engine import ct_scorer, scorer
+from spineclock.segment.instances import Instances
 from spineclock.segment.legible import header_quality
 from spineclock.segment.schemes import WRITABLE, from_spineclock, left_out
 
+AIR_FROM_HU = -900
+"""No MRI has samples as low; air in CT lies below."""
 _Grid = tuple[tuple[int, int, int], Array]
 
 
@@ -48,22 +53,59 @@ def segment_file(source: Path, out: Path, *, scheme: str = "spineclock", lowest_
     if out.exists() and out.samefile(source):
         raise UsageError(f"{out} is the scan itself", wanted="another name for the label map")
     with tempfile.TemporaryDirectory(prefix="spineclock-") as scratch:
-        ref = the_one(source, recipes.get("mri-age").accepts, scratch=Path(scratch))
-        scan = load(ref)
+        ref, scan = _scan(source, Path(scratch))
         grid = _stored_grid(ref)
+    by = _ct if scan.modality == "CT" else _mri
+    found, notes = by(scan, lowest_vertebra=lowest_vertebra, engine=engine, threads=threads)
+    labels = from_spineclock(found.labels, scheme)
+    _write(labels, grid, out)
+    names = ", ".join(v.level for v in found.vertebrae)
+    lost = left_out(found.labels, scheme)
+    print(f"{out}: vertebrae {names}; {len(found.discs)} discs; confidence {found.confidence:.2f}")
+    for note in (*notes, *([f"{scheme} has no number for {', '.join(map(str, lost))}"] if lost else [])):
+        print(f"note: {note}")
+
+
+def _scan(source: Path, scratch: Path) -> tuple[SeriesRef, Scan]:
+    """The one MRI scan of an input, else the one CT: by its header, or, where that is silent, by air at −1000."""
+    mri, ct = (recipes.get(name).accepts for name in ("mri-age", "ct-fracture"))
+    try:
+        ref = the_one(source, mri, scratch=scratch)
+        scan = load(ref)
+    except InputError as no_mri:
+        try:
+            ref = the_one(source, ct, scratch=scratch)
+        except InputError:
+            raise no_mri from None
+        return ref, load(ref)
+    if not ref.facts.modality and scan.volume.array.min() <= AIR_FROM_HU:
+        ref = the_one(source, ct, scratch=scratch)
+        return ref, load(ref)
+    return ref, scan
+
+
+def _mri(
+    scan: Scan, *, lowest_vertebra: str | None, engine: Engine, threads: int | None
+) -> tuple[Instances, tuple[str, ...]]:
+    """The instances of an MRI scan, and what to know of them."""
     quality = header_quality(scan)
     if quality.verdict == "refused":
         raise RefusedError("; ".join(quality.reasons))
     found = outline(scan, scorer(packaged(SEGMENTER), engine=engine, threads=threads), lowest_vertebra=lowest_vertebra)
     if not found.discs:
         raise RefusedError("no spine was found")
-    labels = from_spineclock(found.labels, scheme)
-    _write(labels, grid, out)
-    names = ", ".join(v.level for v in found.vertebrae)
-    lost = left_out(found.labels, scheme)
-    print(f"{out}: vertebrae {names}; {len(found.discs)} discs; confidence {found.confidence:.2f}")
-    for note in (*found.notes, *([f"{scheme} has no number for {', '.join(map(str, lost))}"] if lost else [])):
-        print(f"note: {note}")
+    return found, found.notes
+
+
+def _ct(
+    scan: Scan, *, lowest_vertebra: str | None, engine: Engine, threads: int | None
+) -> tuple[Instances, tuple[str, ...]]:
+    """The same of a CT, by the embedded network."""
+    made = outline_ct(
+        scan, scorer=ct_scorer(packaged(CT_SEGMENTER), engine=engine, threads=threads), lowest_vertebra=lowest_vertebra
+    )
+    assert made.instances is not None, "the network's answer has instances"
+    return made.instances, made.notes
 
 
 def _stored_grid(ref: SeriesRef) -> _Grid | None:
