@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from two_processes import SHAPE, SLOW_S, Held, learned_by, people
 from two_processes import __file__ as two_processes
 
@@ -166,6 +167,20 @@ def test_other_grey_values_keep_to_the_spine_and_to_their_limits() -> None:
     assert 0.4 < max(spread) < 0.55
     lifted = Augmentation(contrast=0.3, **still)(flat, np.random.default_rng(1))  # type: ignore[arg-type]
     assert 2 * 0.7 - 0.3 - 1e-5 <= lifted[inside].min() < lifted[inside].max() <= 2 * 1.3 + 0.3 + 1e-5
+
+
+def test_turned_and_scaled_scans_are_those_of_scipy() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 1, 4, 24, 40)).astype(np.float32)
+    turn = Augmentation(shift_voxels=0, mirror=False, rotate_deg=20, zoom=0.2)
+    changed = turn(x, np.random.default_rng(1))
+    rng, middle = np.random.default_rng(1), np.array([11.5, 19.5])
+    for scan, was in zip(changed[:, 0], x[:, 0], strict=True):
+        rng.integers(0, 1, 3)  # by how much it is moved
+        angle, scale = np.deg2rad(rng.uniform(-20, 20)), 1 + rng.uniform(-0.2, 0.2)
+        back = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
+        for slice_, before in zip(scan, was, strict=True):
+            wanted = ndimage.affine_transform(before, back, middle - back @ middle, order=1, mode="grid-constant")
+            assert slice_ == pytest.approx(wanted, abs=1e-4)
 
 
 def test_changed_scans_are_moved_and_mirrored_and_nothing_else() -> None:
