@@ -18,7 +18,7 @@ from spineclock.recipes.ct_fracture import RECIPE, Judge
 from spineclock.run.predict import predict_all, predict_one
 from spineclock.run.settings import PredictSettings
 from spineclock.segment import ct_outline
-from spineclock.segment.ct_outline import CtOutlined
+from spineclock.segment.ct_outline import SIMULATED, CtOutlined
 
 
 def verse(real_data: Path) -> dict[str, object]:
@@ -61,6 +61,17 @@ def test_a_folder_holds_grades_measures_and_pictures(real_data, tmp_path):
     assert "No risk is given" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_real_scan_without_a_label_map_is_outlined_by_the_packaged_network(real_data):
+    told = totalsegmentator(real_data)
+    bare, given = predict_one(told["source"], recipe="ct-fracture"), predict_one(recipe="ct-fracture", **told)
+    assert bare.quality.verdict == "check"
+    assert SIMULATED in bare.quality.reasons
+    ours, theirs = ({v.level: v for v in reading.event.vertebrae} for reading in (bare, given))
+    levels = ["L1", "L2", "L3", "L4", "L5"]
+    assert all(abs(ours[name].trabecular_hu - theirs[name].trabecular_hu) < 10 for name in levels)
+    assert all((ours[name].grade or 0) <= 1 for name in levels)
+
+
 def simple(labels: np.ndarray) -> Scan:
     affine = np.eye(4)
     scan = Scan("a", Volume(np.where(labels > 0, 200, -50).astype(np.int16), affine), Path("a.nii"), "CT")
@@ -69,7 +80,7 @@ def simple(labels: np.ndarray) -> Scan:
 
 def test_what_cannot_be_read_is_refused_in_words():
     reader = RECIPE.load("default", Options())
-    with pytest.raises(RefusedError, match="no label map"):
+    with pytest.raises(RefusedError, match="0 vertebrae were found"):
         reader.read(simple(np.zeros((40, 50, 40), np.uint8)))
     cut = np.zeros((40, 50, 40), np.uint8)
     cut[5:35, 10:40, 20:40] = 222

@@ -65,38 +65,21 @@ def outlined(scan: Scan, scorer: Scorer | None) -> Scan:
     Raises
     ------
     RefusedError
-        If there is neither, or bodies cannot be told.
+        If no spine is found, or bodies cannot be told from arches.
     """
     from spineclock.segment.ct_outline import outline_ct
 
-    return scan.with_mask(outline_ct(scan, scorer=None if scan.mask is not None else _required(_network())).labels)
-
-
-def _required(scorer: CtScorer | None) -> CtScorer:
-    """The packaged network of CT, where it is there."""
-    if scorer is None:
-        raise RefusedError(
-            "no label map, and no network that outlines CT comes with this installation",
-            wanted="one of vertebrae and muscles (--mask FILE --mask-scheme totalsegmentator, verse or spineclock)",
-            remedy=f"or install {PROGRAM}, which is then run",
-        )
-    return scorer
+    return scan.with_mask(outline_ct(scan, scorer=None if scan.mask is not None else _network()).labels)
 
 
 @lru_cache(maxsize=1)
-def _network(engine: Engine = "auto", threads: int | None = None) -> CtScorer | None:
-    """The packaged network that outlines CT; None where none comes with this installation."""
+def _network(engine: Engine = "auto", threads: int | None = None) -> CtScorer:
+    """The packaged network that outlines CT."""
+    from spineclock.nets.weights import packaged
+    from spineclock.segment.ct_outline import CT_SEGMENTER
     from spineclock.segment.engine import ct_scorer
 
-    weights = _weights()
-    return ct_scorer(weights, engine=engine, threads=threads) if weights.is_file() else None
-
-
-def _weights() -> Path:
-    """Where the packaged network of CT lies, if it does."""
-    from spineclock.segment.ct_outline import CT_SEGMENTER
-
-    return Path(str(resources.files("spineclock"))) / "weights" / CT_SEGMENTER
+    return ct_scorer(packaged(CT_SEGMENTER), engine=engine, threads=threads)
 
 
 def preparation(settings: Any) -> CtCropping:
@@ -130,10 +113,11 @@ def load(model: str, options: Options) -> Reader:
     InputError
         If the folder holds no such network.
     """
-    from spineclock.nets.weights import sha256
+    from spineclock.nets.weights import packaged, sha256
+    from spineclock.segment.ct_outline import CT_SEGMENTER
 
     folder = Path(str(resources.files("spineclock"))) / "weights" / PACKAGED if model == "default" else Path(model)
-    outlines = {_weights().name: sha256(_weights())} if _weights().is_file() else {}
+    outlines = {CT_SEGMENTER: sha256(packaged(CT_SEGMENTER))}
     if model == "default" and not folder.is_dir():
         return CtFracture(replace(MEASURED, weights_sha256=outlines), options)
     from spineclock.nets.risk_folder import read_risk
@@ -219,7 +203,7 @@ class CtFracture:
 
         scorer, program = None, self.options.program
         if scan.mask is None and program is None:
-            scorer = _required(_network(self.options.engine, self.options.threads))
+            scorer = _network(self.options.engine, self.options.threads)
         made = outline_ct(scan, program=program, scorer=scorer, lowest_vertebra=lowest_vertebra)
         return scan.with_mask(made.labels), made.notes
 

@@ -7,8 +7,8 @@ the folder of real scans is at hand, on these against the label maps they came w
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from spineclock.core.volume import Array, Mask, Volume
 from spineclock.ingest.nifti import read_mask, volume
 from spineclock.measure.ct_bodies import ct_bodies
 from spineclock.nets.weights import packaged, sha256
-from spineclock.run.ct_segmentation_training import WEIGHTS, jobs, kept, make
+from spineclock.run.ct_segmentation_training import LOG, WEIGHTS, jobs, kept, make
 from spineclock.run.outputs import write_text
 from spineclock.run.tables import markdown
 from spineclock.segment.ct_grid import NUMBER, classes_of
@@ -86,18 +86,16 @@ def real(folder: Path) -> Iterator[Judged]:
 
 
 def judged(told: Judged, scorer: CtScorer) -> dict[str, object]:
-    """One row: Dice by class, how many levels are named as they are, body heights beside the true map's, seconds."""
+    """One row: Dice by class, how many levels are named as they are, body heights beside the true map's."""
     require_same_grid(told.volume, told.labels, what="the scan and its label map")
-    begun = time.monotonic()
     classes, certainty = label_map(told.volume, scorer)
     found = found_in(classes, certainty=certainty)
-    seconds = time.monotonic() - begun
     truth = classes_of(told.labels)
     row: dict[str, object] = {"scan": told.name, "kind": told.kind}
     outlined, true = (m.array[:, :, told.from_slice :] for m in (classes, truth))
     row |= {n: dice(outlined == NUMBER[n], true == NUMBER[n]) if n in told.known else np.nan for n in STRUCTURES}
     row |= _levels(told, found) | {"confidence": found.confidence, "verdict": outline_quality(found).verdict}
-    return row | {"counted from the sacrum": found.sacrum, "seconds": seconds}
+    return row | {"counted from the sacrum": found.sacrum}
 
 
 def dice(found: Array, truth: Array) -> float:
@@ -137,23 +135,36 @@ def _overlapping(truth: Array, found: Array, number: int) -> bool:
     return bool(np.mean(found[truth == number] == number) > 0.5)
 
 
+def learned(log: Path) -> str:
+    """What the weights were learned from, as their training told."""
+    told = json.loads(log.read_text(encoding="utf-8"))
+    return (
+        f"Trained on {told['people']} simulated people, {told['steps']:,} steps of {told['batch']} crops, seed "
+        f"{told['seed']}, in {told['minutes']:.0f} minutes since it was last taken up; loss "
+        f"{told['losses'][0][1]:.2f} at first and {told['losses'][-1][1]:.2f} at the end."
+    )
+
+
 def page(table: pd.DataFrame, *, weights: Path, about: str) -> str:
     """The results page."""
     kinds = table.groupby("kind", sort=False)
     summary = kinds[list(STRUCTURES)].mean().reset_index()
     summary.insert(1, "scans", kinds.size().to_numpy())
     each = kinds[["whole bodies", "named right"]].sum().reset_index()
-    more = kinds[["height error, mm", "height SD, mm", "HU error", "confidence", "seconds"]].mean().reset_index()
+    more = kinds[["height error, mm", "height SD, mm", "HU error", "confidence"]].mean().reset_index()
     return (
         "# Segmentation of CT\n\n"
         "The embedded network (`weights/ct_segmenter.safetensors`), which has seen simulated people only. Dice overlap "
         "with the true label maps of simulated people kept back, and with the label maps that real scans came with, on "
         "the scans' own grids. TotalSegmentator's map is a model's; VerSe's experts outlined whole vertebrae, "
         "which were told into bodies and arches by geometry.\n\n"
-        f"- Command: `make weights-ct`\n- {about}\n- Weights: SHA-256 `{sha256(weights)}`\n\n"
+        f"- Command: `make weights-ct`\n- {about}\n- Weights: SHA-256 `{sha256(weights)}`\n"
+        "- Pictures of the real scans with these outlines: `--pictures FOLDER`\n\n"
         f"## Dice\n\n{markdown(summary, digits=3)}\n\n"
         "## Levels, heights and density\n\nOf bodies that are whole in view: how many bear their name, and heights and "
-        "trabecular density by the network's outlines against those by the true map.\n\n"
+        "trabecular density by the network's outlines against those by the true map. Levels are counted from the "
+        "sacrum: in people with four or six lumbar vertebrae all names are one off, unless the lowest vertebra is told "
+        "(`--lowest-vertebra`).\n\n"
         f"{markdown(each.merge(more, on='kind'), digits=2)}\n\n"
         f"## Each scan\n\n{markdown(table.drop(columns='kind'), digits=2)}\n"
     )
@@ -199,7 +210,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, help="the folder of real CT (docs/data.md)")
     parser.add_argument("--out", type=Path, help="the page, such as docs/results/ct_segmentation.md")
     parser.add_argument("--pictures", type=Path, help="a folder for pictures of the real scans")
-    parser.add_argument("--about", default="", help="a sentence for the page on how the network was trained")
+    parser.add_argument("--about", help="a sentence for the page on how other weights were trained")
     parser.add_argument("--into", type=Path, help="where packaged weights go, such as src/spineclock/weights")
     told = parser.parse_args()
     weights = told.weights or told.work / WEIGHTS
@@ -213,7 +224,8 @@ def main() -> None:
     table = pd.DataFrame(rows)
     table.to_csv(told.work / "dice.csv", index=False)
     if told.out is not None:
-        write_text(told.out, page(table, weights=weights, about=told.about))
+        about = told.about or learned(told.work / LOG)
+        write_text(told.out, page(table, weights=weights, about=about))
     if told.into is not None:
         shutil.copyfile(weights, told.into / WEIGHTS)
         print(packaged(WEIGHTS))

@@ -28,6 +28,7 @@ from spineclock.nets.weights import save
 from spineclock.segment.ct_grid import VOXEL_MM
 
 WEIGHTS = "ct_segmenter.safetensors"
+LOG = "ct_segmentation_training.json"
 TRUNKS = 0.75
 """Share of the simulated people whose whole trunk is shown; of the others the spine from T4 on in a narrow field."""
 LOWEST_MM = 120.0
@@ -128,7 +129,7 @@ def train(examples: Sequence[LabelledCt], config: SegmentationTraining, work: Pa
         "minutes": round((time.monotonic() - begun) / 60, 1),
         "losses": losses,
     }
-    (work / "ct_segmentation_training.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+    (work / LOG).write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
     return work / WEIGHTS
 
 
