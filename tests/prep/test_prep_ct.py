@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from spineclock.core.anatomy import LEVEL_NUMBERS
 from spineclock.core.bone import BodyFrame
@@ -113,6 +115,19 @@ def test_margins_widen_the_outlines(drawn):
         for mm in (0, 2)
     ]
     assert areas[1] - areas[0] == pytest.approx(2 * (44 + 2 * 34), rel=0.15)  # 2 mm round the front and both sides
+
+
+@pytest.mark.parametrize("mm", [2.0, 3.5, 7.0])
+def test_stacks_are_slices_of_the_region_and_margins_reach_over_slices(mm):
+    volume, labels, frames = spine(12.0)
+    how = CtCropping.small(levels=("L2",), consecutive=1, margin_mm=mm)
+    region, bare = (regions(volume, labels, frames, h)["L2"] for h in (how, replace(how, margin_mm=0)))
+    for stack, where in zip(region.stacks, region.slices, strict=True):
+        np.testing.assert_allclose(stack.array, region.array[where], atol=1e-6)
+        assert np.array_equal(stack.mask, region.mask[where])
+        assert np.array_equal(stack.bone, region.bone[where])
+    for wide, narrow in ((region.mask, bare.mask), (region.bone, bare.bone)):
+        assert np.array_equal(wide, distance_transform_edt(~narrow, sampling=how.spacing_mm) <= mm)
 
 
 def test_other_windows(drawn):

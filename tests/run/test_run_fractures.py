@@ -17,7 +17,7 @@ from spineclock.phantom.health import health_parameters
 from spineclock.phantom.outcomes import hazards
 from spineclock.phantom.parameters import load
 from spineclock.phantom.people import people
-from spineclock.prep.ct import MUSCLES
+from spineclock.prep.ct_sampling import MUSCLES
 from spineclock.run.fractures import compared, page, results, scans, trained
 from spineclock.run.fractures import people as people_module
 from spineclock.run.fractures.compared import FIRST, HU, HU_BONE, HU_MUSCLE, MARGIN, called, of_world, pairs

@@ -4,70 +4,93 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
-from scipy import ndimage
 
-from spineclock.core.anatomy import ARCH, BODY, LEVEL_NUMBERS, Structure
 from spineclock.core.bone import BodyFrame
 from spineclock.core.errors import RefusedError
-from spineclock.core.geometry import canonical, require_same_grid, resample_like
+from spineclock.core.geometry import canonical, require_same_grid
 from spineclock.core.volume import Array, Mask, Volume
 from spineclock.prep.crops import DEPTHS, HEIGHTS, LEAST_MM
 from spineclock.prep.ct_cropping import CtCropping
+from spineclock.prep.ct_sampling import MUSCLES, Bools, Floats, Sampled, box, sampled, within
 
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
-
-MUSCLES = (Structure.PSOAS_LEFT, Structure.PSOAS_RIGHT, Structure.ERECTOR_LEFT, Structure.ERECTOR_RIGHT)
-VERTEBRAE = tuple(n + part for name, n in LEVEL_NUMBERS.items() if name != "S1" for part in (0, BODY, ARCH))
 LEAST_MUSCLE_MM3 = 5000.0
 """Less muscle in a region than a cube of 17 mm is none."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Adjacent slices of a region, one image with as many channels."""
-
-    level: str
-    array: Floats
-    mask: Bools
-
-
-@dataclass(frozen=True, eq=False)
-class CtRegion:
-    """One vertebra with what lies round it, all but the chosen parts blanked.
-
-    Attributes
-    ----------
-    level : str
-        Such as L3.
-    array : ndarray, float32, shape (D, H, W)
-        The window as 0 … 1; slices from the head down, rows from the front back, columns from the patient's right to
-        the left, as axial slices are looked at.
-    mask, bone : ndarray of bool, shape (D, H, W)
-        Where the parts are, and where of them the vertebrae, each with its margin.
-    affine : ndarray, shape (4, 4)
-        Slice, row and column to patient millimetres (RAS+), so that maps can go back to the scan.
-    slices : tuple of slice
-        Where each stack lies, the highest first.
-    in_view : float
-        Share of the region that lies within the scan.
-    """
+    """Adjacent slices of a region, one image with as many channels, and where the parts and the vertebrae are."""
 
     level: str
     array: Floats
     mask: Bools
     bone: Bools
+
+
+@dataclass(frozen=True, eq=False)
+class CtRegion:
+    """One vertebra with what lies round it, all but the chosen parts blanked; sampled as it is looked at.
+
+    Attributes
+    ----------
+    level : str
+        Such as L3.
+    affine : ndarray, shape (4, 4)
+        Slice, row and column to patient millimetres (RAS+), so that maps can go back to the scan.
+    slices : tuple of slice
+        Where each stack lies, the highest first.
+    """
+
+    level: str
     affine: Array
     slices: tuple[slice, ...]
-    in_view: float
+    _scan: Volume
+    _labels: Mask
+    _how: CtCropping
 
     @property
+    def array(self) -> Floats:
+        """The window as 0 … 1, float32, shape (D, H, W): slices from the head down, rows from the front back, columns
+        from the patient's right to the left, as axial slices are looked at."""
+        return self._whole.array
+
+    @property
+    def mask(self) -> Bools:
+        """Where the parts are, with their margin, shape (D, H, W)."""
+        return self._whole.mask
+
+    @property
+    def bone(self) -> Bools:
+        """Where of them the vertebrae are, with their margin, shape (D, H, W)."""
+        return self._whole.bone
+
+    @property
+    def in_view(self) -> float:
+        """Share of the region that lies within the scan."""
+        return float(within(self._scan, self.affine, self._how.region).mean())
+
+    @cached_property
     def stacks(self) -> tuple[Stack, ...]:
         """The images of this vertebra, the highest first."""
-        return tuple(Stack(self.level, self.array[s], self.mask[s]) for s in self.slices)
+        first = min(s.start for s in self.slices)
+        shown = self._sampled(first, max(s.stop for s in self.slices))
+        return tuple(Stack(self.level, *shown.part(s.start - first, s.stop - first)) for s in self.slices)
+
+    @cached_property
+    def _whole(self) -> Sampled:
+        return self._sampled(0, self._how.region[0])
+
+    def _sampled(self, first: int, stop: int) -> Sampled:
+        """Some slices, sampled with the neighbours from which the margin reaches into them."""
+        more = int(self._how.margin_mm / self._how.spacing_mm[0])
+        low, high = max(0, first - more), min(self._how.region[0], stop + more)
+        affine = np.array(self.affine)
+        affine[:3, 3] += affine[:3, 0] * low
+        made = sampled(self._scan, self._labels, affine, (high - low, *self._how.region[1:]), self._how)
+        return made.part(first - low, stop - low)
 
     def map_in_space(self, maps: Array) -> Volume:
         """A map over each stack's image, shape (stacks, H, W), where it lies in the patient; 0 between the stacks.
@@ -75,7 +98,7 @@ class CtRegion:
         :func:`spineclock.core.geometry.resample_like` brings it onto the scan's grid. Slices that two stacks share hold
         the mean.
         """
-        total = np.zeros(self.array.shape, np.float32)
+        total = np.zeros(self._how.region, np.float32)
         count = np.zeros(len(total), np.float32)
         for one, where in zip(maps, self.slices, strict=True):
             total[where] += one
@@ -215,27 +238,13 @@ def _frame(level: str, frames: Mapping[str, BodyFrame]) -> BodyFrame:
 
 
 def _region(volume: Volume, labels: Mask, frame: BodyFrame, how: CtCropping) -> CtRegion:
+    """The region of a body, beside which muscle must be marked where muscle is asked for."""
     affine = _affine(volume, frame, how)
-    box, within = _box(volume, affine, how)
-    here = np.array(volume.affine)
-    here[:3, 3] += here[:3, :3] @ [side.start for side in box]
-    bone, every = _parts(labels.array[box], volume.voxel_mm3, how)
-    smooth = ndimage.gaussian_filter(volume.array[box].astype(np.float32), _sigmas(volume, how), mode="nearest")
-    hu = resample_like(Volume(smooth, here), how.region, affine).array
-    vertebrae = _on_region(Volume(bone.astype(np.float32), here), affine, within, how)
-    mask = vertebrae if bone is every else _on_region(Volume(every.astype(np.float32), here), affine, within, how)
-    bottom, top = how.window_hu
-    scaled = np.clip((hu - bottom) / (top - bottom), 0, 1)
-    array = np.where(mask, scaled, how.outside).astype(np.float32)
-    return CtRegion(frame.level, array, mask, vertebrae, affine, _slices(frame, how), float(within.mean()))
-
-
-def _on_region(parts: Volume, affine: Array, within: Bools, how: CtCropping) -> Bools:
-    """Where parts are on the region's grid, widened by the margin."""
-    mask = resample_like(parts, how.region, affine).array >= 0.5
-    if how.margin_mm > 0 and mask.any():
-        mask = (ndimage.distance_transform_edt(~mask, sampling=how.spacing_mm) <= how.margin_mm) & within
-    return np.asarray(mask)
+    if how.parts != "bone":
+        muscle = np.isin(labels.array[box(volume, affine, how.region, how)], MUSCLES)
+        if np.count_nonzero(muscle) * volume.voxel_mm3 < LEAST_MUSCLE_MM3:
+            raise RefusedError("no muscle is marked beside it")
+    return CtRegion(frame.level, affine, _slices(frame, how), volume, labels, how)
 
 
 def _affine(volume: Volume, frame: BodyFrame, how: CtCropping) -> Array:
@@ -252,38 +261,6 @@ def _affine(volume: Volume, frame: BodyFrame, how: CtCropping) -> Array:
     d, h, w = how.region
     affine[:3, 3] = middle - affine[:3, :3] @ np.array([d // 2, (h - 1) / 2, (w - 1) / 2])
     return affine
-
-
-def _box(volume: Volume, affine: Array, how: CtCropping) -> tuple[tuple[slice, ...], Bools]:
-    """The part of the scan a region is sampled from, and which of the region's samples lie within the scan."""
-    to_index = np.linalg.inv(volume.affine) @ affine
-    d, h, w = (np.arange(n, dtype=np.float32) for n in how.region)
-    within = np.ones(how.region, bool)
-    box = []
-    margin = 4 * _sigmas(volume, how) + 2
-    for (a, b, c, start), n, more in zip(to_index[:3], volume.shape, margin, strict=True):
-        at = (start + a * d)[:, None, None] + (b * h)[:, None] + c * w
-        within &= (at >= -0.5) & (at <= n - 0.5)
-        box.append(slice(max(0, int(at.min() - more)), max(1, min(n, int(at.max() + more) + 1))))
-    return tuple(box), within
-
-
-def _sigmas(volume: Volume, how: CtCropping) -> npt.NDArray[np.float64]:
-    """Of the Gaussian along each axis of the scan that leaves half the amplitude at the new Nyquist frequency."""
-    slices, rows, columns = how.spacing_mm
-    shrink = np.array([columns, rows, slices]) / np.asarray(volume.spacing_mm)
-    return np.where(shrink > 1.05, np.sqrt(np.maximum(shrink**2 - 1, 0)) / 2.3548, 0.0)
-
-
-def _parts(labels: Array, voxel_mm3: float, how: CtCropping) -> tuple[Bools, Bools]:
-    """Where vertebrae are, and where the chosen parts; of bone alone one and the same."""
-    bone = np.asarray(np.isin(labels, VERTEBRAE))
-    if how.parts == "bone":
-        return bone, bone
-    muscle = np.isin(labels, MUSCLES)
-    if np.count_nonzero(muscle) * voxel_mm3 < LEAST_MUSCLE_MM3:
-        raise RefusedError("no muscle is marked beside it")
-    return bone, np.asarray(bone | muscle)
 
 
 def _slices(frame: BodyFrame, how: CtCropping) -> tuple[slice, ...]:

@@ -46,21 +46,17 @@ def ct_variants(found: CtRegions, run: tuple[str, ...] | None = None) -> Variant
     how = found.how
     run = found.middle_run if run is None else run
     image = found.images(run).reshape(how.shape)
-    every, bone, labels = [], [], []
-    for level in run:
-        region = found[level]
-        for slices in region.slices:
-            every.append(region.mask[slices])
-            bone.append(region.bone[slices])
-            labels.append(np.where(region.bone[slices], LEVEL_NUMBERS[level], 0))
-    parts: dict[Part, np.ndarray] = {"whole": np.concatenate(every), "bone": np.concatenate(bone)}
+    stacks = [stack for level in run for stack in found[level].stacks]
+    bone = np.concatenate([stack.bone for stack in stacks])
+    labels = np.repeat([LEVEL_NUMBERS[stack.level] for stack in stacks], how.adjacent)[:, None, None] * bone
+    parts: dict[Part, np.ndarray] = {"whole": np.concatenate([stack.mask for stack in stacks]), "bone": bone}
     margins = sum((np.uint8(bit(part)) * inside for part, inside in parts.items()), np.zeros(how.shape, np.uint8))
     affine = found[run[0]].affine
     lacking: dict[str, str] = {part: "regions of CT have no such part" for part in PARTS if part != "whole"}
     as_it_is = Scale(min(0.0, how.outside), max(1.0, how.outside), 0.0, 1.0)
     return Variants(
         Volume(image, affine),
-        Mask(np.concatenate(labels).astype(np.uint16), affine),
+        Mask(labels.astype(np.uint16), affine),
         Mask(margins, affine),
         dict.fromkeys(parts, as_it_is),
         dict.fromkeys(parts, 1.0),

@@ -209,8 +209,9 @@ class CtFracture:
 
     def _judged(self, reading: Reading, scan: Scan, measured: CtMeasurements) -> Reading:
         """The reading with the network's probability and risk; refused where it cannot see what it needs."""
-        from spineclock.prep.ct import MUSCLES, regions
+        from spineclock.prep.ct import regions
         from spineclock.prep.ct_rows import ct_variants
+        from spineclock.prep.ct_sampling import MUSCLES
 
         judge, told = self.judge, reading.event
         assert judge is not None, "there is a network"
