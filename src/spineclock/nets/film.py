@@ -110,16 +110,16 @@ class Half(nn.Module):
     """Convolution 4² of stride 2, batch norm, ReLU: halves rounded down; cell i lies between pixels 2i and 2i + 1.
 
     That is where a pool of 2² puts it, so that a map of features needs no shift to lie on the film. A window wider than
-    the stride lets through less of what is finer than the cells.
+    the stride lets through less of what is finer than the cells. With ``by`` 4 it is a quarter: 8² of stride 4.
     """
 
-    def __init__(self, c_in: int, c_out: int) -> None:
+    def __init__(self, c_in: int, c_out: int, *, by: int = 2) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, kernel_size=4, stride=2, padding=1, bias=False)
+        self.conv = nn.Conv2d(c_in, c_out, kernel_size=2 * by, stride=by, padding=by // 2, bias=False)
         self.norm = nn.BatchNorm2d(c_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) → (N, C', H/2, W/2)."""
+        """(N, C, H, W) → (N, C', H/by, W/by)."""
         return F.relu(self.norm(self.conv(x)), inplace=True)
 
 
