@@ -10,7 +10,7 @@ from spineclock.core.geometry import canonical, require_same_grid
 from spineclock.core.volume import Array, Mask, Volume
 from spineclock.measure.frame import Piece, Pieces, pieces
 from spineclock.measure.section import Section, sample
-from spineclock.measure.sections import sections
+from spineclock.measure.sections import Sections, sections
 
 STEP_MM = 0.2
 """Sampling in which the box's edges are looked for."""
@@ -47,8 +47,11 @@ def body_frames(labels: Mask, bodies: Mask | None = None) -> dict[str, BodyFrame
     (34.0, 26.0, (26.5, 32.5))
     """
     found = body_pieces(Volume(labels.array, labels.affine), labels, bodies)
-    affine = canonical(labels).affine
-    seen = sections(found)
+    return frames_of(found, sections(found), canonical(labels).affine)
+
+
+def frames_of(found: Pieces, seen: Sections, affine: Array) -> dict[str, BodyFrame]:
+    """The same of bodies that are cut out and seen in their own frames already; ``affine`` is the canonical map's."""
     return {
         LEVEL_NAMES[n]: _frame(LEVEL_NAMES[n], piece, seen.bodies[n], affine)
         for n in LEVEL_NUMBERS.values()
@@ -74,11 +77,11 @@ def body_pieces(volume: Volume, labels: Mask, bodies: Mask | None = None) -> Pie
 
 def _joined(array: Array) -> Array:
     """Bodies and arches as their vertebra, cord and CSF as the canal."""
-    table = np.arange(max(512, int(array.max(initial=0)) + 1))
+    table = np.arange(max(512, int(array.max(initial=0)) + 1)).astype(array.dtype)
     for n in LEVEL_NUMBERS.values():
         table[[BODY + n, ARCH + n]] = n
     table[[Structure.CORD, Structure.CSF]] = Structure.CANAL
-    return np.asarray(table[array].astype(np.int32))
+    return np.asarray(table[array])
 
 
 def _frame(level: str, piece: Piece, seen: Section | None, affine: Array) -> BodyFrame:

@@ -18,7 +18,7 @@ from spineclock.core.anatomy import ARCH, BODY, DISC, LEVEL_NAMES, LEVEL_NUMBERS
 from spineclock.core.bone import BodyFrame
 from spineclock.core.geometry import canonical, require_same_grid
 from spineclock.core.volume import Array, Mask, Volume
-from spineclock.measure.body_frames import body_frames, body_pieces
+from spineclock.measure.body_frames import body_pieces, frames_of
 from spineclock.measure.frame import FEWEST, Piece, Pieces, from_top
 from spineclock.measure.genant import Heights
 from spineclock.measure.section import Section
@@ -137,8 +137,8 @@ def ct_bodies(volume: Volume, labels: Mask) -> dict[str, CtBody]:
     require_same_grid(volume, labels, what="the scan and its label map")
     volume, labels = _spine_alone(canonical(volume), canonical(labels))
     found = body_pieces(volume, labels)
-    seen, frames = sections(found), body_frames(labels)
-    affine = volume.affine
+    seen, affine = sections(found), volume.affine
+    frames = frames_of(found, seen, affine)
     cut = {level for structure, level in cut_off(found, seen) if structure == "vertebra"}
     out = {}
     for number in from_top(set(found.bodies)):

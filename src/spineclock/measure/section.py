@@ -68,9 +68,10 @@ def band_weights(x: Floats, low: float, high: float, step: float = STEP_MM) -> F
 
 def band_mean(profile: Floats, x: Floats, low: float, high: float) -> float:
     """Mean of a profile between two positions; NaN where the band holds no sample that is finite."""
-    weights = band_weights(x, low, high) * np.isfinite(profile)
+    finite = np.isfinite(profile)
+    weights = band_weights(x, low, high) * finite
     total = float(weights.sum())
-    return float((weights * np.nan_to_num(profile)).sum() / total) if total > 0 else float("nan")
+    return float((weights * np.where(finite, profile, 0.0)).sum() / total) if total > 0 else float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +146,7 @@ class Section:
         low, high = ((share - 0.5) * self.width_mm for share in (back_share, front_share))
         return band_mean(self.thickness, self.u_mm, low, high)
 
+    @cached_property
     def slopes(self) -> tuple[float, float]:
         """Slopes of the straight lines through the upper and the lower surface over the middle 80% of the width."""
         weights = band_weights(self.u_mm, -MIDDLE / 2 * self.width_mm, MIDDLE / 2 * self.width_mm)
@@ -153,12 +155,12 @@ class Section:
     @cached_property
     def upper_angle_rad(self) -> float:
         """By how much the upper surface rises towards the front."""
-        return self.angle_rad + float(np.arctan(self.slopes()[0]))
+        return self.angle_rad + float(np.arctan(self.slopes[0]))
 
     @cached_property
     def lower_angle_rad(self) -> float:
         """By how much the lower surface rises towards the front."""
-        return self.angle_rad + float(np.arctan(self.slopes()[1]))
+        return self.angle_rad + float(np.arctan(self.slopes[1]))
 
     def points(self) -> tuple[Floats, Floats]:
         """Grid millimetres (front, up) of every sample, each of shape (U, V)."""
@@ -186,7 +188,7 @@ def section(picture: Picture, *, start_angle_rad: float | None = None, turns: in
         u = 0.5 * (band_mean(found.back, axis, -half, half) + band_mean(found.front, axis, -half, half))
         reach80 = MIDDLE / 2 * found.width_mm
         v = band_mean(found._middle_line, axis, -reach80, reach80)
-        turn = float(np.arctan(np.mean(found.slopes())))
+        turn = float(np.arctan(np.mean(found.slopes)))
         if not np.isfinite([u, v, turn]).all():
             return None
         cos, sin = np.cos(angle), np.sin(angle)
@@ -199,9 +201,25 @@ def section(picture: Picture, *, start_angle_rad: float | None = None, turns: in
 
 
 def sample(picture: Picture, centre_mm: tuple[float, float], angle_rad: float, u_mm: Floats, v_mm: Floats) -> Section:
-    """A picture sampled in a frame that is given."""
-    y, z = _points(centre_mm, angle_rad, u_mm, v_mm)
-    return Section(picture.at(y, z), u_mm, v_mm, centre_mm, angle_rad)
+    """A picture sampled in a frame that is given, its positions in rising order."""
+    share = np.zeros((len(u_mm), len(v_mm)))
+    u, v = _reach(picture, centre_mm, angle_rad, u_mm, v_mm)
+    share[u, v] = picture.at(*_points(centre_mm, angle_rad, u_mm[u], v_mm[v]))
+    return Section(share, u_mm, v_mm, centre_mm, angle_rad)
+
+
+def _reach(picture: Picture, centre: tuple[float, float], angle: float, u: Floats, v: Floats) -> tuple[slice, slice]:
+    """Where a frame meets the picture: nothing lies further out than one sample beyond its corners."""
+    y, z = (
+        np.array([-1, n]) * s + o - c
+        for n, s, o, c in zip(picture.share.shape, picture.spacing_mm, picture.origin_mm, centre, strict=True)
+    )
+    cos, sin = np.cos(angle), np.sin(angle)
+    corners = np.add.outer(y * cos, z * sin), np.add.outer(-y * sin, z * cos)
+    return tuple(  # type: ignore[return-value]
+        slice(*np.searchsorted(axis, (at.min() - 1e-6, at.max() + 1e-6)))
+        for axis, at in zip((u, v), corners, strict=True)
+    )
 
 
 def picture(inside: Array, weights: Floats, first: tuple[int, int], spacing_mm: tuple[float, float]) -> Picture | None:
@@ -232,11 +250,12 @@ def _centroids(share: Floats, v: Floats) -> Floats:
 
 
 def _slope(u: Floats, surface: Floats, weights: Floats) -> float:
-    weights = weights * np.isfinite(surface)
+    finite = np.isfinite(surface)
+    weights = weights * finite
     total = weights.sum()
     if total <= 0:
         return float("nan")
-    surface = np.nan_to_num(surface)
+    surface = np.where(finite, surface, 0.0)
     du = u - (weights * u).sum() / total
     spread = float((weights * du**2).sum())
     return float((weights * du * surface).sum() / spread) if spread > 0 else float("nan")
