@@ -66,7 +66,7 @@ ablations: $(VENV)/.installed
 films: $(VENV)/.installed
 	$(BIN)/python -m spineclock.run.films.results --out build/films
 
-# Osteoporosis learned from T1 and T2 of simulated people whose bone density shows, beside the oracle: hours on 2 cores;
+# Osteoporosis learned from T1 and T2 of simulated people whose bone density shows, beside the oracle: an hour on 2 cores;
 # stopped, it goes on where it was
 osteoporosis: $(VENV)/.installed
 	$(BIN)/python -m spineclock.run.osteoporosis.results --out build/osteoporosis

@@ -22,9 +22,10 @@ from spineclock.core.volume import Mask, Volume
 from spineclock.nets.crops import crop_network
 from spineclock.nets.diagnosis_folder import SCHEMA
 from spineclock.nets.diagnosis_head import DiagnosisHead
-from spineclock.nets.weights import save
+from spineclock.nets.weights import model_folder, save
 from spineclock.prep.cropping import Cropping
 from spineclock.recipes import mri_osteoporosis as recipe
+from spineclock.run.together import Joint
 from spineclock.run.training.settings import TrainSettings
 from spineclock.stats.diagnosis.from_levels import FromLevels
 
@@ -153,9 +154,21 @@ def test_a_real_picture_is_outlined_and_read(both: Path, real_data: Path) -> Non
     assert [v.level for v in told.levels] == ["L1", "L2", "L3", "L4"]
 
 
+def test_the_packaged_networks_read_a_real_picture_of_either_weighting_and_answer_together(real_data: Path) -> None:
+    accepts = recipe.RECIPE.accepts_with("default")
+    assert (accepts.sequences, accepts.each_sequence) == (("T1w", "T2w"), True)
+    reader = recipe.load("default", Options(threads=1))
+    Joint.of(model_folder("default", recipe.PACKAGED)).require_its_own(reader.model.weights_sha256)
+    folder = real_data / "spider" / "midsagittal"
+    for sequence in ("T1w", "T2w"):
+        image = np.asarray(Image.open(folder / f"115_{sequence[:2].lower()}.png").convert("L"))
+        picture = Scan("115", picture_volume(image, (290 / len(image),) * 2), Path("115.png"), "MR", sequence)
+        reading = reader.read(picture)
+        assert 0 < reading.diagnosis.probability < 1
+        assert "the network has seen simulated people only" in reading.quality.reasons
+
+
 def test_weights_that_are_not_there_or_of_something_else_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no network of mri-osteoporosis comes with this installation.*--model"):
-        recipe.load("default", Options(threads=1))
     with pytest.raises(InputError, match="is no run of a diagnosis network"):
         recipe.load(str(tmp_path), Options(threads=1))
     other = DiagnosisHead("gout", HOW.levels).as_dict()

@@ -85,3 +85,23 @@ def test_the_card_of_the_packaged_network_of_films_is_of_its_weights() -> None:
     assert f"`{sha256(CARDS / 'xray_age' / 'weights.safetensors')}`" in text
     for wanted in ("simulated films only", "Not a medical", "Where it must not be used", "75 to 84 years, women"):
         assert wanted in text
+
+
+def test_the_card_of_the_packaged_networks_of_osteoporosis_is_of_their_weights() -> None:
+    text = (CARDS / "MODEL_CARD_mri_osteoporosis.md").read_text(encoding="utf-8")
+    for sequence in ("T1w", "T2w"):
+        assert f"`{sha256(CARDS / 'mri_osteoporosis' / sequence / 'weights.safetensors')}`" in text
+    for wanted in (
+        "simulated scans only",
+        "Not a medical device",
+        "Where it must not be used",
+        "75 to 84 years, women",
+    ):
+        assert wanted in text
+    assert "site site-" not in text
+
+
+def test_the_card_of_the_packaged_network_of_ct_says_what_it_has_not_seen() -> None:
+    text = (CARDS / "MODEL_CARD_ct_segmenter.md").read_text(encoding="utf-8")
+    for wanted in ("Simulated people alone", "Not a medical device", "Where it must not be used"):
+        assert wanted in text

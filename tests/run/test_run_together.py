@@ -94,10 +94,10 @@ def test_a_joint_model_of_other_networks_is_refused(tmp_path: Path) -> None:
     wrong = Joint(MODEL, 0.4, "youden", (("T1w", "one"), ("T2w", "three")))
     with pytest.raises(InputError, match="fitted to another network of T2w; wanted: .* `spineclock fuse` them again"):
         wrong.require_its_own({"network T1w": "one", "network T2w": "two"})
-    assert Joint.of(str(tmp_path)) is None
+    assert Joint.of(tmp_path) is None
     (tmp_path / "fusion.json").write_text(json.dumps({"schema": "spineclock.fusion/0"}))
     with pytest.raises(InputError, match="does not tell how two networks are joined"):
-        Joint.of(str(tmp_path))
+        Joint.of(tmp_path)
 
 
 def test_it_has_a_row_and_a_section(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_two_folders_come_to_one(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert fuse(both / "T1w", both / "T2w", out=both) == 0
     assert "test, both scans: 150 scans" in capsys.readouterr().out
     assert {p.name for p in both.iterdir()} == {"T1w", "T2w", "fusion.json", "predictions.csv", "diagnosis.csv"}
-    joint = Joint.of(str(both))
+    joint = Joint.of(both)
     assert joint is not None
     assert joint.networks == tuple((n, hashlib.sha256(n.encode()).hexdigest()) for n in ("T1w", "T2w"))
     by_hand = fused(*runs())

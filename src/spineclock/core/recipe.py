@@ -231,6 +231,8 @@ class Recipe:
         How its network is trained.
     words : Words
         How a report speaks of its scans.
+    packaged : str
+        The folder in ``spineclock/weights`` that the model ``default`` stands for, where it is one.
     narrowed : function, optional
         (accepts, model) → those of the series it accepts that this model can read; None where each reads all.
     """
@@ -242,6 +244,7 @@ class Recipe:
     load: Callable[[str, Options], Reader]
     learning: Learning
     words: Words
+    packaged: str = ""
     narrowed: Callable[[Accepts, str], Accepts] | None = None
 
     def accepts_with(self, model: str) -> Accepts:

@@ -36,6 +36,11 @@ def packaged(name: str) -> Path:
     return path
 
 
+def model_folder(model: str, name: str) -> Path:
+    """The folder of a model: its own, or of ``default`` the packaged one of this name."""
+    return Path(str(resources.files("spineclock"))) / "weights" / name if model == "default" else Path(model)
+
+
 def save(net: nn.Module, path: Path, about: dict[str, str] | None = None) -> str:
     """Writes the network's tensors, floats in half precision, and returns the file's sha256."""
     from safetensors.torch import save_file

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,10 +111,10 @@ def load(model: str, options: Options) -> Reader:
     InputError
         If the folder holds no such network.
     """
-    from spineclock.nets.weights import packaged, sha256
+    from spineclock.nets.weights import model_folder, packaged, sha256
     from spineclock.segment.ct_outline import CT_SEGMENTER
 
-    folder = Path(str(resources.files("spineclock"))) / "weights" / PACKAGED if model == "default" else Path(model)
+    folder = model_folder(model, PACKAGED)
     outlines = {CT_SEGMENTER: sha256(packaged(CT_SEGMENTER))}
     if model == "default" and not folder.is_dir():
         return CtFracture(replace(MEASURED, weights_sha256=outlines), options)

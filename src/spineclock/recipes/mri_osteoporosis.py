@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 DISEASE = Diagnosis("osteoporosis", "osteoporosis")
 SEQUENCES = ("T1w", "T2w")
 PACKAGED = "mri_osteoporosis"
-"""In ``spineclock/weights``: a folder of a run for each of :data:`SEQUENCES`, once there are such."""
+"""In ``spineclock/weights``: a folder of a run for each of :data:`SEQUENCES`, and how the two are joined."""
 JOINED = "fusion.json"
 """In a folder with a run for each weighting: how the two are joined."""
 FEWEST_VERTEBRAE = 2
@@ -203,16 +202,9 @@ def load(model: str, options: Options) -> Reader:
 
 def _folders(model: str) -> list[Path]:
     """The folders of the networks that a model's name or folder stands for."""
-    if model == "default":
-        folder = Path(str(resources.files("spineclock"))) / "weights" / PACKAGED
-        if not folder.is_dir():
-            raise InputError(
-                "no network of mri-osteoporosis comes with this installation",
-                wanted="the folder of a run",
-                remedy="`spineclock train mri-osteoporosis …` makes one; name it with --model",
-            )
-    else:
-        folder = Path(model)
+    from spineclock.nets.weights import model_folder
+
+    folder = model_folder(model, PACKAGED)
     own = [folder / name for name in SEQUENCES if (folder / name / "network.json").is_file()]
     return own if own and not (folder / "network.json").is_file() else [folder]
 
@@ -220,14 +212,16 @@ def _folders(model: str) -> list[Path]:
 def narrowed(accepts: Accepts, model: str) -> Accepts:
     """The series that a model's networks can read: of a study with T1 and T2, that for which there is one, or both
     where the networks answer together (``spineclock fuse``)."""
+    from spineclock.nets.weights import model_folder
+
     told = []
-    for folder in _folders(model) if model != "default" else []:
+    for folder in _folders(model):
         try:
             told.append(json.loads((folder / "network.json").read_text(encoding="utf-8"))["sequence"])
         except (OSError, ValueError, KeyError, TypeError):
             return accepts  # what is wrong with it is said when it is loaded
     kept = tuple(s for s in accepts.sequences if s in told)
-    joined = (Path(model) / JOINED).is_file()
+    joined = (model_folder(model, PACKAGED) / JOINED).is_file()
     return replace(accepts, sequences=kept, each_sequence=joined) if kept else accepts
 
 
@@ -389,5 +383,6 @@ RECIPE = Recipe(
         answer="probability",
         title="Osteoporosis report",
     ),
+    packaged=PACKAGED,
     narrowed=narrowed,
 )  # fmt: skip

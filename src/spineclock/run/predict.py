@@ -17,6 +17,7 @@ from spineclock.core.recipe import Options, Reader, Recipe
 from spineclock.core.records import Failure, Reading
 from spineclock.ingest.refs import SeriesRef
 from spineclock.ingest.series import load
+from spineclock.nets.weights import model_folder
 from spineclock.run import event_outputs, outputs
 from spineclock.run.batch import Batch, Result
 from spineclock.run.config import configure
@@ -109,7 +110,7 @@ def _joint(recipe: Recipe, settings: PredictSettings) -> Joint | None:
     """How the scans of an examination are answered together, where the model tells it."""
     match recipe.outcome:
         case Diagnosis():
-            return Joint.of(settings.model)
+            return Joint.of(model_folder(settings.model, recipe.packaged))
         case _:
             return None
 

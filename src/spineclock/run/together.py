@@ -54,7 +54,7 @@ class Joint:
     networks: tuple[tuple[str, str], tuple[str, str]]
 
     @classmethod
-    def of(cls, model: str) -> Joint | None:
+    def of(cls, model: Path) -> Joint | None:
         """That of a model's folder; None where there is none, and each network answers for itself.
 
         Raises
@@ -62,7 +62,7 @@ class Joint:
         InputError
             If it cannot be read.
         """
-        path = Path(model) / FILE
+        path = model / FILE
         if not path.is_file():
             return None
         try:

@@ -9,13 +9,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spineclock.core.recipe import LARGEST_BYTES
+from spineclock.core.volume import Array
+from spineclock.ingest.names import of_weighting
+from spineclock.ingest.nifti import read_mask, volume
+from spineclock.measure.body_frames import body_frames
+from spineclock.prep.cropping import Cropping
+from spineclock.prep.crops import crops
 from spineclock.run.osteoporosis.known import LATENTS, SHOWN
 from spineclock.run.osteoporosis.people import DISEASE, SEQUENCES, People, Places
 from spineclock.run.osteoporosis.trained import TEXT, said, together, vertebrae
 from spineclock.run.training import folder
 from spineclock.run.training.diagnosis_card import diagnosis_card
 from spineclock.run.training.sets import LABEL
-from spineclock.stats.diagnosis import Auroc, FittedOn, delong, flattery
+from spineclock.stats.diagnosis import Auroc, AurocDifference, FittedOn, delong, flattery
+from spineclock.stats.diagnosis.operating import Proportion, proportion
+from spineclock.stats.diagnosis.paired import paired_shares
+from spineclock.stats.diagnosis.prevalence import Yield, predictive_values
+from spineclock.stats.result import interval_text, p_text
 
 CLINICAL = ("age_years", "sex", "bmi")
 FITTED = {
@@ -43,8 +54,11 @@ def cohort(places: Places, people: People) -> pd.DataFrame:
     return table.merge(truth[kept], on="scan_id").merge(known, on="scan_id", validate="one_to_one")
 
 
-def areas(places: Places, learned: People, tested: People) -> pd.DataFrame:
-    """AUROC by person of networks, oracle, baselines and the true density, all on the same rows."""
+def scored(places: Places, learned: People, tested: People) -> pd.DataFrame:
+    """A row of each one learned from and tested, by ``split``, with what networks, oracle, baselines and truth say.
+
+    The networks' columns are empty in those learned from.
+    """
     both = pd.concat([cohort(places, learned).assign(split="train"), cohort(places, tested).assign(split="test")],
                      ignore_index=True)  # fmt: skip
     told = together(places, tested).set_index("person_id")
@@ -54,9 +68,63 @@ def areas(places: Places, learned: People, tested: People) -> pd.DataFrame:
         SEQUENCES[0]: who.map(told["probability_first"]), SEQUENCES[1]: who.map(told["probability_second"]),
         BOTH: who.map(told["probability"]), TRUE: -both["lumbar_spine_t_score_true"],
     }  # fmt: skip
-    order = [*SEQUENCES, BOTH, *FITTED, TRUE]
-    # the networks' columns are empty in those learned from, of whom Auroc asks nothing
-    return Auroc(DISEASE, scores=order, rows="test")(both.assign(**scores))
+    return both.assign(**scores)
+
+
+def areas(table: pd.DataFrame) -> pd.DataFrame:
+    """AUROC by person of networks, oracle, baselines and the true density, all on the same tested rows."""
+    return Auroc(DISEASE, scores=[*SEQUENCES, BOTH, *FITTED, TRUE], rows="test")(table)
+
+
+def differences(table: pd.DataFrame) -> pd.DataFrame:
+    """Paired differences of AUROC: one weighting and the other; both together and each, and what is simpler."""
+    first, second = SEQUENCES
+    others = (first, second, "oracle", "signal ratios, T2w", "VBQ", "age, sex and BMI")
+    return pd.concat([
+        AurocDifference(DISEASE, first, [second], rows="test")(table),
+        AurocDifference(DISEASE, BOTH, others, rows="test")(table),
+    ], ignore_index=True)  # fmt: skip
+
+
+def thresholds(places: Places, tested: People, prevalences: tuple[float, ...] = (0.1, 0.3)) -> pd.DataFrame:
+    """Sensitivity and specificity above each threshold that was chosen on validation people, and predictive values."""
+    rows = []
+    for sequence in SEQUENCES:
+        network = json.loads((places.run(sequence) / "network.json").read_text(encoding="utf-8"))
+        told = _said(places, tested, sequence)
+        ill = told[LABEL].to_numpy() > 0
+        for rule, value in network["calibration"]["thresholds"].items():
+            above = told["probability"].to_numpy() > value
+            hit, spared = proportion(above[ill]), proportion(~above[~ill])
+            row = {"scan": sequence, "rule": rule.replace("_", " "), "threshold": value,
+                   "sensitivity": _share(hit), "specificity": _share(spared)}  # fmt: skip
+            for share in prevalences:
+                yields = (Yield(p.value, p.effective_n) for p in (hit, spared))
+                positive, negative = predictive_values(*yields, prevalence=share)
+                row |= {f"PPV at {share:.0%}": positive.value, f"NPV at {share:.0%}": negative.value}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _share(found: Proportion) -> str:
+    return interval_text(found.value, found.low, found.high)
+
+
+def mcnemars(places: Places, tested: People) -> pd.DataFrame:
+    """Whether the two weightings' calls are right equally often in the same people, with and without the disease."""
+    one, other = (_said(places, tested, s).set_index("person_id") for s in SEQUENCES)
+    both = one.join(other[["called"]], how="inner", rsuffix="_other")
+    rows = []
+    for what, ill in (("sensitivity", True), ("specificity", False)):
+        some = both[(both[LABEL] > 0) == ill]
+        first, second = (some[name].astype(bool).to_numpy() == ill for name in ("called", "called_other"))
+        found = paired_shares(first, second)
+        rows.append({
+            "measure": what, "people": len(some), f"right by {SEQUENCES[0]} alone": int((first & ~second).sum()),
+            f"by {SEQUENCES[1]} alone": int((second & ~first).sum()),
+            "difference": interval_text(found.value, found.low, found.high), "McNemar's mid-p": p_text(found.p),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def calls(places: Places, tested: People) -> pd.DataFrame:
@@ -71,7 +139,7 @@ def calls(places: Places, tested: People) -> pd.DataFrame:
         if alone:
             each = vertebrae(places, tested, sequence)
             area = delong(each["log_odds"], each[LABEL] > 0, people=each["person_id"]).area()
-            row |= {"vertebrae": len(each), "by vertebra": area.value, "low": area.low, "high": area.high}
+            row |= {"vertebrae": f"{len(each):,}", "by vertebra": area.value, "low": area.low, "high": area.high}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -96,23 +164,37 @@ def spurs(places: Places, tested: People) -> pd.DataFrame:
     )
 
 
-def leakage(places: Places, learned: People, *, most: int = 500, pixels: int = 16) -> pd.DataFrame:
-    """How much a split by vertebra flatters nearest neighbours on T1w crops, made coarse, of some people."""
-    from spineclock.prep.store import PreparedStore
+def leakage(places: Places, learned: People, *, most: int = 500) -> pd.DataFrame:
+    """How much a split by vertebra flatters nearest neighbours on T1w crops, made coarse, of some people.
 
-    store = PreparedStore.open(places.store(learned, SEQUENCES[0]))
+    With grey values as the scanner gave them, whose scale is the same in all vertebrae of a person, and in standard
+    deviations of the crop, as networks are shown them.
+    """
     table = cohort(places, learned).head(most)
-    at = store.positions
-    crops, ill, who = [], [], []
-    for scan, sick, person in zip(table["scan_id"], table[DISEASE], table["person_id"], strict=True):
-        rows = store.input(at[scan]).astype(np.float32)
-        n, height, width = rows.shape
-        small = rows.reshape(n, pixels, height // pixels, pixels, width // pixels).mean(axis=(2, 4))
-        there = rows.any(axis=(1, 2))
-        crops += list(small[there])
-        ill += [bool(sick)] * int(there.sum())
-        who += [person] * int(there.sum())
-    return flattery(np.stack(crops), np.array(ill), np.array(who), rng=np.random.default_rng(0))
+    told = {"as scanned": Cropping(intensity="raw"), "of each crop": Cropping(intensity="zscore")}
+    coarse: dict[str, list[Array]] = {name: [] for name in told}
+    ill, who = [], []
+    for one in table.itertuples():
+        path = of_weighting(places.cohort(learned) / str(one.path), "T1w")
+        labels = read_mask(path.with_name(path.name.replace(".nii", "_dseg.nii")), max_bytes=LARGEST_BYTES)
+        scan, frames = volume(path, max_bytes=LARGEST_BYTES), body_frames(labels)
+        for name, how in told.items():
+            found = crops(scan, labels, frames, how).crops
+            coarse[name] += [_coarse(crop.array) for crop in found]
+        ill += [bool(getattr(one, DISEASE))] * len(found)
+        who += [one.person_id] * len(found)
+    parts = {
+        name: flattery(np.stack(rows), np.array(ill), np.array(who), rng=np.random.default_rng(0))
+        for name, rows in coarse.items()
+    }
+    return pd.concat(parts, names=["grey values", None]).reset_index(level=0)
+
+
+def _coarse(crop: Array, pixels: int = 16) -> Array:
+    """So many pixels square, each the mean of those it covers."""
+    height, width = crop.shape[-2:]
+    means: Array = crop.reshape(pixels, height // pixels, pixels, width // pixels).astype(np.float32).mean(axis=(1, 3))
+    return means
 
 
 def backbones(places: Places, tested: People, networks: tuple[str, ...]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from spineclock.run.osteoporosis.compared import BOTH, TRUE
 from spineclock.run.osteoporosis.people import GRID, LEAST_AGE, SEQUENCES, SLAB_MM, People
 from spineclock.run.study.words import interval
 from spineclock.run.tables import markdown
+from spineclock.stats.result import p_text
 
 PAPER = pd.DataFrame(
     [("T1w", 0.82, 0.85, 0.79), ("T2w", 0.83, 0.86, 0.80)], columns=["scan", "AUC", "sensitivity", "specificity"]
@@ -23,7 +24,10 @@ class Found:
     """What came of one tested set: see :mod:`spineclock.run.osteoporosis.compared`."""
 
     areas: pd.DataFrame
+    differences: pd.DataFrame
     calls: pd.DataFrame
+    mcnemars: pd.DataFrame
+    thresholds: pd.DataFrame
     spurs: pd.DataFrame
 
 
@@ -50,20 +54,35 @@ def page(
         f"were fitted on those learned from too. {TRUE}: what DXA would be without wear and error, at one site of "
         "three.", "",
     ]  # fmt: skip
+    lines += ["Paired differences of AUROC (DeLong):", "", markdown(_differences(found)), ""]
     for name, one in found.items():
         lines += [f"## Calls: {name.replace('_', ' ')}", "", markdown(one.calls), "",
-                  "Thresholds by Youden's index on validation people.", "", markdown(one.spurs), ""]  # fmt: skip
+                  "Thresholds by Youden's index on validation people. Both weightings' calls of the same people:", "",
+                  markdown(one.mcnemars), "", markdown(one.thresholds), "",
+                  "Thresholds of validation people; predictive values where 10% or 30% have it, if sensitivity and "
+                  "specificity hold there.", "", markdown(one.spurs), ""]  # fmt: skip
     flat = flattered.assign(**{"AUROC (95% CI)": [interval(r, digits=3) for r in flattered.itertuples()]})
     lines += [
         "The publication's, of other people with its own network (EfficientNet-B4), by image:", "", markdown(PAPER), "",
         "![ROC curves and calibration](../images/osteoporosis.png)", "",
-        "## What a split by vertebra flatters", "", markdown(flat[["term", "n", "people", "AUROC (95% CI)"]]), "",
-        "Nearest neighbours on coarse T1w crops. Where a person's vertebrae look alike, whoever has one of them in the "
-        "training set is recognised, and that is no diagnosis. Everything else here is split by person.", "",
+        "## What a split by vertebra flatters", "",
+        markdown(flat[["grey values", "term", "n", "people", "AUROC (95% CI)"]]), "",
+        "Nearest neighbours on coarse T1w crops, with grey values as scanned or in standard deviations of each crop. "
+        "Where a person's vertebrae look alike, if only in the scanner's scale, whoever has one of them in training is "
+        "recognised, and that is no diagnosis. Everything else here is split by person.", "",
         "## Networks at an equal small budget", "", markdown(networks, digits=3), "",
         "T1w, the same scans, as many epochs each, from random weights; tested on the main world's people.", "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _differences(found: Mapping[str, Found]) -> pd.DataFrame:
+    columns = {}
+    for name, one in found.items():
+        rows = one.differences.set_index("term")
+        told = [f"{interval(r, digits=3)}, {p_text(p)}" for r, p in zip(rows.itertuples(), rows["p"], strict=True)]
+        columns[name.replace("_", " ")] = pd.Series(told, index=rows.index)
+    return pd.DataFrame(columns).rename_axis("difference").reset_index()
 
 
 def _areas(found: Mapping[str, Found]) -> pd.DataFrame:

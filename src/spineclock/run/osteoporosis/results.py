@@ -9,13 +9,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spineclock.run.osteoporosis import trained as training
-from spineclock.run.osteoporosis.people import SEQUENCES, Places, everyone
+from spineclock.run.osteoporosis.people import SEQUENCES, People, Places, everyone
 from spineclock.run.osteoporosis.scans import made, prepared
 from spineclock.run.outputs import write_text
 from spineclock.run.stages import plainly
 
+if TYPE_CHECKING:
+    from spineclock.run.osteoporosis.page import Found
+
+COMMAND = "make osteoporosis"
 STAGES = ("scans", "prepared", "trained", "page")
 
 
@@ -36,6 +41,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--backbone-epochs", type=int, default=training.BACKBONE_EPOCHS)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, help="of training; all where not given")
+    parser.add_argument("--package", type=Path, metavar="DIR", help="also put the networks among packaged weights")
     parser.add_argument("--until", choices=STAGES, default="page")
     told = parser.parse_args(words)
     return plainly(lambda: _all(told))
@@ -67,21 +73,37 @@ def _all(told: argparse.Namespace) -> None:
 def _write(told: argparse.Namespace, places: Places) -> None:
     from spineclock.report import ink
     from spineclock.report.diagnosis_figures import roc_and_calibration
-    from spineclock.run.osteoporosis.compared import BOTH, areas, backbones, calls, leakage, spurs
-    from spineclock.run.osteoporosis.page import Found, page
+    from spineclock.run.osteoporosis.compared import BOTH, backbones, leakage
+    from spineclock.run.osteoporosis.page import page
 
     learned, *tested = everyone(told.share)
-    found = {p.name: Found(areas(places, learned, p), calls(places, p), spurs(places, p)) for p in tested}
+    found = {people.name: _found(places, learned, people) for people in tested}
     text = page(
         (learned, *tested), found, leakage(places, learned), backbones(places, tested[0], training.BACKBONES),
-        epochs=told.epochs, command="make osteoporosis",
+        epochs=told.epochs, command=COMMAND,
     )  # fmt: skip
     shown = {s: training.said(places, places.run(s), tested[0], s, places.evaluation(tested[0], s)) for s in SEQUENCES}
     shown[BOTH] = training.together(places, tested[0])
     told.picture.parent.mkdir(parents=True, exist_ok=True)
     told.picture.write_bytes(ink.png(roc_and_calibration(shown, disease="osteoporosis")))
     write_text(told.page, text)
+    if told.package is not None:
+        from spineclock.run.osteoporosis.package import package as packaged
+
+        packaged(places, tuple(tested), told.package, command=COMMAND)
     print(f"See {told.page}")
+
+
+def _found(places: Places, learned: People, tested: People) -> Found:
+    """What came of one tested set."""
+    from spineclock.run.osteoporosis import compared
+    from spineclock.run.osteoporosis.page import Found
+
+    table = compared.scored(places, learned, tested)
+    return Found(
+        compared.areas(table), compared.differences(table), compared.calls(places, tested),
+        compared.mcnemars(places, tested), compared.thresholds(places, tested), compared.spurs(places, tested),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
