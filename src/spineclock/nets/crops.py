@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from spineclock.core.errors import UsageError
 from spineclock.nets.film import DROPOUT, Half, Residual, efficientnet_features
@@ -113,8 +114,8 @@ class _ResNet(nn.Module):
 
 
 class _Timm(nn.Module):
-    LEAST = 75
-    """Rows and columns below which nothing is left after its halvings."""
+    LEAST = 96
+    """Rows and columns to which smaller crops are enlarged: below 75 nothing is left after its halvings."""
 
     def __init__(self, name: str, slices: int) -> None:
         super().__init__()
@@ -126,9 +127,8 @@ class _Timm(nn.Module):
         self.channels = int(self.net.num_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        if min(x.shape[2:]) < self.LEAST:
-            raise UsageError(f"crops of {x.shape[2]} × {x.shape[3]} pixels for crop_inception_resnet_v2",
-                             wanted=f"at least {self.LEAST}", remedy="prepare them with --set size=96,96")  # fmt: skip
+        if (least := min(x.shape[2:])) < self.LEAST:
+            x = F.interpolate(x, scale_factor=self.LEAST / least, mode="bilinear")
         found: Tensor = self.net.forward_features(x)
         return found
 

@@ -63,7 +63,7 @@ def _all(told: argparse.Namespace) -> None:
     learned = sets[0]
     for sequence in SEQUENCES:
         training.trained(places, learned, sequence, epochs=told.epochs, threads=told.threads)
-    for network in training.BACKBONES:
+    for network in training.comparable():
         training.compared(places, learned, network, scans=told.backbone_scans, epochs=told.backbone_epochs,
                           threads=told.threads)  # fmt: skip
     if told.until == "page":
@@ -79,7 +79,7 @@ def _write(told: argparse.Namespace, places: Places) -> None:
     learned, *tested = everyone(told.share)
     found = {people.name: _found(places, learned, people) for people in tested}
     text = page(
-        (learned, *tested), found, leakage(places, learned), backbones(places, tested[0], training.BACKBONES),
+        (learned, *tested), found, leakage(places, learned), backbones(places, tested[0], training.comparable()),
         epochs=told.epochs, command=COMMAND,
     )  # fmt: skip
     shown = {s: training.said(places, places.run(s), tested[0], s, places.evaluation(tested[0], s)) for s in SEQUENCES}

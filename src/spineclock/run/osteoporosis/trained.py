@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -12,10 +13,16 @@ from spineclock.run.training.sets import LABEL
 
 SHARES = {"train_share": 0.8, "validation_share": 0.19}
 """Those learned from are tested elsewhere; a run asks that somebody be left for its own test."""
-BACKBONES = ("crop_small", "crop_efficientnet_b4", "crop_resnet50")
+BACKBONES = ("crop_small", "crop_efficientnet_b4", "crop_resnet50", "crop_inception_resnet_v2")
+"""The publication's three beside the one that ships; the last needs the extra ``timm``."""
 BACKBONE_SCANS, BACKBONE_EPOCHS = 600, 6
 """What each of them learns from at the most, and how often: equal and small."""
 TEXT = {"person_id": str, "scan_id": str}
+
+
+def comparable() -> tuple[str, ...]:
+    """The networks to compare: those whose packages are installed."""
+    return tuple(name for name in BACKBONES if name != "crop_inception_resnet_v2" or find_spec("timm"))
 
 
 def trained(places: Places, people: People, sequence: str, *, epochs: int, threads: int | None = None) -> Path:
