@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -92,3 +95,22 @@ def test_the_network_of_the_extra_names_what_is_wanted() -> None:
         UsageError, match=r"crop_inception_resnet_v2 needs the package timm.*pip install 'spineclock\[timm\]'"
     ):
         network("crop_inception_resnet_v2", outputs=4, shape=(4, 96, 96))
+
+
+def test_a_torchvision_for_another_pytorch_can_be_imported(tmp_path: Path) -> None:
+    package = tmp_path / "torchvision"
+    package.mkdir()
+    (package / "__init__.py").write_text(  # as torchvision 0.28 does where its operators could not be loaded
+        "import torch\n@torch.library.register_fake('torchvision::nms')\ndef nms(dets, scores, threshold): ...\n"
+    )
+    code = (
+        "import importlib, sys\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        "try: importlib.import_module('torchvision'); raise SystemExit('the stand-in can be imported as it is')\n"
+        "except RuntimeError: pass\n"
+        "from spineclock.nets.timm_extra import make_torchvision_importable\n"
+        "make_torchvision_importable()\n"
+        "importlib.import_module('torchvision')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

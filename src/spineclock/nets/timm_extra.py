@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 import torch
@@ -17,11 +20,28 @@ _DEFINED: list[torch.library.Library] = []
 """Kept for as long as the program runs: with the library its schemas go."""
 
 
+def make_torchvision_importable() -> None:
+    """Has torchvision, where it is installed, go together with a PyTorch of another build.
+
+    Of torchvision there are only builds with CUDA: beside a PyTorch without, its import fails for want of two
+    operators, which are then declared. Nothing here calls them. Lightning imports torchvision too, where it is there.
+    """
+    if _DEFINED or find_spec("torchvision") is None:
+        return
+    try:
+        import_module("torchvision")
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for schema in _SCHEMAS:
+            with contextlib.suppress(RuntimeError):  # declared already
+                library.define(schema)
+        _DEFINED.append(library)
+        for name in [m for m in sys.modules if m.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]  # what was imported of it before it failed
+
+
 def timm(wanted_for: str) -> ModuleType:
     """The package timm.
-
-    It imports torchvision, of which there are only builds with CUDA: beside a PyTorch without, that fails for want of
-    two operators, which are therefore declared first. Nothing here calls them.
 
     Parameters
     ----------
@@ -33,12 +53,7 @@ def timm(wanted_for: str) -> ModuleType:
     UsageError
         If it is not installed.
     """
-    if not torch.cuda.is_available() and not _DEFINED:
-        library = torch.library.Library("torchvision", "DEF")
-        for schema in _SCHEMAS:
-            with contextlib.suppress(RuntimeError):  # declared already
-                library.define(schema)
-        _DEFINED.append(library)
+    make_torchvision_importable()
     try:
         import timm as found
     except ImportError as error:

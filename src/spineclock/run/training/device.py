@@ -41,6 +41,9 @@ def fabric(device: str, *, devices: int, precision: str) -> Fabric:
     """
     import warnings
 
+    from spineclock.nets.timm_extra import make_torchvision_importable
+
+    make_torchvision_importable()  # Lightning imports it where it is installed
     from lightning.fabric import Fabric
 
     where = resolved(device)
