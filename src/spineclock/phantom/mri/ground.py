@@ -99,3 +99,26 @@ def smooth(table: Floats, x: float, y: float, z: float) -> float:
         table[i1, j1, k0] * (1 - c) + table[i1, j1, k1] * c
     ) * b
     return front * (1 - a) + back * a
+
+
+@njit(cache=True)
+def column(table: Floats, x: float, y: float, columns: npt.NDArray[np.float64], n: int) -> None:
+    """Fills row ``n`` (64 cells upwards) with a table of chance at x and y given in cells, interpolated across."""
+    mask = SIDE - 1
+    i, j = math.floor(x), math.floor(y)
+    a, b = x - i, y - j
+    i0, j0 = int(i) & mask, int(j) & mask
+    i1, j1 = (i0 + 1) & mask, (j0 + 1) & mask
+    for k in range(SIDE):
+        front = table[i0, j0, k] * (1 - b) + table[i0, j1, k] * b
+        columns[n, k] = front * (1 - a) + (table[i1, j0, k] * (1 - b) + table[i1, j1, k] * b) * a
+
+
+@njit(cache=True, inline="always")
+def along(columns: npt.NDArray[np.float64], n: int, z: float) -> float:
+    """Row ``n`` at a height given in cells, interpolated: :func:`smooth` at its x and y, but for rounding."""
+    mask = SIDE - 1
+    k = math.floor(z)
+    c = z - k
+    k0 = int(k) & mask
+    return columns[n, k0] * (1 - c) + columns[n, (k0 + 1) & mask] * c
