@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from importlib import resources
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
 from spineclock.run.outputs import write_text
-from spineclock.run.tables import markdown
-from spineclock.run.training.card import WORDS
-from spineclock.run.training.errors import without_sites
+from spineclock.run.training.card import figures
+from spineclock.run.training.filled_card import filled
 
 FILES = ("network.json", "weights.safetensors", "recalibration.json")
 CARD, TEMPLATE = "MODEL_CARD_xray_age.md", "packaged_film_card.md.jinja"
@@ -35,10 +32,8 @@ def package(run: Path, evaluations: tuple[Path, Path], weights: Path, *, seed: i
     learned = learned[learned["set"] == "train"]
     radiographs, densitometer = (_errors(folder) for folder in evaluations)
     low, high = about["ages_years"]
-    text = (resources.files("spineclock.report") / "templates" / TEMPLATE).read_text(encoding="utf-8")
-    card = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    write_text(weights / CARD, card.from_string(text).render(
-        name=about["name"], canvas=" × ".join(map(str, about["preparation"]["canvas"])),
+    write_text(weights / CARD, filled(
+        TEMPLATE, name=about["name"], canvas=" × ".join(map(str, about["preparation"]["canvas"])),
         youngest=about["head"]["youngest"], oldest=about["head"]["oldest"], sha256=told["weights_sha256"],
         train=len(learned), people=learned["person_id"].nunique(), low=low, high=high, seed=seed,
         validation=told["scans"]["validation"], vfa=vfa["kinds"]["vfa"]["about"]["people"], ended=told["ended"][:10],
@@ -59,5 +54,4 @@ def ends(evaluation: Path) -> str:
 
 
 def _errors(evaluation: Path) -> str:
-    shown = without_sites(pd.read_csv(evaluation / "errors.csv")).rename(columns=WORDS)
-    return markdown(shown[list(WORDS.values())])
+    return figures(pd.read_csv(evaluation / "errors.csv"))

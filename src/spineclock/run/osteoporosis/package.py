@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from importlib import resources
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
 from spineclock.recipes.mri_osteoporosis import JOINED, PACKAGED
@@ -17,6 +15,7 @@ from spineclock.run.outputs import write_json, write_text
 from spineclock.run.tables import markdown
 from spineclock.run.training.diagnosis_card import diagnosis_card
 from spineclock.run.training.errors import without_sites
+from spineclock.run.training.filled_card import filled
 from spineclock.run.training.fusion import fuse
 
 FILES = ("network.json", "weights.safetensors")
@@ -40,11 +39,9 @@ def package(places: Places, tested: tuple[People, ...], weights: Path, *, comman
     write_json(into / JOINED, {**told, "command": command})  # the folders of one machine tell others nothing
     runs = {s: json.loads((places.run(s) / "run.json").read_text(encoding="utf-8")) for s in SEQUENCES}
     about = json.loads((into / SEQUENCES[0] / "network.json").read_text(encoding="utf-8"))
-    text = (resources.files("spineclock.report") / "templates" / TEMPLATE).read_text(encoding="utf-8")
-    card = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     low, high = about["ages_years"]
-    write_text(weights / CARD, card.from_string(text).render(
-        runs=runs, low=low, high=high, seed=LEARNED.seed, world=LEARNED.world, command=command,
+    write_text(weights / CARD, filled(
+        TEMPLATE, runs=runs, low=low, high=high, seed=LEARNED.seed, world=LEARNED.world, command=command,
         tested=[(people, _errors(places, people)) for people in tested],
     ))  # fmt: skip
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from spineclock.ingest.study_table import simulated
 from spineclock.nets.run_folder import SCHEMA
-from spineclock.run.outputs import plain
 from spineclock.run.training.answers import Answers, answers, corrected_by
-from spineclock.run.training.card import Facts, model_card
+from spineclock.run.training.card import figures
 from spineclock.run.training.errors import TYPICAL, error_card
+from spineclock.run.training.filled_card import filled, told_of
 from spineclock.run.training.held import examples
 from spineclock.run.training.run import Made, Results, Run
 
@@ -28,32 +27,28 @@ def results(run: Run, fitted: Fitted, made: Made) -> Results:
     validation, (said, caution) = _answers(run, fitted)
     who = "test" if (said["set"] == "test").any() else "validation"
     errors = error_card(said[said["set"] == who])
-    facts = Facts(
-        name=run.name,
-        statement=run.statement,
-        recipe=run.recipe,
-        cohort=run.cohort.name,
-        simulated=bool(simulated(run.cohort)),
-        settings=run.settings.model_dump(mode="json"),
-        preparation=plain(asdict(run.store.how)),
-        table=run.sets.table,
-        errors=errors,
-        who=who,
-        sha256=made.sha256,
-        caution=caution,
-        start=made.start,
-        epochs=len(fitted.epochs),
-        best_epoch=fitted.best_epoch + 1,
-    )
     shown = {name: said[said["set"] == name] for name in ("validation", "test") if (said["set"] == name).any()}
     return Results(
         about=_about(run, fitted, validation),
         tables={"predictions": said, "errors": errors},
         pictures={"ages": ink.png(predicted(shown))},
-        card=model_card(facts),
+        card=filled(
+            "model_card.md.jinja",
+            **told_of(run, fitted, made, _spread),
+            errors=figures(errors),
+            who=who,
+            caution=caution,
+            sites="site" in run.sets.table and run.sets.table["site"].nunique() > 1,
+        ),
         caution=caution,
         lines=_lines(errors, who, caution),
     )
+
+
+def _spread(part: pd.DataFrame) -> dict[str, object]:
+    """The ages of some people."""
+    ages = part["age_years"]
+    return {"mean age": float(ages.mean()), "SD": float(ages.std()) if len(part) > 1 else float("nan")}
 
 
 def _answers(run: Run, fitted: Fitted) -> tuple[list[list[float]], Answers]:

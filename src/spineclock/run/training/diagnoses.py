@@ -12,7 +12,9 @@ from spineclock.core.volume import Array
 from spineclock.ingest.study_table import simulated
 from spineclock.nets.diagnosis_folder import SCHEMA
 from spineclock.nets.diagnosis_head import DiagnosisHead
-from spineclock.run.training.diagnosis_card import Facts, diagnosis_card, model_card, sentence
+from spineclock.run.training.diagnosis_card import diagnosis_card, sentence
+from spineclock.run.training.diagnosis_card import shown as figures
+from spineclock.run.training.filled_card import filled, told_of
 from spineclock.run.training.held import examples
 from spineclock.run.training.run import Made, Results, Run
 from spineclock.run.training.sets import LABEL
@@ -81,33 +83,22 @@ def results(run: Run, fitted: Fitted, made: Made) -> Results:
     people, vertebrae = called(table, log_odds, head.levels, calibration, model=run.name)
     who = "test" if (people["set"] == "test").any() else "validation"
     card = diagnosis_card(people[people["set"] == who])
-    facts = Facts(
-        name=run.name,
-        statement=run.statement,
-        recipe=run.recipe,
-        disease=head.name,
-        sequence=run.sets.sequence,
-        cohort=run.cohort.name,
-        simulated=bool(simulated(run.cohort)),
-        settings=run.settings.model_dump(mode="json"),
-        preparation=run.preparation,
-        calibration=calibration.as_dict(),
-        table=run.sets.table,
-        card=card,
-        who=who,
-        sha256=made.sha256,
-        caution=calibration.caution,
-        start=made.start,
-        epochs=len(fitted.epochs),
-        best_epoch=fitted.best_epoch + 1,
-    )
     shown = {name: people[people["set"] == name] for name in ("validation", "test") if (people["set"] == name).any()}
     lines = [f"{who}: {sentence(card.iloc[0])}"]
     return Results(
         about=_about(run, head, calibration, people[people["set"] == "validation"]),
         tables={"predictions": people, "vertebrae": vertebrae, "diagnosis": card},
         pictures={"diagnosis": ink.png(roc_and_calibration(shown, disease=head.name))},
-        card=model_card(facts),
+        card=filled(
+            "diagnosis_card.md.jinja",
+            **told_of(run, fitted, made, lambda part: {"with it": int((part[LABEL] > 0.5).sum())}),
+            disease=head.name,
+            sequence=run.sets.sequence,
+            calibration=calibration.as_dict(),
+            figures=figures(card),
+            who=who,
+            caution=calibration.caution,
+        ),
         caution=calibration.caution,
         lines=(*lines, *([f"caution: {calibration.caution}"] if calibration.caution else [])),
     )

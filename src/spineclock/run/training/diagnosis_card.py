@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
-import jinja2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -103,50 +100,3 @@ def _interval(row: pd.Series, name: str) -> str:
     if np.isnan(row[f"{name}_low"]):
         return f"{row[name]:.2f}"
     return f"{row[name]:.2f} ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})"
-
-
-@dataclass(frozen=True, eq=False)
-class Facts:
-    """What a model card is filled in with."""
-
-    name: str
-    statement: str
-    recipe: str
-    disease: str
-    sequence: str
-    cohort: str
-    simulated: bool
-    settings: dict[str, Any]
-    preparation: dict[str, Any]
-    calibration: dict[str, Any]
-    table: pd.DataFrame
-    card: pd.DataFrame
-    who: str
-    """Whose figures they are: test or validation people."""
-    sha256: str
-    caution: str
-    start: str
-    epochs: int
-    best_epoch: int
-
-
-def model_card(facts: Facts) -> str:
-    """The card as Markdown."""
-    parts = {name: facts.table[facts.table["set"] == name] for name in ("train", "validation", "test", "unused")}
-    counts = pd.DataFrame([_count(name, part) for name, part in parts.items() if len(part)])
-    how = ", ".join(f"{k} {' '.join(map(str, v)) if isinstance(v, list) else v}"
-                    for k, v in facts.preparation.items() if k != "shape")  # fmt: skip
-    text = (resources.files("spineclock.report") / "templates" / "diagnosis_card.md.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    told = {k: v for k, v in vars(facts).items() if k not in ("table", "card", "preparation")}
-    return environment.from_string(text).render(
-        **told, counts=markdown(counts), figures=shown(facts.card), preparation=how
-    )
-
-
-def _count(name: str, part: pd.DataFrame) -> dict[str, object]:
-    ages = part["age_years"]
-    women = (part["sex"] == "F").sum() if "sex" in part else 0
-    span = "not known" if ages.isna().all() else f"{ages.min():.0f} to {ages.max():.0f}"
-    return {"set": name, "scans": len(part), "persons": part["person_id"].nunique(),
-            "with it": int((part[LABEL] > 0.5).sum()), "women": int(women), "ages": span}  # fmt: skip

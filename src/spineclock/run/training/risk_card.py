@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 
@@ -15,12 +12,9 @@ from spineclock.core.errors import TableError, UsageError
 from spineclock.core.outcomes import TimeToEvent
 from spineclock.run.tables import markdown
 from spineclock.run.training import diagnosis_card
-from spineclock.run.training.sets import ENDING, LABEL
-from spineclock.stats.diagnosis.from_levels import FromLevels
 from spineclock.stats.survival.c_index import CIndex
 from spineclock.stats.survival.follow_up import TimeTo
 from spineclock.stats.survival.predicted_risk import BrierScore, RiskCalibration
-from spineclock.stats.survival.risk_band import RiskBand
 from spineclock.stats.survival.timed_auroc import TimedAuroc
 
 COLUMNS = ("figure", "horizon_years", "group", "estimate", "low", "high", "expected", "n", "events", "competing",
@@ -124,55 +118,3 @@ def shown(figures: pd.DataFrame) -> str:
         for _, row in figures[figures["figure"] != GROUP].iterrows()
     ]  # fmt: skip
     return markdown(pd.DataFrame(rows)) if rows else "None could be told."
-
-
-@dataclass(frozen=True, eq=False)
-class Facts:
-    """What a model card is filled in with."""
-
-    name: str
-    statement: str
-    recipe: str
-    outcome: TimeToEvent
-    cohort: str
-    simulated: bool
-    settings: dict[str, Any]
-    preparation: dict[str, Any]
-    head: dict[str, Any]
-    detection: FromLevels | None
-    band: RiskBand | None
-    table: pd.DataFrame
-    judged: Judged
-    who: str
-    """Whose figures they are: test or validation people."""
-    sha256: str
-    caution: str
-    start: str
-    epochs: int
-    best_epoch: int
-
-
-def model_card(facts: Facts) -> str:
-    """The card as Markdown."""
-    parts = {name: facts.table[facts.table["set"] == name] for name in ("train", "validation", "test", "unused")}
-    counts = pd.DataFrame([_count(name, part) for name, part in parts.items() if len(part)])
-    how = ", ".join(f"{k} {' '.join(map(str, v)) if isinstance(v, list) else v}"
-                    for k, v in facts.preparation.items() if k != "shape")  # fmt: skip
-    text = (resources.files("spineclock.report") / "templates" / "risk_card.md.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    told = {k: v for k, v in vars(facts).items() if k not in ("table", "judged", "preparation")}
-    judged = facts.judged
-    return environment.from_string(text).render(
-        **told, counts=markdown(counts), preparation=how,
-        detected=None if judged.detection is None else diagnosis_card.shown(judged.detection),
-        followed=None if judged.risks is None else shown(judged.risks),
-    )  # fmt: skip
-
-
-def _count(name: str, part: pd.DataFrame) -> dict[str, object]:
-    ages = part["age_years"]
-    women = (part["sex"] == "F").sum() if "sex" in part else 0
-    span = "not known" if ages.isna().all() else f"{ages.min():.0f} to {ages.max():.0f}"
-    return {"set": name, "scans": len(part), "persons": part["person_id"].nunique(),
-            "with it now": int((part[LABEL] > 0.5).sum()), "with it later": int((part[ENDING] == 1).sum()),
-            "died first": int((part[ENDING] == 2).sum()), "women": int(women), "ages": span}  # fmt: skip

@@ -15,6 +15,7 @@ from spineclock.ingest.study_table import simulated
 from spineclock.nets.multitask import MultitaskHead
 from spineclock.nets.risk_folder import SCHEMA, log_odds, risks
 from spineclock.run.training import diagnosis_card, risk_card
+from spineclock.run.training.filled_card import filled, told_of
 from spineclock.run.training.held import examples
 from spineclock.run.training.risk_targets import SHOWN, places_of
 from spineclock.run.training.run import Made, Results, Run
@@ -63,22 +64,26 @@ def results(run: Run, fitted: Fitted, made: Made) -> Results:
     judged = figures_of(said.people[said.people["set"] == who], outcome)
     caution = "; ".join(one for one in (fits.caution, judged.caution) if one)
     shown = {n: said.people[said.people["set"] == n] for n in ("validation", "test") if (said.people["set"] == n).any()}
-    facts = risk_card.Facts(
-        name=run.name, statement=run.statement, recipe=run.recipe, outcome=outcome, cohort=run.cohort.name,
-        simulated=bool(simulated(run.cohort)), settings=run.settings.model_dump(mode="json"),
-        preparation=run.preparation, head=fitted.head.as_dict(), detection=fits.detection, band=fits.band,
-        table=run.sets.table, judged=judged, who=who, sha256=made.sha256, caution=caution, start=made.start,
-        epochs=len(fitted.epochs), best_epoch=fitted.best_epoch + 1,
-    )  # fmt: skip
     return Results(
         about=_about(run, fitted, outcome, fits),
         tables={"predictions": said.people, **judged.tables,
                 **({} if said.vertebrae is None else {"vertebrae": said.vertebrae})},
         pictures=pictures_of(shown, judged, outcome, fits.band),
-        card=risk_card.model_card(facts),
+        card=filled(
+            "risk_card.md.jinja", **told_of(run, fitted, made, _events), outcome=outcome, head=fitted.head.as_dict(),
+            detection=fits.detection, band=fits.band, who=who, caution=caution,
+            detected=None if judged.detection is None else diagnosis_card.shown(judged.detection),
+            followed=None if judged.risks is None else risk_card.shown(judged.risks),
+        ),
         caution=caution,
         lines=(*(f"{who}: {line}" for line in judged.lines), *([f"caution: {caution}"] if caution else [])),
     )  # fmt: skip
+
+
+def _events(part: pd.DataFrame) -> dict[str, object]:
+    """How many have it at the scan, later, and die before."""
+    return {"with it now": int((part[LABEL] > 0.5).sum()), "with it later": int((part[ENDING] == 1).sum()),
+            "died first": int((part[ENDING] == 2).sum())}  # fmt: skip
 
 
 def _outcome(run: Run) -> TimeToEvent:
