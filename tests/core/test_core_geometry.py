@@ -107,3 +107,13 @@ def test_samples_cannot_be_changed_behind_a_volumes_back():
     volume = ramp()
     with pytest.raises(ValueError, match="read-only"):
         volume.array[0, 0, 0] = 1
+
+
+def test_beyond_the_box_is_nothing_or_what_lies_nearest():
+    volume = Volume(np.arange(1.0, 9.0).reshape(2, 2, 2), np.eye(4))
+    affine = np.eye(4)
+    affine[0, 3] = -2.0
+    blank, held = (resample_like(volume, (6, 2, 2), affine, blank=b).array for b in (True, False))
+    assert np.array_equal(blank[2:4], volume.array)
+    assert not blank[[0, 1, 4, 5]].any()
+    assert np.array_equal(held, volume.array[[0, 0, 0, 1, 1, 1]])

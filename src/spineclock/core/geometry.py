@@ -114,14 +114,14 @@ def resample(volume: V, spacing_mm: tuple[float, float, float]) -> V:
     return resample_like(volume, shape, affine)
 
 
-def resample_like(volume: V, shape: tuple[int, ...], affine: Array) -> V:
-    """The volume sampled on another grid; outside its box it holds 0.
+def resample_like(volume: V, shape: tuple[int, ...], affine: Array, *, blank: bool = True) -> V:
+    """The volume sampled on another grid; outside its box it holds 0, or, not ``blank``, what lies nearest.
 
     Interpolation follows the type as in :func:`resample`.
     """
     if not isinstance(volume, Mask):
         volume = _antialiased(volume, affine)
-    return type(volume)(_sample(volume, shape, affine, nearest=isinstance(volume, Mask)), affine)
+    return type(volume)(_sample(volume, shape, affine, nearest=isinstance(volume, Mask), blank=blank), affine)
 
 
 def _antialiased(volume: V, affine: Array) -> V:
@@ -140,7 +140,7 @@ def _antialiased(volume: V, affine: Array) -> V:
     return volume
 
 
-def _sample(volume: Volume, shape: tuple[int, ...], affine: Array, *, nearest: bool) -> Array:
+def _sample(volume: Volume, shape: tuple[int, ...], affine: Array, *, nearest: bool, blank: bool) -> Array:
     """Samples of ``volume`` at the voxel centres of the target grid, in voxel coordinates of the source."""
     target_to_source = np.linalg.inv(volume.affine) @ affine
     transform = sitk.AffineTransform(3)
@@ -155,7 +155,7 @@ def _sample(volume: Volume, shape: tuple[int, ...], affine: Array, *, nearest: b
         return sitk.GetArrayFromImage(out).transpose(2, 1, 0)
 
     found = sampled(volume.array, sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear, edges=True)
-    if _within(volume.shape, shape, target_to_source):
+    if not blank or _within(volume.shape, shape, target_to_source):
         return found
     inside = sampled(np.ones(volume.shape, np.uint8), sitk.sitkNearestNeighbor, edges=False)
     return np.where(inside != 0, found, np.zeros((), found.dtype))

@@ -30,7 +30,7 @@ class Sampled(NamedTuple):
 
     def part(self, first: int, stop: int) -> Sampled:
         """Some of the slices."""
-        return Sampled(*(a[first:stop] for a in self))  # type: ignore[arg-type]
+        return Sampled(self.array[first:stop], self.mask[first:stop], self.bone[first:stop])
 
 
 def sampled(volume: Volume, labels: Mask, affine: Array, shape: Shape, how: CtCropping) -> Sampled:
@@ -38,17 +38,44 @@ def sampled(volume: Volume, labels: Mask, affine: Array, shape: Shape, how: CtCr
 
     Grey values are interpolated once, after a Gaussian against aliasing along each axis of the scan that gets coarser.
     """
+    found = Sampled(np.full(shape, how.outside, np.float32), np.zeros(shape, bool), np.zeros(shape, bool))
+    where = _holding(labels, affine, shape, how)
+    moved = np.array(affine)
+    moved[:3, 3] += moved[:3, :3] @ [side.start for side in where]
+    size = tuple(side.stop - side.start for side in where)
+    for whole, own in zip(found, _sampled(volume, labels, moved, size, how), strict=True):
+        whole[where] = own
+    return found
+
+
+def _holding(labels: Mask, affine: Array, shape: Shape, how: CtCropping) -> tuple[slice, ...]:
+    """All slices of a grid, and the rows and columns beyond which there is nothing of the parts."""
+    part = box(labels, affine, shape, how)
+    marked = np.isin(labels.array[part], VERTEBRAE if how.parts == "bone" else (*VERTEBRAE, *MUSCLES))
+    found = ndimage.find_objects(marked.astype(np.uint8))
+    ends = [(s.start + f.start - 1, s.start + f.stop) for s, f in zip(part, found[0] if found else part, strict=True)]
+    corners = np.stack(np.meshgrid(*ends, [1])).reshape(4, -1)
+    at = (np.linalg.inv(affine) @ labels.affine @ corners)[1:3]
+    more = how.margin_mm / np.array(how.spacing_mm[1:]) + 1
+    n = np.array(shape[1:])
+    first = np.clip(np.floor(at.min(axis=1) - more), 0, n - 1).astype(int)
+    stop = np.clip(np.ceil(at.max(axis=1) + more) + 1, first + 1, n).astype(int)
+    return slice(0, shape[0]), slice(first[0], stop[0]), slice(first[1], stop[1])
+
+
+def _sampled(volume: Volume, labels: Mask, affine: Array, shape: Shape, how: CtCropping) -> Sampled:
     part = box(volume, affine, shape, how)
     here = np.array(volume.affine)
     here[:3, 3] += here[:3, :3] @ [side.start for side in part]
     seen = within(volume, affine, shape)
 
     def widened(inside: Bools) -> Bools:
-        mask = np.asarray(resample_like(Volume(inside.astype(np.float32), here), shape, affine).array >= 0.5)
+        share = resample_like(Volume(inside.astype(np.float32), here), shape, affine, blank=False).array
+        mask = (share >= 0.5) & seen
         return ndimage.binary_dilation(mask, _ball(how)) & seen if how.margin_mm > 0 else mask
 
     smooth = ndimage.gaussian_filter(volume.array[part].astype(np.float32), _sigmas(volume, how), mode="nearest")
-    hu = resample_like(Volume(smooth, here), shape, affine).array
+    hu = resample_like(Volume(smooth, here), shape, affine, blank=False).array
     bottom, top = how.window_hu
     inside = np.isin(labels.array[part], VERTEBRAE)
     bone = widened(inside)
