@@ -10,8 +10,9 @@ INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 demo: $(VENV)/.installed
 	$(BIN)/spineclock demo --out demo
 
+# Two processes, each with a thread of its own; the tests of a file stay together, for they share what they make
 test: lint
-	$(BIN)/python -m pytest --cov --cov-report=term
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term
 
 quick: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -m "not slow"
