@@ -71,8 +71,8 @@ def page(
         "Where a person's vertebrae look alike, if only in the scanner's scale, whoever has one of them in training is "
         "recognised, and that is no diagnosis. Everything else here is split by person.", "",
         "## Networks at an equal small budget", "", markdown(networks, digits=3), "",
-        "T1w, the same scans, as many epochs each, from random weights; minutes by the clock. Tested in the main world. "
-        "An AUROC near 0.5 is of a network that has not begun to learn in so few steps.", "",
+        "T1w, the same scans, as many epochs each, from random weights; minutes by the clock. Tested in the main world."
+        " An AUROC near 0.5 is of a network that has not begun to learn in so few steps.", "",
     ]  # fmt: skip
     return "\n".join(lines)
 
