@@ -47,8 +47,8 @@ class CtRegion:
     level: str
     affine: Array
     slices: tuple[slice, ...]
-    _scan: Volume
-    _labels: Mask
+    _scan: Volume = field(repr=False)
+    _labels: Mask = field(repr=False)
     _how: CtCropping
 
     @property
