@@ -20,13 +20,14 @@ import pytest
 
 from spineclock.core.errors import TableError, UsageError
 from spineclock.core.volume import Mask, Volume
+from spineclock.nets.weights import packaged, sha256
 from spineclock.phantom.anatomy.traits import traits_of
 from spineclock.phantom.people import people
 from spineclock.prep import prepared as prep_prepared
 from spineclock.prep.prepared import prepare as prepared_array
 from spineclock.prep.store import PreparedStore
 from spineclock.prep.store_format import chunk_path, read_entries
-from spineclock.run import prepare, prepare_scan
+from spineclock.run import prepare, prepare_scan, totalsegmentator
 from spineclock.run.config import configure
 from spineclock.run.phantom_scans import nifti_bytes
 from spineclock.run.prepare import prepare_cohort
@@ -345,6 +346,13 @@ def test_a_scan_without_a_label_map_is_outlined_by_the_network(phantom_file, fin
     assert store.input(0) == pytest.approx(prepared_array(scan.volume, scan.mask, store.how).array, abs=0.005)
     told = store.entries[0].source["labels"]
     assert told == {"network": finished.document["model"]["weights_sha256"]["segmenter.safetensors"]}
+
+
+def test_the_outlines_of_ct_are_told_by_what_made_them(monkeypatch):
+    monkeypatch.setattr(totalsegmentator, "installed", lambda program: program == "here")
+    assert prepare._network("here") == "here"
+    assert prepare._network("TotalSegmentator") == sha256(packaged("ct_segmenter.safetensors"))
+    assert prepare._network("") == sha256(packaged("segmenter.safetensors"))
 
 
 def test_where_a_label_map_comes_from(tmp_path):

@@ -195,7 +195,7 @@ class Learning:
         (cohort's table, settings of ``spineclock train``) → the table with the diagnosis' column, and sentences on how
         it came about; None where the table tells it as it is.
     program : str
-        What outlines scans that come without a label map, where it is installed; the packaged network where empty.
+        What outlines scans that come without a label map, where it is installed; else the packaged network.
     """
 
     outline: Callable[[Scan, Any], Scan] | None

@@ -36,8 +36,8 @@ class People:
     def known(self, scan: Scan) -> Scan:
         """The scan with age, sex and label map as told.
 
-        Where no network of the package outlines such scans, a label map beside the scan (``…_dseg.nii.gz``, in the
-        spineclock numbering) is taken too.
+        Of scans that a program outlines where it is installed (CT), a label map beside the scan (``…_dseg.nii.gz``, in
+        the spineclock numbering) is taken too.
 
         Raises
         ------

@@ -124,7 +124,7 @@ def planned(scans: Iterable[ScanFile], store: Writer, settings: PrepareSettings,
     """
     learning = recipes.get(recipe).learning
     outlined = learning.outlined
-    network, wanted = learning.program or (_network() if outlined else ""), settings.sequence
+    network, wanted = _network(learning.program) if outlined else "", settings.sequence
     todo: list[tuple[ScanFile, Path, Labels | None, dict[str, object]]] = []
     kept, failures = [], []
     for scan in scans:
@@ -152,12 +152,16 @@ def planned(scans: Iterable[ScanFile], store: Writer, settings: PrepareSettings,
     return Plan(tuple(jobs), tuple(kept), tuple(failures))
 
 
-def _network() -> str:
-    """Which weights outline the scans that come without a label map."""
+def _network(program: str) -> str:
+    """What outlines the scans that come without a label map: the program where it is installed, else which weights."""
     from spineclock.nets.weights import packaged, sha256
     from spineclock.recipes.mri_age import SEGMENTER
+    from spineclock.run import totalsegmentator
+    from spineclock.segment.ct_outline import CT_SEGMENTER
 
-    return sha256(packaged(SEGMENTER))
+    if program and totalsegmentator.installed(program):
+        return program
+    return sha256(packaged(CT_SEGMENTER if program else SEGMENTER))
 
 
 def _prepare(plan: Plan, store: Writer, settings: PrepareSettings, *, total: int) -> Tally:

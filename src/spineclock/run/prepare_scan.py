@@ -116,8 +116,8 @@ def source_of(path: Path, labels: Labels | None, *, network: str) -> dict[str, A
     """What tells whether a scan's files are those it was prepared from: name, bytes, and time of the last change.
 
     None where the scan's own files are not there. ``labels`` is None where none are needed; ``network`` is the checksum
-    of the weights that outline a scan without a label map. A copy that keeps its time counts as the same file; one that
-    does not is prepared again.
+    of the weights that outline a scan without a label map, or the name of the program that does. A copy that keeps its
+    time counts as the same file; one that does not is prepared again.
     """
     told = _fingerprint(path)
     if told is None:
