@@ -1,4 +1,4 @@
-"""How good predicted risks are, in figures and words, and the model card of a network of follow-up."""
+"""How good predicted risks are, in figures and words."""
 
 from __future__ import annotations
 
