@@ -157,14 +157,18 @@ def page(table: pd.DataFrame, *, weights: Path, about: str) -> str:
         "The embedded network (`weights/ct_segmenter.safetensors`), which has seen simulated people only. Dice overlap "
         "with the true label maps of simulated people kept back, and with the label maps that real scans came with, on "
         "the scans' own grids. TotalSegmentator's map is a model's; VerSe's experts outlined whole vertebrae, "
-        "which were told into bodies and arches by geometry.\n\n"
-        f"- Command: `make weights-ct`\n- {about}\n- Weights: SHA-256 `{sha256(weights)}`\n"
+        "which were told into bodies and arches by geometry. There are two real scans: the first has two rows, for its "
+        "map of muscles covers its uppermost 90 mm alone. The simulated people are the same in both worlds.\n\n"
+        "- Command: `python -m spineclock.run.ct_segmentation_results --real FOLDER`; `make weights-ct REAL=FOLDER` "
+        f"trains a network first\n- {about}\n- Weights: SHA-256 `{sha256(weights)}`\n"
         "- Pictures of the real scans with these outlines: `--pictures FOLDER`\n\n"
         f"## Dice\n\n{markdown(summary, digits=3)}\n\n"
         "## Levels, heights and density\n\nOf bodies that are whole in view: how many bear their name, and heights and "
-        "trabecular density by the network's outlines against those by the true map. Levels are counted from the "
-        "sacrum: in people with four or six lumbar vertebrae all names are one off, unless the lowest vertebra is told "
-        "(`--lowest-vertebra`).\n\n"
+        "trabecular density by the network's outlines against those by the true map, of bodies that bear their name: "
+        "mean difference and SD of a scan's heights, mean absolute difference of its HU; means over scans. Levels are "
+        "counted from the sacrum: in people with four or six lumbar vertebrae all names are one off, unless the lowest "
+        "vertebra is told (`--lowest-vertebra`), and nothing in confidence or verdict tells it. The verdict is of the "
+        "outlines alone; `spineclock predict` says `check` of every one.\n\n"
         f"{markdown(each.merge(more, on='kind'), digits=2)}\n\n"
         f"## Each scan\n\n{markdown(table.drop(columns='kind'), digits=2)}\n"
     )
@@ -205,7 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("build/ct_segmenter"), help="the training's folder")
     parser.add_argument("--weights", type=Path, help="other weights than those the training left there")
-    parser.add_argument("--people", type=int, default=8, help="simulated people of each world")
+    parser.add_argument("--people", type=int, default=12, help="simulated people of each world")
     parser.add_argument("--workers", type=int, default=2, help="processes that make them")
     parser.add_argument("--real", type=Path, help="the folder of real CT (docs/data.md)")
     parser.add_argument("--out", type=Path, help="the page, such as docs/results/ct_segmentation.md")
