@@ -99,9 +99,12 @@ def test_the_card_of_the_packaged_networks_of_osteoporosis_is_of_their_weights()
     ):
         assert wanted in text
     assert "site site-" not in text
+    assert "cropped by true label maps" in text
 
 
 def test_the_card_of_the_packaged_network_of_ct_says_what_it_has_not_seen() -> None:
     text = (CARDS / "MODEL_CARD_ct_segmenter.md").read_text(encoding="utf-8")
     for wanted in ("Simulated people alone", "Not a medical device", "Where it must not be used"):
         assert wanted in text
+    page = (Path(__file__).resolve().parents[2] / "docs" / "results" / "ct_segmentation.md").read_text(encoding="utf-8")
+    assert f"`{sha256(CARDS / 'ct_segmenter.safetensors')}`" in page
