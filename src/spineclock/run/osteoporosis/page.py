@@ -49,10 +49,10 @@ def page(
         "site has its error ([phantom](../phantom-outcomes.md)).", "",
         "## AUROC by person", "", markdown(_areas(found)), "",
         "95% intervals: DeLong's, of people of whom all of these could be told. Oracle: a logistic model, fitted on "
-        "those learned from, of everything in the bodies that goes with bone density, without any noise. Two "
-        "of these, the room for marrow and its coarse patches, give the trabecular density itself away. `what is seen for itself` leaves these two out. Oracle and baselines "
-        f"were fitted on those learned from too. {TRUE}: what DXA would be without wear and error, at one site of "
-        "three.", "",
+        "those learned from, of everything in the bodies that goes with bone density, without any noise. Two of these, "
+        "the room for marrow and its coarse patches, give the trabecular density itself away. `what is seen for "
+        f"itself` leaves these two out. Oracle and baselines were fitted on those learned from too. {TRUE}: what DXA "
+        "would be without wear and error, at one site of three.", "",
     ]  # fmt: skip
     lines += ["Paired differences of AUROC (DeLong):", "", markdown(_differences(found)), ""]
     for name, one in found.items():
