@@ -232,7 +232,7 @@ class Recipe:
     words : Words
         How a report speaks of its scans.
     packaged : str
-        The folder in ``spineclock/weights`` that the model ``default`` stands for, where it is one.
+        The folder in ``spineclock/weights`` that the model ``default`` of a diagnosis stands for, where there is one.
     narrowed : function, optional
         (accepts, model) → those of the series it accepts that this model can read; None where each reads all.
     """

@@ -361,7 +361,7 @@ RECIPE = Recipe(
         program=PROGRAM,
     ),
     words=Words(
-        "a CT that shows at least three of T12 to L4 whole, with a label map of its vertebrae",
+        "a CT that shows at least three of T12 to L4 whole",
         "Sagittal slice through the spine with level names and Genant's grades",
         "Sagittal slice; anterior is left, superior is up. Check that outlines and level names are right: grades and "
         "densities rest on them.",
