@@ -127,7 +127,7 @@ def test_without_map_or_program_the_packaged_network_outlines(monkeypatch):
         asked.append((program, scorer, lowest_vertebra))
         return CtOutlined(Mask(array, np.eye(4)), "network", ("by the network",))
 
-    monkeypatch.setattr(ct_fracture, "_network", lambda engine, threads: f"network by {engine}")
+    monkeypatch.setattr(ct_fracture, "segmenter", lambda engine, threads: f"network by {engine}")
     monkeypatch.setattr(ct_outline, "outline_ct", outline)
     scan = replace(simple(array), mask=None)
     reading = RECIPE.load("default", Options(engine="torch")).read(scan, lowest_vertebra="L5")

@@ -194,6 +194,8 @@ class Learning:
     labels : function, optional
         (cohort's table, settings of ``spineclock train``) → the table with the diagnosis' column, and sentences on how
         it came about; None where the table tells it as it is.
+    segmenter : function, optional
+        (engine, threads) → the packaged network that ``outline`` outlines with; with ``outline``.
     program : str
         What outlines scans that come without a label map, where it is installed; else the packaged network.
     """
@@ -205,6 +207,7 @@ class Learning:
     prepare: Mapping[str, Any]
     train: Mapping[str, Any]
     labels: Callable[[pd.DataFrame, Any], tuple[pd.DataFrame, tuple[str, ...]]] | None = None
+    segmenter: Callable[[Engine, int | None], Any] | None = None
     program: str = ""
 
     @property

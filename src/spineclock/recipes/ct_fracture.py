@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from spineclock.prep.kinds import AnyPreparation
     from spineclock.prep.prepared import Variants
     from spineclock.segment.ct_network import CtScorer
-    from spineclock.segment.network import Scorer
     from spineclock.stats.diagnosis.from_levels import FromLevels
     from spineclock.stats.survival.risk_band import RiskBand
 
@@ -55,10 +54,8 @@ def quality(scan: Scan) -> Quality:
     return found
 
 
-def outlined(scan: Scan, scorer: Scorer | None) -> Scan:
+def outlined(scan: Scan, scorer: CtScorer | None) -> Scan:
     """The scan with bodies told from arches in its label map; by the packaged network of CT where it has none.
-
-    ``scorer``, the packaged network of MRI, is of no account.
 
     Raises
     ------
@@ -67,11 +64,11 @@ def outlined(scan: Scan, scorer: Scorer | None) -> Scan:
     """
     from spineclock.segment.ct_outline import outline_ct
 
-    return scan.with_mask(outline_ct(scan, scorer=None if scan.mask is not None else _network()).labels)
+    return scan.with_mask(outline_ct(scan, scorer=scorer).labels)
 
 
 @lru_cache(maxsize=1)
-def _network(engine: Engine = "auto", threads: int | None = None) -> CtScorer:
+def segmenter(engine: Engine, threads: int | None) -> CtScorer:
     """The packaged network that outlines CT."""
     from spineclock.nets.weights import packaged
     from spineclock.segment.ct_outline import CT_SEGMENTER
@@ -201,7 +198,7 @@ class CtFracture:
 
         scorer, program = None, self.options.program
         if scan.mask is None and program is None:
-            scorer = _network(self.options.engine, self.options.threads)
+            scorer = segmenter(self.options.engine, self.options.threads)
         made = outline_ct(scan, program=program, scorer=scorer, lowest_vertebra=lowest_vertebra)
         return scan.with_mask(made.labels), made.notes
 
@@ -339,6 +336,7 @@ RECIPE = Recipe(
     load=load,
     learning=Learning(
         outline=outlined,
+        segmenter=segmenter,
         quality=quality,
         preparation=preparation,
         variants=prepared,

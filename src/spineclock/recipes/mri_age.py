@@ -11,7 +11,7 @@ import numpy as np
 
 from spineclock.core.errors import InputError, RefusedError
 from spineclock.core.outcomes import Age
-from spineclock.core.recipe import Accepts, Learning, Options, Reader, Recipe, Words
+from spineclock.core.recipe import Accepts, Engine, Learning, Options, Reader, Recipe, Words
 from spineclock.core.records import Contribution, ModelInfo, Quality, Reading, Scan
 
 if TYPE_CHECKING:
@@ -324,6 +324,14 @@ def quality(scan: Scan) -> Quality:
     return header_quality(scan)
 
 
+def segmenter(engine: Engine, threads: int | None) -> Scorer:
+    """The packaged network that outlines MRI."""
+    from spineclock.nets.weights import packaged
+    from spineclock.segment.engine import scorer
+
+    return scorer(packaged(SEGMENTER), engine=engine, threads=threads)
+
+
 def outlined(scan: Scan, scorer: Scorer) -> Scan:
     """The scan outlined by the network.
 
@@ -368,7 +376,8 @@ RECIPE = Recipe(
     outcome=Age(),
     load=load,
     learning=Learning(
-        outline=outlined, quality=quality, preparation=preparation, variants=prepared, prepare={}, train={}
+        outline=outlined, segmenter=segmenter, quality=quality, preparation=preparation, variants=prepared,
+        prepare={}, train={},
     ),
     words=Words(
         "a sagittal T2-weighted MRI of the spine",

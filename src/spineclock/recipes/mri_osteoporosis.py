@@ -14,7 +14,7 @@ import numpy as np
 
 from spineclock.core.errors import InputError, RefusedError
 from spineclock.core.outcomes import Diagnosis, DiagnosisPrediction, LevelProbability
-from spineclock.core.recipe import Accepts, Learning, Options, Reader, Recipe, Words
+from spineclock.core.recipe import Accepts, Engine, Learning, Options, Reader, Recipe, Words
 from spineclock.core.records import ModelInfo, Quality, Reading, Scan, SeenCrop
 
 if TYPE_CHECKING:
@@ -59,6 +59,13 @@ def quality(scan: Scan) -> Quality:
     for note in scan.notes:
         found = found.with_reason("check", note)
     return found
+
+
+def segmenter(engine: Engine, threads: int | None) -> Scorer:
+    """The packaged network that outlines MRI."""
+    from spineclock.recipes import mri_age
+
+    return mri_age.segmenter(engine, threads)
 
 
 def outlined(scan: Scan, scorer: Scorer) -> Scan:
@@ -356,6 +363,7 @@ RECIPE = Recipe(
     load=load,
     learning=Learning(
         outline=outlined,
+        segmenter=segmenter,
         quality=quality,
         preparation=preparation,
         variants=prepared,

@@ -26,7 +26,7 @@ from spineclock.prep.store_write import write_scan
 from spineclock.run.listing import the_one
 
 if TYPE_CHECKING:
-    from spineclock.segment.network import Scorer
+    pass
 
 OWN = "spineclock"
 """The numbering of label maps that lie beside their scans, as `spineclock phantom mri` and `segment` write them."""
@@ -176,14 +176,12 @@ def _weighted(scan: Scan, job: Job) -> Scan:
     return replace(scan, sequence=sequence)
 
 
-def _outlined(scan: Scan, job: Job, outline: Callable[[Scan, Scorer], Scan]) -> Scan:
+def _outlined(scan: Scan, job: Job, outline: Callable[[Scan, Any], Scan]) -> Scan:
     """The scan with its label map in the spineclock numbering: as it stands in its file, or from the network."""
     assert job.labels is not None, "a recipe that needs outlines says where they come from"
     if job.labels.file is None:
-        program = recipes.get(job.recipe).learning.program
-        if not program:
-            return outline(scan, _scorer(job.engine, job.threads))
-        return _by_program(scan, program) or outline(scan, None)  # type: ignore[arg-type]
+        by_program = _by_program(scan, recipes.get(job.recipe).learning.program)
+        return by_program or outline(scan, _segmenter(job.recipe, job.engine, job.threads))
     from spineclock.segment.schemes import to_spineclock
 
     mask = upright_labels(scan, read_mask(job.labels.file, max_bytes=job.max_bytes))
@@ -195,16 +193,14 @@ def _by_program(scan: Scan, program: str) -> Scan | None:
     """The scan with its label map by a program that is not part of this package; None where it is not installed."""
     from spineclock.run import totalsegmentator
 
-    if not totalsegmentator.installed(program):
+    if not (program and totalsegmentator.installed(program)):
         return None
     return scan.with_mask(totalsegmentator.outline(scan.volume, program=program).labels)
 
 
 @lru_cache(maxsize=1)
-def _scorer(engine: Engine, threads: int) -> Scorer:
-    """The packaged network, loaded by the first scan of a process that needs it."""
-    from spineclock.nets.weights import packaged
-    from spineclock.recipes.mri_age import SEGMENTER
-    from spineclock.segment.engine import scorer
-
-    return scorer(packaged(SEGMENTER), engine=engine, threads=threads)
+def _segmenter(recipe: str, engine: Engine, threads: int) -> object:
+    """The recipe's packaged network that outlines, loaded by the first scan of a process that needs it."""
+    load = recipes.get(recipe).learning.segmenter
+    assert load is not None, "a recipe that outlines says with what"
+    return load(engine, threads)
