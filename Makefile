@@ -68,9 +68,9 @@ films: $(VENV)/.installed
 	$(BIN)/python -m spineclock.run.films.results --out build/films
 
 # Osteoporosis learned from T1 and T2 of simulated people whose bone density shows, beside the oracle: an hour on 2 cores;
-# stopped, it goes on where it was
+# stopped, it goes on where it was. PACKAGE=1 puts the networks among the packaged weights
 osteoporosis: $(VENV)/.installed
-	$(BIN)/python -m spineclock.run.osteoporosis.results --out build/osteoporosis
+	$(BIN)/python -m spineclock.run.osteoporosis.results --out build/osteoporosis $(if $(PACKAGE),--package src/spineclock/weights)
 
 # Risks of vertebral fracture learned from simulated CT, in a world where muscle matters and one where it does not: half a
 # day on 2 cores and 50 GB (17 with scans removed once they are prepared: make fractures LEAN=1); stopped, it goes on where

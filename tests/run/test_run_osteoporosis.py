@@ -44,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All stages on a coarse grid, one network, an epoch each."""
     folder = tmp_path_factory.mktemp("osteoporosis")
     words = f"--out {folder / 'all'} --page {folder / 'page.md'} --picture {folder / 'page.png'} --share {SHARE} "
-    words += "--epochs 1 --backbone-scans 16 --backbone-epochs 1 --workers 1 --threads 1"
+    words += "--epochs 1 --backbone-scans 16 --backbone-epochs 1 --outlined 8 --workers 1 --threads 1"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scans, "GRID", "3x192x160")
         patch.setattr(trained, "BACKBONES", ("crop_small",))
@@ -59,7 +59,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_shows_oracle_networks_and_baselines_of_the_same_people(made: Path) -> None:
     places, (learned, tested, _) = Places(made / "all"), everyone(SHARE)
     page = (made / "page.md").read_text(encoding="utf-8")
-    for words in ("oracle", "network, T1w + T2w", "VBQ", "age, sex and BMI", "split by vertebra", "crop_small", "0.82"):
+    for words in ("oracle", "network, T1w + T2w", "VBQ", "age, sex and BMI", "split by vertebra", "crop_small", "0.82",
+                  "Outlined by the packaged network"):  # fmt: skip
         assert words in page
     assert "nan" not in page.lower()
     assert (made / "page.png").stat().st_size > 10_000

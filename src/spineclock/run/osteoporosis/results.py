@@ -39,6 +39,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--backbone-scans", type=int, default=training.BACKBONE_SCANS)
     parser.add_argument("--backbone-epochs", type=int, default=training.BACKBONE_EPOCHS)
+    parser.add_argument("--outlined", type=int, default=200, help="tested people to be read without label maps too")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, help="of training; all where not given")
     parser.add_argument("--package", type=Path, metavar="DIR", help="also put the networks among packaged weights")
@@ -77,7 +78,7 @@ def _write(told: argparse.Namespace, places: Places) -> None:
     from spineclock.run.osteoporosis.page import page
 
     learned, *tested = everyone(told.share)
-    found = {people.name: _found(places, learned, people) for people in tested}
+    found = {people.name: _found(told, places, learned, people) for people in tested}
     text = page(
         (learned, *tested), found, leakage(places, learned), backbones(places, tested[0], training.comparable()),
         epochs=told.epochs, command=COMMAND,
@@ -94,15 +95,17 @@ def _write(told: argparse.Namespace, places: Places) -> None:
     print(f"See {told.page}")
 
 
-def _found(places: Places, learned: People, tested: People) -> Found:
+def _found(told: argparse.Namespace, places: Places, learned: People, tested: People) -> Found:
     """What came of one tested set."""
     from spineclock.run.osteoporosis import compared
+    from spineclock.run.osteoporosis.outlined import beside_true
     from spineclock.run.osteoporosis.page import Found
 
     table = compared.scored(places, learned, tested)
     return Found(
         compared.areas(table), compared.differences(table), compared.calls(places, tested),
         compared.mcnemars(places, tested), compared.thresholds(places, tested), compared.spurs(places, tested),
+        beside_true(places, tested, most=told.outlined, workers=told.workers),
     )  # fmt: skip
 
 

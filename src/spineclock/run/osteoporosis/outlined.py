@@ -1,0 +1,94 @@
+"""What the networks of recipe three say of scans without label maps, which the packaged network outlines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spineclock.core.errors import SpineclockError
+from spineclock.core.recipe import LARGEST_BYTES, Options, Reader
+from spineclock.core.records import Scan
+from spineclock.ingest.names import of_weighting
+from spineclock.ingest.nifti import volume
+from spineclock.recipes.mri_osteoporosis import RECIPE
+from spineclock.run.osteoporosis.people import DISEASE, SEQUENCES, People, Places
+from spineclock.run.osteoporosis.trained import TEXT, said
+from spineclock.run.progress import with_bar
+from spineclock.run.side_by_side import side_by_side
+from spineclock.run.training.sets import LABEL
+from spineclock.stats.diagnosis import delong
+from spineclock.stats.result import interval_text
+
+
+@dataclass(frozen=True)
+class Task:
+    """A person's scans and the folder of both networks."""
+
+    scan_id: str
+    path: Path
+    model: Path
+
+
+@cache
+def _reader(model: Path) -> Reader:
+    return RECIPE.load(str(model), Options(threads=1))
+
+
+def tell(task: Task) -> dict[str, object]:
+    """The probability by each weighting, NaN with the reason where a scan is refused; a worker's task."""
+    row: dict[str, object] = {"scan_id": task.scan_id, "refused": ""}
+    for sequence in SEQUENCES:
+        path, row[sequence] = of_weighting(task.path, sequence), np.nan
+        try:
+            reading = _reader(task.model).read(
+                Scan(task.scan_id, volume(path, max_bytes=LARGEST_BYTES), path, "MR", sequence)
+            )
+        except SpineclockError as error:
+            row["refused"] = f"{row['refused']}{sequence}: {error}; "
+            continue
+        if reading.diagnosis is None:
+            row["refused"] = f"{row['refused']}{sequence}: {'; '.join(reading.quality.reasons)}; "
+        else:
+            row[sequence] = reading.diagnosis.probability
+    return row
+
+
+def outlined(places: Places, people: People, *, most: int, workers: int) -> pd.DataFrame:
+    """A row for each of ``most`` people, half of them with the disease: what was said; kept once it is made."""
+    path = places.out / f"{people.name}-outlined.csv"
+    if not path.is_file():
+        cohort = places.cohort(people)
+        table = pd.read_csv(cohort / "participants.tsv", sep="\t", dtype=TEXT)
+        ill = table[DISEASE].astype(bool)
+        asked = pd.concat([table[ill].head(most // 2), table[~ill].head(most // 2)])
+        tasks = [Task(str(one.scan_id), cohort / str(one.path), places.out / "run") for one in asked.itertuples()]
+        rows = list(with_bar(side_by_side(tell, tasks, workers=workers), len(tasks), lambda: 0))
+        partial = path.with_suffix(".partial")
+        pd.DataFrame(rows).sort_values("scan_id").to_csv(partial, index=False)
+        partial.replace(path)
+    return pd.read_csv(path, dtype=TEXT)
+
+
+def beside_true(places: Places, people: People, *, most: int, workers: int) -> pd.DataFrame:
+    """AUROC by the packaged network's outlines and by the true label maps, of the same people."""
+    found, rows = outlined(places, people, most=most, workers=workers), []
+    for sequence in SEQUENCES:
+        true = said(places, places.run(sequence), people, sequence, places.evaluation(people, sequence))
+        both = found[["scan_id", sequence]].merge(true[["scan_id", "probability", LABEL]], on="scan_id")
+        read = both.dropna(subset=[sequence])
+        areas = delong(read[[sequence, "probability"]].to_numpy(dtype=float).T, read[LABEL].to_numpy() > 0)
+        own, exact, apart = areas.area(0), areas.area(1), areas.difference(0, 1)
+        rows.append({
+            "scan": sequence, "people": len(both), "refused": len(both) - len(read),
+            "AUROC, outlined": interval_text(own.value, own.low, own.high),
+            "AUROC, true maps": interval_text(exact.value, exact.low, exact.high),
+            "difference": interval_text(apart.value, apart.low, apart.high, digits=3),
+            "rank correlation": float(read[sequence].corr(read["probability"], method="spearman")),
+            "mean told, outlined": float(read[sequence].mean()),
+            "mean told, true maps": float(read["probability"].mean()),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
