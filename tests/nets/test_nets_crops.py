@@ -6,6 +6,7 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -95,6 +96,30 @@ def test_the_network_of_the_extra_names_what_is_wanted() -> None:
         UsageError, match=r"crop_inception_resnet_v2 needs the package timm.*pip install 'spineclock\[timm\]'"
     ):
         network("crop_inception_resnet_v2", outputs=4, shape=(4, 96, 96))
+
+
+class Sizes(torch.nn.Module):
+    """A network of timm's kind that tells what it is shown."""
+
+    num_features = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(1, 2, 1)
+        self.shown: list[tuple[int, ...]] = []
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        self.shown.append(tuple(x.shape[2:]))
+        return self.conv(x)
+
+
+def test_inception_resnet_is_shown_crops_of_96_pixels_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = SimpleNamespace(create_model=lambda *_, **__: Sizes())
+    monkeypatch.setattr("spineclock.nets.timm_extra.timm", lambda wanted_for: made)
+    net = crop_network("crop_inception_resnet_v2", levels=1, slices=1).eval()
+    for size in ((64, 64), (64, 80), (128, 128)):
+        net(torch.ones(1, 1, 1, *size))
+    assert net.encoder.net.shown == [(96, 96), (96, 120), (128, 128)]
 
 
 def test_a_torchvision_for_another_pytorch_can_be_imported(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from spineclock.run.outputs import write_text
-from spineclock.run.training.card import figures
+from spineclock.run.training.errors import shown as figures
 from spineclock.run.training.filled_card import filled
 
 FILES = ("network.json", "weights.safetensors", "recalibration.json")

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from spineclock.core.errors import SpineclockError
+from spineclock.core.recipe import LARGEST_BYTES
 from spineclock.ingest.find import reason
 from spineclock.ingest.nifti import read_mask, volume
 from spineclock.measure.ct_whole import measure_ct
@@ -21,7 +22,6 @@ from spineclock.run.phantom_settings import PhantomCtSettings
 from spineclock.run.progress import with_bar
 from spineclock.run.side_by_side import side_by_side
 
-LARGEST_BYTES = 10**9
 MOST_LACKING = 0.1
 """Share of the scans that may lack three vertebrae in a row: a curved spine leaves a training grid at its sides."""
 

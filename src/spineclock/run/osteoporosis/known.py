@@ -11,6 +11,7 @@ import pandas as pd
 
 from spineclock.core.errors import SpineclockError
 from spineclock.core.findings import LEVELS
+from spineclock.core.recipe import LARGEST_BYTES
 from spineclock.ingest.find import reason
 from spineclock.ingest.names import of_weighting
 from spineclock.ingest.nifti import read_mask, volume
@@ -25,7 +26,6 @@ from spineclock.run.osteoporosis.people import LEAST_AGE, SEQUENCES, People, Pla
 from spineclock.run.progress import with_bar
 from spineclock.run.side_by_side import side_by_side
 
-LARGEST_BYTES = 10**9
 SHOWN = ("fat", "unevenness", "hollow", "node", "flattest", "fractured")
 """Latents that are seen for themselves: means over L1-L4 of marrow fat, its unevenness and the end plates' hollows, the
 deepest node, the lowest front height over the back's, and how many of L1-L4 are fractured."""

@@ -9,8 +9,8 @@ import pandas as pd
 from spineclock.ingest.study_table import simulated
 from spineclock.nets.run_folder import SCHEMA
 from spineclock.run.training.answers import Answers, answers, corrected_by
-from spineclock.run.training.card import figures
 from spineclock.run.training.errors import TYPICAL, error_card
+from spineclock.run.training.errors import shown as figures
 from spineclock.run.training.filled_card import filled, told_of
 from spineclock.run.training.held import examples
 from spineclock.run.training.run import Made, Results, Run

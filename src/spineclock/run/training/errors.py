@@ -8,9 +8,14 @@ import numpy as np
 import pandas as pd
 
 from spineclock.core.brackets import bracket
+from spineclock.run.tables import markdown
 from spineclock.run.training.sets import is_typical
 from spineclock.stats import metrics
 
+WORDS = {
+    "group": "people", "scans": "scans", "people": "persons", "mae_years": "MAE", "mean_error_years": "mean error",
+    "corrected_mae_years": "corrected MAE", "r2": "R²", "interval_covers": "interval covers",
+}  # fmt: skip
 TYPICAL = "age-typical"
 SEXES = {"F": "women", "M": "men"}
 COLUMNS = ("group", "scans", "people", "mae_years", "mean_error_years", "corrected_mae_years",
@@ -40,6 +45,11 @@ def error_card(table: pd.DataFrame) -> pd.DataFrame:
     6    55 to 64 years, men      1        3.0              1.0
     """
     return pd.DataFrame([_row(name, part) for name, part in groups(table)], columns=list(COLUMNS))
+
+
+def shown(card: pd.DataFrame) -> str:
+    """The card as a table, without groups by site."""
+    return markdown(without_sites(card).rename(columns=WORDS)[list(WORDS.values())])
 
 
 def without_sites(card: pd.DataFrame) -> pd.DataFrame:
