@@ -63,15 +63,17 @@ def page(
                   markdown(one.mcnemars), "", markdown(one.thresholds), "",
                   "Thresholds of validation people; predictive values where 10% or 30% have it, if sensitivity and "
                   "specificity hold there.", "", markdown(one.spurs), ""]  # fmt: skip
-    lines += ["## Outlined by the packaged network", "",
-              "All else here is by true label maps. Some of those tested, half of them with osteoporosis, read without "
-              "one as `spineclock predict` reads a scan:", ""]  # fmt: skip
+    lines += [
+        "The publication's, of other people with its own network (EfficientNet-B4), by image:", "", markdown(PAPER), "",
+        "![ROC curves and calibration](../images/osteoporosis.png)", "",
+        "## Outlined by the packaged network", "",
+        "All else here is by true label maps. Some of those tested, half of them with osteoporosis, read without one as "
+        "`spineclock predict` reads a scan:", "",
+    ]  # fmt: skip
     for name, one in found.items():
         lines += [f"{name.replace('_', ' ').capitalize()}:", "", markdown(one.outlined), ""]
     flat = flattered.assign(**{"AUROC (95% CI)": [interval(r, digits=3) for r in flattered.itertuples()]})
     lines += [
-        "The publication's, of other people with its own network (EfficientNet-B4), by image:", "", markdown(PAPER), "",
-        "![ROC curves and calibration](../images/osteoporosis.png)", "",
         "## What a split by vertebra flatters", "",
         markdown(flat[["grey values", "term", "n", "people", "AUROC (95% CI)"]]), "",
         "Nearest neighbours on coarse T1w crops, with grey values as scanned or in standard deviations of each crop. "
