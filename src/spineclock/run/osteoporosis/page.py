@@ -67,8 +67,8 @@ def page(
         "The publication's, of other people with its own network (EfficientNet-B4), by image:", "", markdown(PAPER), "",
         "![ROC curves and calibration](../images/osteoporosis.png)", "",
         "## Outlined by the packaged network", "",
-        "All else here is by true label maps. Some of those tested, half of them with osteoporosis, read without one, as"
-        " `spineclock predict` reads a scan:", "",
+        "All else here is by true label maps. Some of those tested, half of them with osteoporosis, read without one, "
+        "as `spineclock predict` reads a scan:", "",
     ]  # fmt: skip
     for name, one in found.items():
         lines += [f"{name.replace('_', ' ').capitalize()}:", "", markdown(one.outlined), ""]
