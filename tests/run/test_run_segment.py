@@ -23,7 +23,7 @@ from spineclock.segment.schemes import from_spineclock, to_spineclock
 @pytest.fixture
 def by_truth(monkeypatch, phantom) -> Callable[..., object]:
     """In place of the network, an outline that knows the answer; what follows it is what is tested."""
-    monkeypatch.setattr(segment, "scorer", lambda *args, **kwargs: None)
+    monkeypatch.setattr(segment.mri_age, "segmenter", lambda *args, **kwargs: None)
 
     def outline(scan, scorer, *, lowest_vertebra=None):
         assert scan.volume.shape == phantom.labels.shape

@@ -77,6 +77,13 @@ def of_weighting(path: Path, sequence: str) -> Path:
     return next((there for other in names if (there := path.with_name(other)).is_file()), path)
 
 
+def label_map_beside(path: Path) -> Path | None:
+    """The label map that lies beside a scan (``…_dseg.nii.gz``), if there is one."""
+    name = stem(path.name)
+    beside = (path.with_name(f"{name}_dseg{ending}") for ending in (".nii.gz", ".nii"))
+    return next((file for file in beside if file.is_file()), None)
+
+
 def bids_person(name: str) -> str:
     """The person a BIDS name belongs to, or empty.
 

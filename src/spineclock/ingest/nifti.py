@@ -18,7 +18,7 @@ from spineclock.core.geometry import canonical, plane
 from spineclock.core.volume import Array, Mask, Volume
 from spineclock.ingest import checks, ct
 from spineclock.ingest.find import Input
-from spineclock.ingest.names import stem
+from spineclock.ingest.names import label_map_beside, stem
 from spineclock.ingest.refs import SeriesRef
 from spineclock.ingest.sidecar import facts, sidecar
 
@@ -168,3 +168,17 @@ def _truncated(detail: str) -> InputError:
         wanted="the whole file",
         remedy="copy or download it again",
     )
+
+
+def with_label_map(path: Path, *, max_bytes: int) -> tuple[Volume, Mask]:
+    """A scan and the label map beside it (``…_dseg.nii.gz``).
+
+    Raises
+    ------
+    InputError
+        If either is not there or cannot be read.
+    """
+    labels = label_map_beside(path)
+    if labels is None:
+        raise InputError(f"no label map beside {path}", wanted=f"{stem(path.name)}_dseg.nii.gz")
+    return volume(path, max_bytes=max_bytes), read_mask(labels, max_bytes=max_bytes)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from spineclock import recipes
 from spineclock.core.errors import RefusedError, SpineclockError
@@ -18,15 +18,12 @@ from spineclock.core.recipe import Engine, Recipe
 from spineclock.core.records import Scan
 from spineclock.ingest.ct import upright_labels
 from spineclock.ingest.find import reason
-from spineclock.ingest.names import stem
+from spineclock.ingest.names import label_map_beside
 from spineclock.ingest.nifti import read_mask
 from spineclock.ingest.series import load
 from spineclock.prep.store_format import About, Entry
 from spineclock.prep.store_write import write_scan
 from spineclock.run.listing import the_one
-
-if TYPE_CHECKING:
-    pass
 
 OWN = "spineclock"
 """The numbering of label maps that lie beside their scans, as `spineclock phantom mri` and `segment` write them."""
@@ -107,9 +104,7 @@ def labels_of(path: Path, mask: Path | None, scheme: str) -> Labels:
     """Where a scan's label map comes from: the one told, else one beside it (``…_dseg.nii.gz``), else the network."""
     if mask is not None:
         return Labels(mask, scheme)
-    name = stem(path.name)
-    beside = (path.with_name(f"{name}_dseg{ending}") for ending in (".nii.gz", ".nii"))
-    return Labels(next((file for file in beside if file.is_file()), None))
+    return Labels(label_map_beside(path))
 
 
 def source_of(path: Path, labels: Labels | None, *, network: str) -> dict[str, Any] | None:

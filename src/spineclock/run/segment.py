@@ -17,11 +17,10 @@ from spineclock.core.volume import Array, Mask
 from spineclock.ingest import metaimage, nifti
 from spineclock.ingest.refs import SeriesRef
 from spineclock.ingest.series import load
-from spineclock.nets.weights import packaged
-from spineclock.recipes.mri_age import SEGMENTER, outline
+from spineclock.recipes import ct_fracture, mri_age
+from spineclock.recipes.mri_age import outline
 from spineclock.run.listing import the_one
-from spineclock.segment.ct_outline import CT_SEGMENTER, outline_ct
-from spineclock.segment.engine import ct_scorer, scorer
+from spineclock.segment.ct_outline import outline_ct
 from spineclock.segment.instances import Instances
 from spineclock.segment.legible import header_quality
 from spineclock.segment.schemes import WRITABLE, from_spineclock, left_out
@@ -91,7 +90,7 @@ def _mri(
     quality = header_quality(scan)
     if quality.verdict == "refused":
         raise RefusedError("; ".join(quality.reasons))
-    found = outline(scan, scorer(packaged(SEGMENTER), engine=engine, threads=threads), lowest_vertebra=lowest_vertebra)
+    found = outline(scan, mri_age.segmenter(engine, threads), lowest_vertebra=lowest_vertebra)
     if not found.discs:
         raise RefusedError("no spine was found")
     return found, found.notes
@@ -101,9 +100,7 @@ def _ct(
     scan: Scan, *, lowest_vertebra: str | None, engine: Engine, threads: int | None
 ) -> tuple[Instances, tuple[str, ...]]:
     """The same of a CT, by the embedded network."""
-    made = outline_ct(
-        scan, scorer=ct_scorer(packaged(CT_SEGMENTER), engine=engine, threads=threads), lowest_vertebra=lowest_vertebra
-    )
+    made = outline_ct(scan, scorer=ct_fracture.segmenter(engine, threads), lowest_vertebra=lowest_vertebra)
     assert made.instances is not None, "the network's answer has instances"
     return made.instances, made.notes
 

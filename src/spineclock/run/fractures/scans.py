@@ -15,7 +15,7 @@ import pandas as pd
 from spineclock.core.errors import SpineclockError
 from spineclock.core.recipe import LARGEST_BYTES
 from spineclock.ingest.find import reason
-from spineclock.ingest.nifti import read_mask, volume
+from spineclock.ingest.nifti import with_label_map
 from spineclock.measure.ct_whole import measure_ct
 from spineclock.run.fractures.people import GRID, LEAST_AGE, RECIPE, People, Places
 from spineclock.run.phantom_settings import PhantomCtSettings
@@ -80,8 +80,7 @@ def measure(job: tuple[str, Path]) -> Measured:
     scan_id, path = job
     begun = time.process_time()
     try:
-        labels = read_mask(path.with_name(path.name.replace(".nii", "_dseg.nii")), max_bytes=LARGEST_BYTES)
-        found = measure_ct(volume(path, max_bytes=LARGEST_BYTES), labels)
+        found = measure_ct(*with_label_map(path, max_bytes=LARGEST_BYTES))
     except (SpineclockError, OSError) as error:
         return Measured(scan_id, {}, problem=reason(error))
     return Measured(scan_id, found.wide(), time.process_time() - begun)

@@ -12,7 +12,7 @@ import pandas as pd
 from spineclock.core.recipe import LARGEST_BYTES
 from spineclock.core.volume import Array
 from spineclock.ingest.names import of_weighting
-from spineclock.ingest.nifti import read_mask, volume
+from spineclock.ingest.nifti import with_label_map
 from spineclock.measure.body_frames import body_frames
 from spineclock.prep.cropping import Cropping
 from spineclock.prep.crops import crops
@@ -176,8 +176,8 @@ def leakage(places: Places, learned: People, *, most: int = 500) -> pd.DataFrame
     ill, who = [], []
     for one in table.itertuples():
         path = of_weighting(places.cohort(learned) / str(one.path), "T1w")
-        labels = read_mask(path.with_name(path.name.replace(".nii", "_dseg.nii")), max_bytes=LARGEST_BYTES)
-        scan, frames = volume(path, max_bytes=LARGEST_BYTES), body_frames(labels)
+        scan, labels = with_label_map(path, max_bytes=LARGEST_BYTES)
+        frames = body_frames(labels)
         for name, how in told.items():
             found = crops(scan, labels, frames, how).crops
             coarse[name] += [_coarse(crop.array) for crop in found]

@@ -14,7 +14,7 @@ from spineclock.core.findings import LEVELS
 from spineclock.core.recipe import LARGEST_BYTES
 from spineclock.ingest.find import reason
 from spineclock.ingest.names import of_weighting
-from spineclock.ingest.nifti import read_mask, volume
+from spineclock.ingest.nifti import with_label_map
 from spineclock.measure.bone_quality import bone_quality
 from spineclock.phantom.anatomy.body import anatomy_of
 from spineclock.phantom.anatomy.template import people_world
@@ -92,8 +92,7 @@ def tell(task: Task) -> Told:
     try:
         for sequence in SEQUENCES:
             path = of_weighting(task.path, sequence)
-            labels = read_mask(path.with_name(path.name.replace(".nii", "_dseg.nii")), max_bytes=LARGEST_BYTES)
-            found = bone_quality(volume(path, max_bytes=LARGEST_BYTES), labels, weighting=sequence)  # type: ignore[arg-type]
+            found = bone_quality(*with_label_map(path, max_bytes=LARGEST_BYTES), weighting=sequence)  # type: ignore[arg-type]
             row |= {f"{sequence} {name}": value for name, value in found.wide().items() if "." not in name}
     except (SpineclockError, OSError) as error:
         return Told(task.person.scan_id, {}, problem=reason(error))
