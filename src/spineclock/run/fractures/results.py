@@ -36,7 +36,7 @@ from spineclock.run.outputs import write_text
 from spineclock.run.stages import plainly
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Asked:
     """What a run is asked for.
 
@@ -171,7 +171,7 @@ def main() -> int:
 
 def _all(told: argparse.Namespace) -> None:
     places = Places(told.out, told.scale, told.only)
-    asked = Asked(told.epochs, told.workers, resamples=told.resamples, lean=told.lean)
+    asked = Asked(epochs=told.epochs, workers=told.workers, resamples=told.resamples, lean=told.lean)
     if not told.only_page:
         scanned(places, asked)
         if told.until == "scans":
