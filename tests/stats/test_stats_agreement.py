@@ -109,6 +109,9 @@ def test_perfect_agreement_is_one():
     found = icc(np.repeat([[1.0], [2], [3]], 2, axis=1))
     assert [x.value for x in (found.one, found.agreement, found.consistency)] == [1, 1, 1]
     assert found.agreement.low == 1
+    nearly = np.repeat([[1.0], [2], [3]], 2, axis=1)
+    nearly[0, 0] += 1e-15
+    assert icc(nearly).agreement.value == icc(nearly).agreement.low == 1
 
 
 def test_what_is_no_table_of_repeated_readings_is_refused():

@@ -172,7 +172,7 @@ def _agreement(m: _Squares, tail: float, f: float, p: float) -> Icc:
     """ICC(A,1), its ends by McGraw and Wong's Satterthwaite degrees of freedom; the F test is that of consistency."""
     n, k, df_error = m.n, m.k, (m.n - 1) * (m.k - 1)
     value = (m.people - m.error) / (m.people + (k - 1) * m.error + k * (m.readings - m.error) / n)
-    if m.within == 0:
+    if m.within == 0 or value == 1:  # to the last digit
         return Icc(1.0, 1.0, 1.0, f, n - 1, df_error, p)
     a = k * value / (n * (1 - value))
     b = 1 + k * value * (n - 1) / (n * (1 - value))
