@@ -16,6 +16,7 @@ from spineclock.run.ablation import command
 from spineclock.run.ablation.command import ablate, tabulate
 from spineclock.run.ablation.page import page
 from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen, settings_of
+from spineclock.run.ablation.studied import section
 from spineclock.run.ablation.table import Drawn, rows
 from spineclock.run.phantom_mri import make_scans
 from spineclock.run.phantom_settings import PhantomMriSettings
@@ -226,3 +227,36 @@ def test_two_trainings_give_a_page_beside_the_papers_and_are_kept(tmp_path: Path
     about = {n: {"command": "c", "settings": {"seed": 0}, "ended": "2026-01-01T00:00"} for n in table["name"]}
     normal = page(table.assign(group="normal"), about, "")
     assert "3.89 / 0.83" in normal  # the paper's lumbar row
+
+
+def test_a_study_by_a_network_is_held_against_the_truth(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    people = np.repeat([f"p{k}" for k in range(200)], 2)
+    age = np.repeat(rng.uniform(30, 80, 200), 2) + np.tile([0.0, 1.5], 200)
+    said = pd.DataFrame({"person_id": people, "scan_id": [f"s{k}" for k in range(400)], "age_years": age, "sex": "F"})
+    gap = np.repeat(rng.normal(0, 4, 200), 2)
+    said["predicted_age_years"] = said["corrected_age_years"] = age + gap + rng.normal(0, 3, 400)
+    (tmp_path / "tables").mkdir()
+    truth = np.array([1.0, -2.0, 0.5, 3.0, 1.0])
+    effects = pd.DataFrame({"truth": truth, "estimate": 2 * truth, "se": [0.5, 1, 0.7, 0.1, 9], "adjusted_for": np.nan,
+                            "n_with": [20, 90, 30, 40, 19]})  # fmt: skip
+    effects = effects.assign(low=effects["estimate"] - 1.96 * effects["se"],
+                             high=effects["estimate"] + 1.96 * effects["se"])  # fmt: skip
+    effects.to_csv(tmp_path / "tables" / "table5.csv", index=False)
+    effects.assign(estimate=truth, adjusted_for="age_years", low=truth - 1, high=truth + 1).to_csv(
+        tmp_path / "tables" / "appendix.csv", index=False
+    )
+    ratios = pd.DataFrame({
+        "event": "death", "model": "M1", "per": "SD", "gap": ["measured", "true"], "events": 40,
+        "estimate": [1.5, 2.25], "low": [1.1, 1.2], "high": [2, 4], "truth": [np.nan, 2.0],
+    })  # fmt: skip
+    ratios.to_csv(tmp_path / "tables" / "outcomes.csv", index=False)
+    text = section(tmp_path, said, pd.Series(age + gap))
+    own, true = (next(line for line in text.splitlines() if line.startswith(f"| {w}")) for w in ("the net", "true |"))
+    assert float(own.split("|")[4].split()[0]) == pytest.approx(16 / 25, abs=0.08)
+    assert float(own.split("|")[5].split()[0]) == pytest.approx(3, abs=0.4)
+    assert float(true.split("|")[4].split()[0]) == 1
+    # twice the truth lies within 1.96 standard errors of the third alone; the term of 19 scans is not counted
+    assert "| none | 4 | 1 | 2.00 ± " in text
+    assert "| age, sex, site | 4 | 4 | 1.00 ± " in text
+    assert "| death | 40 | 1.50 (1.10 to 2.00) | 2.25 (1.20 to 4.00) | 2.00 |" in text

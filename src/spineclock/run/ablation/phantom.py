@@ -22,6 +22,7 @@ from spineclock.ingest.cohort import read_cohort
 from spineclock.learn.split import Split
 from spineclock.run.ablation.command import ablate
 from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen
+from spineclock.run.ablation.studied import section, studied
 from spineclock.run.ablation.table import true_ages
 from spineclock.run.outputs import write_text
 from spineclock.run.phantom_settings import PhantomMriSettings
@@ -83,6 +84,11 @@ class Places:
     def store(self) -> Path:
         """The prepared scans."""
         return self.out / "store"
+
+    @property
+    def study(self) -> Path:
+        """The study of the people of the default world."""
+        return self.out / "default-study"
 
     @property
     def runs(self) -> Path:
@@ -152,11 +158,23 @@ def worlds(places: Places, *, people: int, workers: int) -> pd.DataFrame:
         _store(cohort, store, workers=workers)
         if not (out / "evaluation.md").is_file():
             evaluate(places.runs / PROPOSED, cohort, EvaluateSettings(store=store), out=out)
-        said = pd.read_csv(out / "predictions.csv", dtype={"scan_id": str})
-        truth = true_ages(cohort)
-        assert truth is not None
-        found.append(_world(world, said, said["scan_id"].map(truth)))
+        _, said = _evaluated(places, world)
+        found.append(_world(world, said, _spine_ages(cohort, said)))
+    cohort, out = (places.out / f"default-{kind}" for kind in ("mri", "evaluation"))
+    studied(cohort, out / "predictions.csv", places.study, workers=workers)
     return pd.DataFrame(found)
+
+
+def _evaluated(places: Places, world: str) -> tuple[Path, pd.DataFrame]:
+    """A world's people, and what the proposed network says of each of their scans."""
+    said = pd.read_csv(places.out / f"{world}-evaluation" / "predictions.csv", dtype={"scan_id": str})
+    return places.out / f"{world}-mri", said
+
+
+def _spine_ages(cohort: Path, said: pd.DataFrame) -> pd.Series:
+    truth = true_ages(cohort)
+    assert truth is not None, "simulated people's spine ages are known"
+    return said["scan_id"].map(truth)
 
 
 def _world(name: str, said: pd.DataFrame, spine_age: pd.Series) -> dict[str, Any]:
@@ -196,8 +214,10 @@ def page(places: Places, others: pd.DataFrame, *, command: str) -> str:
         more = (
             "\n## The proposed model on people of other seeds and worlds\n\n"
             f"{markdown(others, digits=3)}\n\nIn `ageing_off` pictures do not depend on age: whatever R² above 0 a "
-            "network had there, it would owe to a leak.\n"
+            "network had there, it would owe to a leak.\n\n"
         )
+        cohort, said = _evaluated(places, "default")
+        more += section(places.study, said, _spine_ages(cohort, said))
     return f"{opening.rstrip()}\n\n{made_by}\n## {rest}{more}"
 
 
