@@ -135,6 +135,14 @@ def test_without_map_or_program_the_packaged_network_outlines(monkeypatch):
     assert "by the network" in reading.quality.reasons
 
 
+def test_what_makes_outlines_doubtful_goes_with_the_scan_into_a_store(monkeypatch):
+    labels = Mask(np.full((4, 5, 4), 222, np.uint8), np.eye(4))
+    monkeypatch.setattr(ct_outline, "outline_ct", lambda scan, scorer: CtOutlined(labels, "network", ("doubtful",)))
+    scan = ct_fracture.outlined(replace(simple(np.zeros((4, 5, 4), np.uint8)), notes=("no phase",)), None)
+    assert scan.notes == ("no phase", "doubtful")
+    assert scan.mask is labels
+
+
 def test_pictures_explain_the_risk_and_not_what_is_there_or_death():
     torch = pytest.importorskip("torch")
     from types import SimpleNamespace

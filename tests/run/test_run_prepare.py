@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spineclock import recipes
 from spineclock.core.errors import TableError, UsageError
 from spineclock.core.volume import Mask, Volume
 from spineclock.nets.weights import packaged, sha256
@@ -346,13 +347,34 @@ def test_a_scan_without_a_label_map_is_outlined_by_the_network(phantom_file, fin
     assert store.input(0) == pytest.approx(prepared_array(scan.volume, scan.mask, store.how).array, abs=0.005)
     told = store.entries[0].source["labels"]
     assert told == {"network": finished.document["model"]["weights_sha256"]["segmenter.safetensors"]}
+    assert pd.read_csv(tmp_path / "out" / "notes.csv").empty
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_is_to_be_known_of_scans_stays_with_the_store(own, tmp_path, monkeypatch, capsys):
+    outlined = prepare_scan._outlined
+
+    def doubtful(scan, job, outline):
+        return outlined(scan, job, outline).noted(["doubtful"] if job.row == 1 else [])
+
+    monkeypatch.setattr(prepare_scan, "_outlined", doubtful)
+    make(own, tmp_path / "out")
+    entries = read_entries(tmp_path / "out")
+    by_row = {entry.row: entry for entry in entries.values()}
+    assert by_row[1].notes[-1] == "doubtful"
+    assert "doubtful" not in by_row[0].notes
+    noted = pd.read_csv(tmp_path / "out" / "notes.csv")
+    told = {name: part["note"].tolist() for name, part in noted.groupby("scan_id")}
+    assert told == {entry.scan_id: list(entry.notes) for entry in entries.values() if entry.notes}
+    assert f"of {len(told)} something is to be known (notes.csv)" in capsys.readouterr().out
 
 
 def test_the_outlines_of_ct_are_told_by_what_made_them(monkeypatch):
     monkeypatch.setattr(totalsegmentator, "installed", lambda program: program == "here")
-    assert prepare._network("here") == "here"
-    assert prepare._network("TotalSegmentator") == sha256(packaged("ct_segmenter.safetensors"))
-    assert prepare._network("") == sha256(packaged("segmenter.safetensors"))
+    ct, mri = (recipes.get(name).learning for name in ("ct-fracture", "mri-osteoporosis"))
+    assert prepare._network(replace(ct, program="here")) == "here"
+    assert prepare._network(ct) == sha256(packaged("ct_segmenter.safetensors"))
+    assert prepare._network(mri) == sha256(packaged("segmenter.safetensors"))
 
 
 def test_where_a_label_map_comes_from(tmp_path):

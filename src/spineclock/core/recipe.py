@@ -181,8 +181,8 @@ class Learning:
     Parameters
     ----------
     outline : function, optional
-        (scan, segmentation network) → the scan with its label map, or refused; None where scans need none. A label map
-        made elsewhere takes its place.
+        (scan, segmentation network) → the scan with its label map, and with notes of what makes the outlines doubtful,
+        or refused; None where scans need none. A label map made elsewhere takes its place.
     quality : function
         Scan → what its header and picture say against it before anything else is done; a refused one is not prepared.
     preparation : function
@@ -196,6 +196,8 @@ class Learning:
         it came about; None where the table tells it as it is.
     segmenter : function, optional
         (engine, threads) → the packaged network that ``outline`` outlines with; with ``outline``.
+    segmenter_weights : str
+        The file in ``spineclock/weights`` that holds it.
     program : str
         What outlines scans that come without a label map, where it is installed; else the packaged network.
     """
@@ -208,6 +210,7 @@ class Learning:
     train: Mapping[str, Any]
     labels: Callable[[pd.DataFrame, Any], tuple[pd.DataFrame, tuple[str, ...]]] | None = None
     segmenter: Callable[[Engine, int | None], Any] | None = None
+    segmenter_weights: str = ""
     program: str = ""
 
     @property

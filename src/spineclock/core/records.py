@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -60,6 +61,10 @@ class Scan:
     def with_mask(self, mask: Mask) -> Self:
         """The same scan with a label map on its grid."""
         return replace(self, mask=mask)
+
+    def noted(self, notes: Iterable[str]) -> Self:
+        """The same scan with more that is to be known of it."""
+        return replace(self, notes=(*self.notes, *notes))
 
 
 FILM_KINDS = ("radiograph", "vfa")

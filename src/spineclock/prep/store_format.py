@@ -70,6 +70,8 @@ class Entry:
         The weighting of an MRI scan where it is told, such as T1w.
     levels : tuple of str
         The vertebrae of a CT that its images are of, from the top down.
+    notes : tuple of str
+        What header, picture and outlines say against it.
     """
 
     scan_id: str
@@ -85,6 +87,7 @@ class Entry:
     film: str = ""
     sequence: str = ""
     levels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def line(self) -> str:
         """As a line of ``scans.jsonl``."""
@@ -97,7 +100,7 @@ class Entry:
         low, high = told["limits"]
         return cls(**{
             **told, "scales": scales, "limits": (low, high), "affine": tuple(tuple(row) for row in told["affine"]),
-            "levels": tuple(told.get("levels", ())),
+            "levels": tuple(told.get("levels", ())), "notes": tuple(told.get("notes", ())),
         })  # fmt: skip
 
     def codes(self, part: Part) -> Array:

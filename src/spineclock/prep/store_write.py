@@ -123,6 +123,7 @@ def write_scan(
     source: Mapping[str, Any],
     film: str = "",
     sequence: str = "",
+    notes: tuple[str, ...] = (),
 ) -> Entry:
     """Writes a scan's chunks into its row; what the index is to say of it."""
     limits = (min(scale.low for scale in made.scales.values()), max(scale.high for scale in made.scales.values()))
@@ -138,7 +139,7 @@ def write_scan(
         _put_bytes(chunk_path(path, name, row), chunk)
     affine = tuple(tuple(row) for row in made.image.affine.tolist())
     return Entry(scan_id, row, source, affine, limits, made.scales, made.kept_share, made.missing, sha256,
-                 sizes, film, sequence, made.levels)  # fmt: skip
+                 sizes, film, sequence, made.levels, notes)  # fmt: skip
 
 
 def _labels(made: Variants) -> Array:

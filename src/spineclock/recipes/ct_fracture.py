@@ -1,13 +1,14 @@
 """Vertebral fracture from CT: those that are there, measured and by a network, and the risk of one in five years.
 
-Source: seed of recipe four, as docs/ct.md retells it. Without a network what can be measured is told, and no risk.
+Source: seed of recipe four, as docs/ct.md retells it. What can be measured is told where no network sees what it needs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -31,15 +32,11 @@ if TYPE_CHECKING:
     from spineclock.stats.survival.risk_band import RiskBand
 
 FRACTURE = TimeToEvent("vertebral_fracture", "prevalent_fracture", count="prevalent_vertebral_fractures")
-PACKAGED = "ct_fracture"
-"""In ``spineclock/weights``: a training run's folder, once there is one."""
+CT_SEGMENTER, PACKAGED = "ct_segmenter.safetensors", "ct_fracture"
+"""In ``spineclock/weights``: what outlines, and a folder with that of a training run for each of :data:`INPUTS`."""
+INPUTS: tuple[Literal["bone_muscle", "bone"], ...] = ("bone_muscle", "bone")
+"""What networks are shown, by their folder's name; of two the first that a scan has all for answers it."""
 PROGRAM = "TotalSegmentator"
-MEASURED = ModelInfo(
-    "measurements", {},
-    "Research use only: heights, grades and densities as they are measured by the outlines, which no radiologist has "
-    "read. Not a medical device; not for decisions about a patient.",
-)  # fmt: skip
-NO_NETWORK = "no network was asked for a risk (--model RUN; none of ct-fracture comes with this installation)"
 STACKS = ("upper", "middle", "lower")
 CURVE_STEP_YEARS = 0.5
 
@@ -64,14 +61,14 @@ def outlined(scan: Scan, scorer: CtScorer | None) -> Scan:
     """
     from spineclock.segment.ct_outline import outline_ct
 
-    return scan.with_mask(outline_ct(scan, scorer=scorer).labels)
+    made = outline_ct(scan, scorer=scorer)
+    return scan.with_mask(made.labels).noted(made.notes)
 
 
 @lru_cache(maxsize=1)
 def segmenter(engine: Engine, threads: int | None) -> CtScorer:
     """The packaged network that outlines CT."""
     from spineclock.nets.weights import packaged
-    from spineclock.segment.ct_outline import CT_SEGMENTER
     from spineclock.segment.engine import ct_scorer
 
     return ct_scorer(packaged(CT_SEGMENTER), engine=engine, threads=threads)
@@ -101,7 +98,7 @@ def prepared(scan: Scan, how: AnyPreparation) -> Variants:
 
 
 def load(model: str, options: Options) -> Reader:
-    """The recipe with its network in memory: that of a run's folder; by ``default`` the packaged one, or none.
+    """The recipe with its networks in memory: that of a run's folder, or of a folder with one for each of ``INPUTS``.
 
     Raises
     ------
@@ -109,12 +106,21 @@ def load(model: str, options: Options) -> Reader:
         If the folder holds no such network.
     """
     from spineclock.nets.weights import model_folder, packaged, sha256
-    from spineclock.segment.ct_outline import CT_SEGMENTER
 
     folder = model_folder(model, PACKAGED)
-    outlines = {CT_SEGMENTER: sha256(packaged(CT_SEGMENTER))}
-    if model == "default" and not folder.is_dir():
-        return CtFracture(replace(MEASURED, weights_sha256=outlines), options)
+    own = [folder / name for name in INPUTS if (folder / name / "network.json").is_file()]
+    of_both = own and not (folder / "network.json").is_file()
+    judges = tuple(_judge(one, options) for one in (own if of_both else [folder]))
+    about = [judge.network.about for judge in judges]
+    hashes = {f"network of {judge.how.parts}": judge.network.sha256 for judge in judges}
+    info = ModelInfo(
+        " + ".join(one["name"] for one in about), {CT_SEGMENTER: sha256(packaged(CT_SEGMENTER)), **hashes},
+        " ".join(dict.fromkeys(one["statement"] for one in about)),
+    )  # fmt: skip
+    return CtFracture(info, options, judges)
+
+
+def _judge(folder: Path, options: Options) -> Judge:
     from spineclock.nets.risk_folder import read_risk
     from spineclock.prep.ct_cropping import CtCropping
     from spineclock.prep.kinds import preparation_of
@@ -125,9 +131,7 @@ def load(model: str, options: Options) -> Reader:
     about = network.about
     how = preparation_of(about["preparation"], CtCropping, recipe="ct-fracture")
     detection = None if about["detection"] is None else FromLevels.from_dict(about["detection"])
-    band = None if about["band"] is None else RiskBand.from_dict(about["band"])
-    info = ModelInfo(about["name"], {**outlines, "network": network.sha256}, about["statement"])
-    return CtFracture(info, options, Judge(network, how, detection, band))
+    return Judge(network, how, detection, None if about["band"] is None else RiskBand.from_dict(about["band"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +142,16 @@ class Judge:
     how: CtCropping
     detection: FromLevels | None
     band: RiskBand | None
+
+    def known(self, verdict: Quality) -> Quality:
+        """The quality with what is known of the network."""
+        if self.detection is not None and self.detection.caution:
+            verdict = verdict.with_reason("check", self.detection.caution)
+        if self.network.head.survival is not None and self.band is None:
+            verdict = verdict.with_reason("check", "too few events among validation people for an interval of the risk")
+        if self.network.about["simulated"]:
+            verdict = verdict.with_reason("check", "the network has seen simulated people only")
+        return verdict
 
     @property
     def horizons_years(self) -> tuple[float, ...]:
@@ -156,20 +170,20 @@ class Judge:
 
 @dataclass(frozen=True, eq=False)
 class CtFracture:
-    """The recipe ready to read, with a network or without."""
+    """The recipe ready to read; of its networks the first that a scan has all for answers."""
 
     model: ModelInfo
     options: Options
-    judge: Judge | None = None
+    judges: tuple[Judge, ...]
 
     @property
     def ages_years(self) -> tuple[float, float]:
         """Youngest and oldest age it learned from; 0 to 120 where that is not known."""
-        told = [] if self.judge is None else self.judge.network.about["ages_years"]
-        return (float(told[0]), float(told[1])) if told else (0.0, 120.0)
+        told = [float(age) for judge in self.judges for age in judge.network.about["ages_years"]]
+        return (min(told), max(told)) if told else (0.0, 120.0)
 
     def read(self, scan: Scan, *, lowest_vertebra: str | None = None) -> Reading:
-        """Measures one scan's vertebrae and muscles, and has the network judge them where there is one."""
+        """Measures one scan's vertebrae and muscles, and has a network judge them."""
         from spineclock.measure.ct_whole import measure_ct
 
         verdict = quality(scan)
@@ -188,8 +202,6 @@ class CtFracture:
             _joined(scan), verdict, self.model, measurements=measured.measurements.table,
             found={"levels": list(measured.bodies), "whole": list(told_levels(told))}, event=told,
         )  # fmt: skip
-        if self.judge is None:
-            return replace(reading, event=replace(told, lacking=NO_NETWORK))
         return self._judged(reading, scan, measured)
 
     def _outlined(self, scan: Scan, lowest_vertebra: str | None) -> tuple[Scan, tuple[str, ...]]:
@@ -203,27 +215,27 @@ class CtFracture:
         return scan.with_mask(made.labels), made.notes
 
     def _judged(self, reading: Reading, scan: Scan, measured: CtMeasurements) -> Reading:
-        """The reading with the network's probability and risk; refused where it cannot see what it needs."""
-        from spineclock.prep.ct import regions
-        from spineclock.prep.ct_rows import ct_variants
-        from spineclock.prep.ct_sampling import MUSCLES
-
-        judge, told = self.judge, reading.event
-        assert judge is not None, "there is a network"
+        """The reading with a network's probability and risk; refused where none sees what it needs."""
+        told = reading.event
         assert told is not None, "measured before"
-        assert scan.mask is not None, "an outlined scan has a label map"
-        verdict = self._known(scan, reading.quality)
-        try:
-            if judge.how.parts != "bone" and not np.isin(scan.mask.array, MUSCLES).any():
-                raise RefusedError("the network looks at muscles too, and the label map marks none",
-                                   wanted="a map with muscles, such as TotalSegmentator's",
-                                   remedy="or name a network of bone alone with --model")  # fmt: skip
-            cut = regions(scan.volume, scan.mask, measured.frames, judge.how)
-            row = ct_variants(cut)
-        except RefusedError as error:
-            event = replace(told, lacking=str(error))
-            return replace(reading, quality=verdict.with_reason("refused", str(error)), event=event)
-        said = _said(told, judge, row)
+        verdict, lacking = reading.quality, []
+        for judge in self.judges:
+            try:
+                cut, row = _cut(scan, measured, judge.how)
+            except RefusedError as error:
+                lacking.append(error)
+                continue
+            for lack in lacking:
+                verdict = verdict.with_reason("check", f"{lack.found}: the network of {judge.how.parts} alone answers")
+            return self._answered(replace(reading, quality=verdict), scan, judge, cut, row)
+        why = str(lacking[-1])
+        return replace(reading, quality=self._known(scan, verdict).with_reason("refused", why),
+                       event=replace(told, lacking=why))  # fmt: skip
+
+    def _answered(self, reading: Reading, scan: Scan, judge: Judge, cut: CtRegions, row: Variants) -> Reading:
+        """The reading with what this network says, and where it looked."""
+        assert reading.event is not None, "measured before"
+        verdict, said = judge.known(self._known(scan, reading.quality)), _said(reading.event, judge, row)
         if said.interval is not None and not said.interval[0] <= (said.risk or 0.0) <= said.interval[1]:
             verdict = verdict.with_reason(
                 "check", f"of validation people with this risk {said.observed:.1%} had the event, not {said.risk:.1%}"
@@ -233,21 +245,33 @@ class CtFracture:
         return replace(reading, quality=verdict, event=said, crops=_pictures(cut, row, judge))
 
     def _known(self, scan: Scan, verdict: Quality) -> Quality:
-        """The quality with what is known of person and network."""
-        judge = self.judge
-        assert judge is not None, "there is a network"
+        """The quality with what is known of the person."""
         low, high = self.ages_years
-        if scan.age_years is not None and not low <= scan.age_years <= high:
-            verdict = verdict.with_reason(
-                "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
-            )
-        if judge.detection is not None and judge.detection.caution:
-            verdict = verdict.with_reason("check", judge.detection.caution)
-        if judge.network.head.survival is not None and judge.band is None:
-            verdict = verdict.with_reason("check", "too few events among validation people for an interval of the risk")
-        if judge.network.about["simulated"]:
-            verdict = verdict.with_reason("check", "the network has seen simulated people only")
-        return verdict
+        if scan.age_years is None or low <= scan.age_years <= high:
+            return verdict
+        return verdict.with_reason(
+            "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
+        )
+
+
+def _cut(scan: Scan, measured: CtMeasurements, how: CtCropping) -> tuple[CtRegions, Variants]:
+    """What a network is shown of a scan.
+
+    Raises
+    ------
+    RefusedError
+        If that is not there.
+    """
+    from spineclock.prep.ct import regions
+    from spineclock.prep.ct_rows import ct_variants
+    from spineclock.prep.ct_sampling import MUSCLES
+
+    assert scan.mask is not None, "an outlined scan has a label map"
+    if how.parts != "bone" and not np.isin(scan.mask.array, MUSCLES).any():
+        raise RefusedError("the label map marks no muscles", wanted="a map with muscles, such as TotalSegmentator's",
+                           remedy="or name a network of bone alone with --model")  # fmt: skip
+    cut = regions(scan.volume, scan.mask, measured.frames, how)
+    return cut, ct_variants(cut)
 
 
 def told_levels(told: EventPrediction) -> tuple[str, ...]:
@@ -337,6 +361,7 @@ RECIPE = Recipe(
     learning=Learning(
         outline=outlined,
         segmenter=segmenter,
+        segmenter_weights=CT_SEGMENTER,
         quality=quality,
         preparation=preparation,
         variants=prepared,

@@ -346,7 +346,7 @@ def outlined(scan: Scan, scorer: Scorer) -> Scan:
     verdict = spine_quality(found, scan, Quality())
     if verdict.verdict == "refused":
         raise RefusedError("; ".join(verdict.reasons))
-    return scan.with_mask(found.labels)
+    return scan.with_mask(found.labels).noted(verdict.reasons)
 
 
 def preparation(settings: Any) -> Preparation:
@@ -376,8 +376,8 @@ RECIPE = Recipe(
     outcome=Age(),
     load=load,
     learning=Learning(
-        outline=outlined, segmenter=segmenter, quality=quality, preparation=preparation, variants=prepared,
-        prepare={}, train={},
+        outline=outlined, segmenter=segmenter, segmenter_weights=SEGMENTER, quality=quality, preparation=preparation,
+        variants=prepared, prepare={}, train={},
     ),
     words=Words(
         "a sagittal T2-weighted MRI of the spine",

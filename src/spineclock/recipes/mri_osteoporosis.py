@@ -16,6 +16,7 @@ from spineclock.core.errors import InputError, RefusedError
 from spineclock.core.outcomes import Diagnosis, DiagnosisPrediction, LevelProbability
 from spineclock.core.recipe import Accepts, Engine, Learning, Options, Reader, Recipe, Words
 from spineclock.core.records import ModelInfo, Quality, Reading, Scan, SeenCrop
+from spineclock.recipes.mri_age import SEGMENTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +77,8 @@ def outlined(scan: Scan, scorer: Scorer) -> Scan:
     RefusedError
         If its vertebrae cannot be told.
     """
-    return _outlined(scan, scorer)[0]
+    scan, found = _outlined(scan, scorer)
+    return scan.noted(_doubts(found))
 
 
 def _outlined(scan: Scan, scorer: Scorer | None, lowest_vertebra: str | None = None) -> tuple[Scan, Instances | None]:
@@ -104,6 +106,16 @@ def _outlined(scan: Scan, scorer: Scorer | None, lowest_vertebra: str | None = N
         raise RefusedError(f"the outlines are not to be trusted (confidence {found.confidence:.2f})",
                            wanted=f"{UNUSABLE:g} or more, as a sagittal lumbar scan gives")  # fmt: skip
     return scan.with_mask(told_apart(found)), found
+
+
+def _doubts(found: Instances | None) -> tuple[str, ...]:
+    """What makes outlines doubtful; nothing where they were given."""
+    from spineclock.segment.legible import DOUBTFUL
+
+    if found is None:
+        return ()
+    low = (f"low confidence of the outlines ({found.confidence:.2f}): look at them",)
+    return (*(low if found.confidence < DOUBTFUL else ()), *found.notes)
 
 
 def told_apart(found: Instances) -> Mask:
@@ -187,7 +199,6 @@ def load(model: str, options: Options) -> Reader:
     from spineclock.nets.weights import packaged, sha256
     from spineclock.prep.cropping import Cropping
     from spineclock.prep.kinds import preparation_of
-    from spineclock.recipes.mri_age import SEGMENTER
     from spineclock.segment.engine import scorer
     from spineclock.stats.diagnosis.from_levels import FromLevels
 
@@ -278,15 +289,8 @@ class MriOsteoporosis:
 
     def _known(self, scan: Scan, found: Instances | None, judge: Judge, verdict: Quality) -> Quality:
         """The quality with what is known of outlines, person and network."""
-        from spineclock.segment.legible import DOUBTFUL
-
-        if found is not None:
-            if found.confidence < DOUBTFUL:
-                verdict = verdict.with_reason(
-                    "check", f"low confidence of the outlines ({found.confidence:.2f}): look at them"
-                )
-            for note in found.notes:
-                verdict = verdict.with_reason("check", note)
+        for doubt in _doubts(found):
+            verdict = verdict.with_reason("check", doubt)
         low, high = self.ages_years
         if scan.age_years is not None and not low <= scan.age_years <= high:
             verdict = verdict.with_reason(
@@ -364,6 +368,7 @@ RECIPE = Recipe(
     learning=Learning(
         outline=outlined,
         segmenter=segmenter,
+        segmenter_weights=SEGMENTER,
         quality=quality,
         preparation=preparation,
         variants=prepared,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, get_args
 
 from spineclock import recipes
 from spineclock.core.errors import UsageError
+from spineclock.core.recipe import Learning
 from spineclock.ingest.names import of_weighting
 from spineclock.prep.store_format import ABOUT, About, Entry
 from spineclock.prep.store_write import Writer, remove_store, writing
@@ -124,7 +125,7 @@ def planned(scans: Iterable[ScanFile], store: Writer, settings: PrepareSettings,
     """
     learning = recipes.get(recipe).learning
     outlined = learning.outlined
-    network, wanted = _network(learning.program) if outlined else "", settings.sequence
+    network, wanted = _network(learning) if outlined else "", settings.sequence
     todo: list[tuple[ScanFile, Path, Labels | None, dict[str, object]]] = []
     kept, failures = [], []
     for scan in scans:
@@ -152,16 +153,14 @@ def planned(scans: Iterable[ScanFile], store: Writer, settings: PrepareSettings,
     return Plan(tuple(jobs), tuple(kept), tuple(failures))
 
 
-def _network(program: str) -> str:
+def _network(learning: Learning) -> str:
     """What outlines the scans that come without a label map: the program where it is installed, else which weights."""
     from spineclock.nets.weights import packaged, sha256
-    from spineclock.recipes.mri_age import SEGMENTER
     from spineclock.run import totalsegmentator
-    from spineclock.segment.ct_outline import CT_SEGMENTER
 
-    if program and totalsegmentator.installed(program):
-        return program
-    return sha256(packaged(CT_SEGMENTER if program else SEGMENTER))
+    if learning.program and totalsegmentator.installed(learning.program):
+        return learning.program
+    return sha256(packaged(learning.segmenter_weights))
 
 
 def _prepare(plan: Plan, store: Writer, settings: PrepareSettings, *, total: int) -> Tally:
@@ -182,6 +181,16 @@ def _prepare(plan: Plan, store: Writer, settings: PrepareSettings, *, total: int
                 file.flush()
                 log.warning("%s: %s\n%s", one.scan_id, one.problem, one.trace)
     return Tally(tuple(entries), tuple(failures), time.monotonic() - begun)
+
+
+def _noted(store: Writer) -> int:
+    """Writes notes.csv, what is to be known of header, picture and outlines of every scan; of how many there is any."""
+    told = sorted((entry for entry in store.entries.values() if entry.notes), key=lambda entry: entry.row)
+    with (store.path / "notes.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("scan_id", "note"))
+        rows.writerows((entry.scan_id, note) for entry in told for note in entry.notes)
+    return len(told)
 
 
 def _all(first: Iterable[Ended], then: Iterable[Ended]) -> Iterator[Ended]:
@@ -208,6 +217,8 @@ def _end(plan: Plan, tally: Tally, store: Writer, settings: PrepareSettings, *, 
           f"{settings.dtype}; {size(held)} on disk")  # fmt: skip
     if cut:
         print(f"of {cut:,} less than {CUT_OFF:.0%} of the spine fits on the grid")
+    if noted := _noted(store):
+        print(f"of {noted:,} something is to be known (notes.csv)")
     if tally.failures:
         first = tally.failures[0]
         print(f"{len(tally.failures):,} could not be prepared (failures.csv), such as {first.scan_id}: "

@@ -95,7 +95,7 @@ def prepared(job: Job) -> Ended:
         return Ended(job.scan_id, str(job.path), stage=stage, problem=told, trace=traceback.format_exc())
     entry = write_scan(
         job.out, job.row, made, job.about, scan_id=job.scan_id, source=job.source, film=scan.film,
-        sequence=scan.sequence,
+        sequence=scan.sequence, notes=scan.notes,
     )  # fmt: skip
     return Ended(job.scan_id, str(job.path), entry)
 
@@ -190,7 +190,8 @@ def _by_program(scan: Scan, program: str) -> Scan | None:
 
     if not (program and totalsegmentator.installed(program)):
         return None
-    return scan.with_mask(totalsegmentator.outline(scan.volume, program=program).labels)
+    made = totalsegmentator.outline(scan.volume, program=program)
+    return scan.with_mask(made.labels).noted(made.notes)
 
 
 @lru_cache(maxsize=1)

@@ -16,8 +16,6 @@ from spineclock.segment.ct_network import CtScorer, label_map
 from spineclock.segment.instances import Instances
 from spineclock.segment.parts import with_parts
 
-CT_SEGMENTER = "ct_segmenter.safetensors"
-"""In ``spineclock/weights``."""
 FEWEST = 3
 """Fewer vertebrae than this name no levels."""
 DOUBTFUL, UNUSABLE = 0.75, 0.4
