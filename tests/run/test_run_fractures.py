@@ -18,7 +18,7 @@ from spineclock.phantom.outcomes import hazards
 from spineclock.phantom.parameters import load
 from spineclock.phantom.people import people
 from spineclock.prep.ct_sampling import MUSCLES
-from spineclock.run.fractures import compared, page, results, scans, trained
+from spineclock.run.fractures import compared, outlined, package, page, results, scans, trained
 from spineclock.run.fractures import people as people_module
 from spineclock.run.fractures.compared import FIRST, HU, HU_BONE, HU_MUSCLE, MARGIN, called, of_world, pairs
 from spineclock.run.fractures.oracle import ALONE, BOTH, HORIZONS, OUTCOME, TRUTH, Oracle, agreeing, drawn, judged
@@ -148,6 +148,15 @@ def pretended(places: Places, *, networks: bool) -> None:
                 if variant.tasks != "follow_up":
                     said["fracture"] = table["prevalent_fracture"] * 0.3 + rng.random(len(table))
                 pd.DataFrame(said).to_csv(folder / "predictions.csv", index=False)
+    if networks:
+        some = drawn(outlined.PEOPLE.scaled(places.scale))
+        true = some["true_risk_5_years"]
+        own = (1 - true).where(some.index > 0)  # the first is refused
+        pd.DataFrame({
+            "scan_id": some["scan_id"], "outlined_risk": own, "outlined_fracture": rng.random(len(some)),
+            "outlined_shown": "L1 L2 L3", "outlined_refused": "", "true_risk": true,
+            "true_fracture": some["fracture_in_view"] * 0.9, "true_shown": "L1 L2 L3", "true_refused": "",
+        }).to_csv(places.out / "matters_outlined.csv", index=False)  # fmt: skip
 
 
 @pytest.mark.slow
@@ -168,7 +177,12 @@ def test_the_page_says_what_was_found(networks: bool, tmp_path: Path, monkeypatc
     found = pd.read_csv(places.out / "matters_test-predicted.csv")
     c = found[(found["figure"] == "harrell") & found["against"].isna()].set_index("model")["estimate"]
     assert c[TRUTH] == c.max()
+    assert ("## Without label maps" in text) == networks
     if networks:
+        (c_row,) = [line for line in text.splitlines() if line.startswith("| c | ")]
+        own, true, apart = (float(cell.split()[0].replace("−", "-")) for cell in c_row.split("|")[2:5])
+        assert own < 0.5 < true
+        assert apart == pytest.approx(own - true, abs=2e-3)
         gain = found[(found["model"] == FIRST) & (found["against"] == "bone, both tasks")].iloc[0]
         assert gain["estimate"] == pytest.approx(c[FIRST] - c["bone, both tasks"], abs=1e-5)
         assert ("95% interval lies above 0: **recovered**" in text) == (gain["low"] > 0)
@@ -232,3 +246,16 @@ def test_from_people_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "1 epochs" in text
     assert "nothing is concluded" in text
     assert "recovered" not in text
+
+
+def test_a_card_tells_the_risk_by_age_and_sex(table: pd.DataFrame) -> None:
+    said = table.assign(sex=np.where(table["male"], "M", "F"), risk_5_years=table["true_risk_5_years"])
+    found = package.risk_by_group(said).set_index("people")
+    assert {"everyone", "men", "women", "65 to 74 years", "75 to 84 years, women"} <= set(found.index)
+    assert found.loc["men", "scans"] + found.loc["women", "scans"] == len(table) == found.loc["everyone", "scans"]
+    for name in ("everyone", "men", "women"):
+        assert 0.7 < float(found.loc[name, "c"].split()[0]) < 0.95
+        low, high = (float(end) for end in found.loc[name, "observed"].split("(")[1].rstrip(")").split(" to "))
+        assert low <= found.loc[name, "mean risk"] <= high
+    nobody = said.assign(vertebral_fracture=False)
+    assert package.risk_by_group(nobody)["c"].eq("—").all()

@@ -61,9 +61,10 @@ class Found:
 
 
 def page(
-    places: Places, plan: Plan, seconds: pd.DataFrame, found: Mapping[str, Found], *, command: str
+    places: Places, plan: Plan, seconds: pd.DataFrame, found: Mapping[str, Found], outlined: pd.DataFrame | None, *,
+    command: str,
 ) -> str:  # fmt: skip
-    """The page as Markdown."""
+    """The page as Markdown; ``outlined``: what is said of scans without label maps, beside what is with true ones."""
     lines = [
         "# Vertebral fracture from CT", "",
         "**All people, scans, fractures and outcomes here are simulated: no real person is described.** Networks of "
@@ -93,6 +94,11 @@ def page(
         lines += _tested(name, one)
     if found:
         lines += ["![Vertebral fractures by thirds of predicted risk](../images/fractures_thirds.png)", ""]
+    if outlined is not None:
+        lines += ["## Without label maps", "",
+                  f"The network of {FIRST} on other people where muscle matters, once by the outlines of the packaged "
+                  "network, once by the true label maps, as it learned. Figures are of those whom both answer.", "",
+                  markdown(outlined), ""]  # fmt: skip
     lines += ["## Beside the publication", "", markdown(beside(found), digits=3), "",
               "The publication's are of other people, with its own network and FRAX itself: 2,553 and 1,506 patients "
               "of two hospitals.", "",

@@ -27,11 +27,13 @@ from spineclock.run.fractures.compared import (
     thirds,
 )
 from spineclock.run.fractures.oracle import TRUTH, counted, equal_networks, kept, oracles
+from spineclock.run.fractures.outlined import NETWORK, beside_true
+from spineclock.run.fractures.package import package
 from spineclock.run.fractures.page import TITLES, Found, Plan, page
 from spineclock.run.fractures.people import EPOCHS, Places
 from spineclock.run.fractures.pictures import curves_png, inputs_png
 from spineclock.run.fractures.scans import dropped, made, measured, prepared, seconds
-from spineclock.run.fractures.trained import evaluated, said, trained
+from spineclock.run.fractures.trained import evaluated, finished, said, trained
 from spineclock.run.outputs import write_text
 from spineclock.run.stages import plainly
 
@@ -139,7 +141,8 @@ def planned(places: Places, asked: Asked) -> Plan:
 def written(places: Places, asked: Asked, *, page_at: Path, pictures: Path, command: str) -> None:
     """The page and its pictures, of whatever is there."""
     found, curves = compared(places, resamples=asked.resamples)
-    text = page(places, planned(places, asked), seconds(places), found, command=command)
+    own = beside_true(places, workers=asked.workers, resamples=asked.resamples) if NETWORK in finished(places) else None
+    text = page(places, planned(places, asked), seconds(places), found, own, command=command)
     pictures.mkdir(parents=True, exist_ok=True)
     (pictures / "fractures_inputs.png").write_bytes(inputs_png())
     if curves:
@@ -164,6 +167,7 @@ def main() -> int:
     parser.add_argument("--resamples", type=int, default=Asked.resamples)
     parser.add_argument("--lean", action="store_true", help="remove scans that are measured and prepared")
     parser.add_argument("--until", choices=("scans", "trained", "page"), default="page")
+    parser.add_argument("--package", type=Path, help="also copy both networks of both tasks there, with a card")
     parser.add_argument("--only-page", action="store_true", help="write the page of what is there, and make no more")
     told = parser.parse_args()
     return plainly(lambda: _all(told))
@@ -179,8 +183,11 @@ def _all(told: argparse.Namespace) -> None:
         learned(places, asked)
         if told.until == "trained":
             return
-    command = "make fractures" if told.scale == 1 else f"make fractures SCALE={told.scale:g}"
+    scale = "" if told.scale == 1 else f" SCALE={told.scale:g}"
+    command = f"make fractures{scale}{f' ONLY={told.only}' if told.only else ''}"
     written(places, asked, page_at=told.page, pictures=told.pictures, command=command)
+    if told.package is not None:
+        package(places, told.package, command=command)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def measured(places: Places, people: People, *, workers: int) -> pd.DataFrame:
     """
     path = places.measures(people)
     if not path.is_file():
-        every, partial = list(_paths(places.cohort(people))), path.with_suffix(".partial")
+        every, partial = list(paths(places.cohort(people))), path.with_suffix(".partial")
         there = _rows(partial)
         jobs, kept = [job for job in every if job[0] not in there], len(there)
         with partial.open("a", encoding="utf-8") as file:
@@ -122,7 +122,8 @@ def _rows(partial: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _paths(cohort: Path) -> Iterator[tuple[str, Path]]:
+def paths(cohort: Path) -> Iterator[tuple[str, Path]]:
+    """Each scan of a cohort and its file."""
     table = pd.read_csv(cohort / "participants.tsv", sep="\t", usecols=["scan_id", "path"])
     for scan_id, path in zip(table["scan_id"], table["path"], strict=True):
         yield str(scan_id), cohort / str(path)
