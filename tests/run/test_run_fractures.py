@@ -186,6 +186,10 @@ def test_the_page_says_what_was_found(networks: bool, tmp_path: Path, monkeypatc
         gain = found[(found["model"] == FIRST) & (found["against"] == "bone, both tasks")].iloc[0]
         assert gain["estimate"] == pytest.approx(c[FIRST] - c["bone, both tasks"], abs=1e-5)
         assert ("95% interval lies above 0: **recovered**" in text) == (gain["low"] > 0)
+        told = pd.read_csv(places.out / "matters_test-explained.csv").set_index("log odds by an SD of")
+        assert told.loc["psoas index", TRUTH] < -0.2  # strong muscles protect where they matter
+        # less noise was put on the risk of bone and muscle than on that of bone
+        assert told.loc["R² of all", TRUTH] > told.loc["R² of all", FIRST] > told.loc["R² of all", "bone, both tasks"]
         detected = pd.read_csv(places.out / "matters_test-detected.csv")
         every = detected[detected["fractures"].str.startswith("T4")].set_index("term")["estimate"]
         assert every[FIRST] > 0.65

@@ -176,6 +176,31 @@ def thirds(told: Tested, model: str) -> pd.DataFrame:
     return CumulativeIncidence(OUTCOME, by="third").curves(kept.assign(third=third))
 
 
+PROPERTIES = {
+    "mineral_mg_cm3": "trabecular mineral", "lumbar_spine_t_score": "T-score (cortex)",
+    "spine_age_years": "age of the spine", "male": "man", "fracture_in_view": "fracture of L1 to L3",
+    "psoas_index_cm2_m2": "psoas index", "erector_fat_percent": "fat in the erector",
+}  # fmt: skip
+
+
+def explained(told: Tested) -> pd.DataFrame:
+    """What each model's risk goes with: log odds at the last horizon regressed on what the pictures are made by.
+
+    A row a property: by how much the log odds rise with an SD of it, the others alike; the last row R².
+    """
+    models = [name for name in (FIRST, WORDS["bone", "both"], HU, TRUTH) if name in told.risks]
+    table = told.table.dropna(subset=[told.risks[name][HORIZONS[-1]] for name in models])  # type: ignore[index]
+    x = table[list(PROPERTIES)].astype(float)
+    design = np.column_stack([np.ones(len(x)), (x - x.mean()) / x.std()])
+    rows = pd.DataFrame({"log odds by an SD of": [*PROPERTIES.values(), "R² of all"]})
+    for name in models:
+        risk = table[told.risks[name][HORIZONS[-1]]].clip(1e-6, 1 - 1e-6).to_numpy(dtype=float)  # type: ignore[index]
+        y = np.log(risk / (1 - risk))
+        found = np.linalg.lstsq(design, y, rcond=None)[0]
+        rows[name] = [*found[1:], 1 - np.square(y - design @ found).sum() / np.square(y - y.mean()).sum()]
+    return rows
+
+
 def of_world(world: str) -> tuple[Variant, ...]:
     """The trainings of a world."""
     return tuple(variant for variant in VARIANTS if variant.world == world)

@@ -51,6 +51,7 @@ class Found:
     predicted: pd.DataFrame
     detected: pd.DataFrame
     calibrated: pd.DataFrame
+    explained: pd.DataFrame
     refused: tuple[str, ...] = ()
     """What could not be told, and why."""
 
@@ -201,7 +202,7 @@ def _figure(row: object) -> str:
 
 def _tested(name: str, one: Found) -> list[str]:
     lines = [f"## {TITLES.get(name, name)}", "", *(f"- Not told: {why}" for why in one.refused), ""]
-    return [*lines, *_risks(name, one), *_calibration(one), *_detection(one)]
+    return [*lines, *_risks(name, one), *_calibration(one), *_explained(one), *_detection(one)]
 
 
 def _risks(name: str, one: Found) -> list[str]:
@@ -242,6 +243,13 @@ def _calibration(one: Found) -> list[str]:
                   "model": groups["model"], "fifth": groups["group"].astype(int), "predicted": groups["expected"],
                   "observed (95% CI)": [interval(row, digits=3) for row in groups.itertuples()],
               }), digits=3), ""]  # fmt: skip
+
+
+def _explained(one: Found) -> list[str]:
+    if one.explained.empty:
+        return []
+    return ["What the risks go with: log odds at 5 years regressed on what the simulated pictures are made by:", "",
+            markdown(one.explained, digits=2), ""]  # fmt: skip
 
 
 def _detection(one: Found) -> list[str]:

@@ -21,6 +21,7 @@ from spineclock.run.fractures.compared import (
     Tested,
     calibrated,
     detected,
+    explained,
     of_world,
     predicted,
     tested,
@@ -104,7 +105,8 @@ def compared(places: Places, *, resamples: int) -> tuple[dict[str, Found], dict[
         asked = {
             "predicted": partial(predicted, told, resamples=resamples),
             "detected": partial(detected, told, resamples=resamples),
-            "calibrated": partial(calibrated, told), "curves": partial(thirds, told, model),
+            "calibrated": partial(calibrated, told), "explained": partial(explained, told),
+            "curves": partial(thirds, told, model),
         }  # fmt: skip
         frames, refused = {}, [*told.refused]
         for name, make in asked.items():
