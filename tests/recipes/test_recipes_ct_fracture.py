@@ -9,10 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import spineclock
 from spineclock.core.errors import InputError, RefusedError, UsageError
 from spineclock.core.recipe import Options
 from spineclock.core.records import Scan
 from spineclock.core.volume import Mask, Volume
+from spineclock.phantom.anatomy.traits import traits_of
+from spineclock.phantom.ct.scanner import Request, acquire
+from spineclock.phantom.parameters import load
+from spineclock.phantom.people import people
+from spineclock.prep.ct_sampling import MUSCLES
 from spineclock.recipes import ct_fracture
 from spineclock.recipes.ct_fracture import RECIPE, Judge
 from spineclock.run.predict import predict_all, predict_one
@@ -34,18 +40,23 @@ def totalsegmentator(real_data: Path) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("of", [verse, totalsegmentator])
-def test_without_a_network_real_scans_are_measured_and_no_risk_is_given(real_data, of):
+def test_real_scans_are_measured_and_judged_by_the_packaged_network_of_bone(real_data, of):
     reading = predict_one(recipe="ct-fracture", **of(real_data))
     told = reading.event
     assert reading.quality.verdict == "check"
-    assert told.curve == ()
-    assert "no network" in told.lacking
+    assert any("the network of bone alone answers" in reason for reason in reading.quality.reasons)
+    assert "the network has seen simulated people only" in reading.quality.reasons
+    assert 0 < told.risk_by(2.0) < told.risk_by(3.0) < told.risk < 0.5
+    assert 0 <= told.probability <= 1
+    assert len(told.shown) == 3
     assert [v.level for v in told.vertebrae] == ["L1", "L2", "L3", "L4", "L5"]
     # none of the two people has a fracture of these levels that a reader would call moderate
     assert all((v.grade or 0) <= 1 for v in told.vertebrae)
     assert all(60 < v.trabecular_hu < 300 for v in told.vertebrae)
-    assert any("no muscle" in reason for reason in reading.quality.reasons)
     assert "Not a medical device" in reading.model.statement
+    assert set(reading.model.weights_sha256) == {
+        "ct_segmenter.safetensors", "network of bone", "network of bone+muscle"
+    }  # fmt: skip
 
 
 def test_a_folder_holds_grades_measures_and_pictures(real_data, tmp_path):
@@ -54,11 +65,34 @@ def test_a_folder_holds_grades_measures_and_pictures(real_data, tmp_path):
     assert predict_all([told["source"]], settings, out=tmp_path, progress=False) == 0
     (path,) = tmp_path.rglob("prediction.json")
     document = json.loads(path.read_text(encoding="utf-8"))
-    assert document["risk"] is None
+    assert document["risk"]["by_years"]["5"] == document["risk"]["curve"][-1][1]
     assert {v["level"]: v["grade"] for v in document["vertebrae"]}["L3"] == 0
     assert (path.parent / "overlay.png").is_file()
-    assert not (path.parent / "crops.png").exists()
-    assert "No risk is given" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert (path.parent / "crops.png").is_file()
+    assert "simulated" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_of_two_networks_that_of_muscle_answers_where_muscles_are_marked(tmp_path):
+    """And of a run's folder its own, whatever the map marks."""
+    (person,) = traits_of(people(1, seed=3, parameters=load("muscle_matters")))
+    (made,) = acquire(person, Request(grid_shape=(112, 84, 112), world="muscle_matters"), seed=3)
+    scan = Scan("a", made.volume, Path("a.nii"), "CT", mask=made.labels)
+    array = np.where(np.isin(made.labels.array, MUSCLES), 0, made.labels.array)
+    without_muscle = replace(scan, mask=made.labels.with_array(array))
+    both = RECIPE.load("default", Options())
+    with_muscle, without = both.read(scan), both.read(without_muscle)
+    note = "the label map marks no muscles: the network of bone alone answers"
+    assert note in without.quality.reasons
+    assert note not in with_muscle.quality.reasons
+    folder = Path(spineclock.__file__).parent / "weights" / ct_fracture.PACKAGED
+    bone, muscle = (RECIPE.load(str(folder / name), Options()) for name in ("bone", "bone_muscle"))
+    assert bone.read(scan).event.risk == bone.read(without_muscle).event.risk == without.event.risk
+    assert muscle.read(scan).event.risk == with_muscle.event.risk != without.event.risk
+    refused = muscle.read(without_muscle)
+    assert refused.quality.verdict == "refused"
+    assert "marks no muscles" in refused.event.lacking
+    assert refused.event.curve == ()
+    assert [v.level for v in refused.event.vertebrae] == [v.level for v in with_muscle.event.vertebrae]
 
 
 def test_a_real_scan_without_a_label_map_is_outlined_by_the_packaged_network(real_data):
