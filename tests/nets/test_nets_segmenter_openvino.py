@@ -41,7 +41,7 @@ def test_openvino_gives_the_probabilities_of_pytorch(tmp_path):
 def test_weights_are_half_precision_and_named_by_their_hash(tmp_path):
     digest = save(Segmenter((4, 6)), tmp_path / "small.safetensors", {"people": "3"})
     (tmp_path / "any").touch()
-    assert (tmp_path / "small.safetensors").stat().st_mode == (tmp_path / "any").stat().st_mode  # colleagues may read it
+    assert (tmp_path / "small.safetensors").stat().st_mode == (tmp_path / "any").stat().st_mode  # for colleagues too
     assert digest == sha256(tmp_path / "small.safetensors")
     parameters = sum(t.numel() for t in Segmenter((4, 6)).state_dict().values())
     assert (tmp_path / "small.safetensors").stat().st_size < 2 * parameters + 6000
