@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ import pytest
 from scipy.integrate import quad
 
 from spineclock.core.anatomy import ARCH, BODY
+from spineclock.core.errors import RefusedError, UsageError
+from spineclock.core.records import Scan
+from spineclock.core.volume import Mask, Volume
 from spineclock.phantom.anatomy.traits import traits_of
 from spineclock.phantom.ct.scanner import Request, acquire
 from spineclock.phantom.health import health_parameters
@@ -35,9 +39,11 @@ from spineclock.run.fractures.people import (
     Variant,
 )
 from spineclock.run.fractures.scans import made, measured
+from spineclock.run.training.diagnosis_card import diagnosis_card
 from spineclock.stats.survival.cumulative import CumulativeIncidence
 
 SOME = People("some", 3000, 901, MATTERS, MATTERS)
+OUTCOMES = ("vertebral_fracture_years", "vertebral_fracture", "death")
 
 
 @pytest.fixture(scope="module")
@@ -133,21 +139,26 @@ def pretended(places: Places, *, networks: bool) -> None:
     for variant in VARIANTS if networks else ():
         places.run(variant).mkdir()
         (places.run(variant) / "run.json").write_text(json.dumps(
-            {"scans": {"train": 12}, "epochs": 3, "training_minutes": 1.0}
+            {"scans": {"train": 12, "validation": 4}, "epochs": 3, "training_minutes": 1.0, "ended": "2026-01-01T01:00",
+             "weights_sha256": f"of {variant.name}"}
         ))  # fmt: skip
+        (places.run(variant) / "network.json").write_text(json.dumps({"ages_years": [67, 85], "of": variant.name}))
+        (places.run(variant) / "weights.safetensors").write_bytes(variant.name.encode())
         for some in places.tested:
             if some.learned == variant.world:
                 table, folder = drawn(some), places.evaluation(some, variant)
                 folder.mkdir()
                 (folder / "evaluation.md").write_text("")
                 noise = np.exp(rng.normal(0, 0.2 if variant.inputs == "bone_muscle" else 0.8, len(table)))
-                said = {"scan_id": table["scan_id"]}
+                said = table[["scan_id", "person_id", "age_years", "sex", *OUTCOMES]]
+                detection = said.assign(label=table["prevalent_fracture"], probability=0.5, called=True)
+                diagnosis_card(detection).to_csv(folder / "detection.csv", index=False)
                 if variant.tasks != "detection":
-                    said |= {f"risk_{h:g}_years": (table[f"true_risk_{h:g}_years"] * noise).clip(upper=1)
-                             for h in HORIZONS}  # fmt: skip
+                    said = said.assign(**{f"risk_{h:g}_years": (table[f"true_risk_{h:g}_years"] * noise).clip(upper=1)
+                                          for h in HORIZONS})  # fmt: skip
                 if variant.tasks != "follow_up":
-                    said["fracture"] = table["prevalent_fracture"] * 0.3 + rng.random(len(table))
-                pd.DataFrame(said).to_csv(folder / "predictions.csv", index=False)
+                    said = said.assign(probability=table["prevalent_fracture"] * 0.3 + rng.random(len(table)))
+                said.to_csv(folder / "predictions.csv", index=False)
     if networks:
         some = drawn(outlined.PEOPLE.scaled(places.scale))
         true = some["true_risk_5_years"]
@@ -156,7 +167,7 @@ def pretended(places: Places, *, networks: bool) -> None:
             "scan_id": some["scan_id"], "outlined_risk": own, "outlined_fracture": rng.random(len(some)),
             "outlined_shown": "L1 L2 L3", "outlined_refused": "", "true_risk": true,
             "true_fracture": some["fracture_in_view"] * 0.9, "true_shown": "L1 L2 L3", "true_refused": "",
-        }).to_csv(places.out / "matters_outlined.csv", index=False)  # fmt: skip
+        }).to_csv(outlined.answers(places), index=False)  # fmt: skip
 
 
 @pytest.mark.slow
@@ -238,6 +249,9 @@ def test_from_people_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for module in (compared, results, trained, page):
         monkeypatch.setattr(module, "of_world", lambda world: (one,), raising=False)
     monkeypatch.setattr(trained, "SHARES", {"train_share": 0.55, "validation_share": 0.4})
+    for module in (outlined, results):
+        monkeypatch.setattr(module, "NETWORK", one)
+    monkeypatch.setattr(outlined, "PEOPLE", People("matters_outlined", 3, 86, MATTERS, MATTERS))
     monkeypatch.setattr(results, "inputs_png", lambda: b"")
     places, asked = Places(tmp_path), results.Asked(epochs=1, batch_size=8, workers=1, draws=2, resamples=20, plan=0.05)
     results.scanned(places, asked)
@@ -250,6 +264,15 @@ def test_from_people_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "1 epochs" in text
     assert "nothing is concluded" in text
     assert "recovered" not in text
+    assert "Not told" in text.split("## Without label maps")[1]
+    again = pd.read_csv(outlined.answers(places))
+    assert set(again["scan_id"]) == set(drawn(outlined.PEOPLE.scaled(1))["scan_id"])
+    assert again[["true_risk", "true_refused"]].notna().sum(axis=1).eq(1).all()
+    before = outlined.answers(places).stat().st_mtime_ns
+    outlined.outlined(places, workers=1)
+    assert outlined.answers(places).stat().st_mtime_ns == before
+    (places.run(one) / "weights.safetensors").write_bytes(b"another network")
+    assert not outlined.answers(places).exists()
 
 
 def test_a_card_tells_the_risk_by_age_and_sex(table: pd.DataFrame) -> None:
@@ -263,3 +286,41 @@ def test_a_card_tells_the_risk_by_age_and_sex(table: pd.DataFrame) -> None:
         assert low <= found.loc[name, "mean risk"] <= high
     nobody = said.assign(vertebral_fracture=False)
     assert package.risk_by_group(nobody)["c"].eq("—").all()
+
+
+def test_a_scan_is_read_by_either_outlines_and_what_is_refused_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(scan: Scan) -> SimpleNamespace:
+        if scan.mask is None:
+            raise RefusedError("no spine")
+        told = SimpleNamespace(risk=0.2, probability=0.7, shown=("L1", "L2"))
+        return SimpleNamespace(event=told)
+
+    image = Volume(np.zeros((3, 3, 3), np.int16), np.eye(4))
+    monkeypatch.setattr(outlined, "with_label_map", lambda path, max_bytes: (image, Mask(image.array, image.affine)))
+    monkeypatch.setattr(outlined, "_reader", lambda model: SimpleNamespace(read=read))
+    row = outlined.tell(outlined.Task("a", tmp_path / "a.nii", tmp_path))
+    assert row == {"scan_id": "a", "outlined_refused": "no spine.", "true_risk": 0.2, "true_fracture": 0.7,
+                   "true_shown": "L1 L2"}  # fmt: skip
+
+
+def test_networks_ship_with_a_card_or_not_at_all(tmp_path: Path) -> None:
+    places, weights = Places(tmp_path / "out", 0.12, MATTERS), tmp_path / "weights"
+    places.out.mkdir()
+    with pytest.raises(UsageError, match="not done"):
+        package.package(places, weights, command="make fractures")
+    assert not weights.exists()
+    pretended(Places(places.out, places.scale), networks=True)
+    package.package(places, weights, command="make fractures")
+    for inputs in ("bone_muscle", "bone"):
+        assert (weights / "ct_fracture" / inputs / "weights.safetensors").read_text() == f"muscle_matters-{inputs}-both"
+    card = (weights / package.CARD).read_text(encoding="utf-8")
+    for words in ("of muscle_matters-bone_muscle-both", "ages 67 to 85", "`make fractures`", "seed 80",
+                  "### matters shifted (world `shifted+muscle_matters`, seed 85)", "images of `shifted`"):  # fmt: skip
+        assert words in card
+    scans = len(drawn(TESTED[0].scaled(0.12)))
+    (there, later), *_ = [[line for line in part.splitlines() if line.startswith("| everyone")]
+                          for part in card.split("### ")[1].split("bone, both tasks, a fracture that")[:1]]  # fmt: skip
+    assert there.startswith(f"| everyone | {scans} |")
+    assert later.startswith(f"| everyone | {scans} |")

@@ -15,7 +15,9 @@ from spineclock.cli import app
 from spineclock.core.errors import TableError, UsageError
 from spineclock.core.findings import Findings
 from spineclock.ingest.study_table import StudyTable, read_study
+from spineclock.phantom.parameters import load
 from spineclock.phantom.people import people
+from spineclock.phantom.truths import stored_truths
 from spineclock.run.settings import StudySettings
 from spineclock.run.study.command import study
 from spineclock.run.study.data import study_data
@@ -78,6 +80,18 @@ def test_numbers_on_the_page_are_those_of_the_scans(done: Path) -> None:
     assert fracture["n_with"] == full["fracture"].sum()
     table1 = pd.read_csv(done / "tables" / "table1.csv")
     assert table1[["normal", "abnormal"]].to_numpy().sum() == (scans["bracket"] > 0).sum()
+
+
+def test_effects_stand_beside_the_truth_of_their_own_model(done: Path) -> None:
+    told = stored_truths(load("default")).table
+    told = told[told["statistic"] == "linear"]
+    found = pd.read_csv(done / "tables" / "table5.csv", keep_default_na=False, na_values={"truth": ""})
+    assert set(found["adjusted_for"]) == {"", "age_years, sex, site"}
+    for covariates, rows in found.groupby("adjusted_for"):
+        own = told[told["adjusted_for"] == covariates].set_index("of")["estimate"]
+        known = rows[rows["key"].isin(own.index)]
+        assert len(known) > 10
+        assert known["truth"].to_numpy() == pytest.approx(own[known["key"]].to_numpy(), rel=1e-4)
 
 
 def test_the_correction_is_fitted_on_validation_scans_alone(cohort: Path) -> None:

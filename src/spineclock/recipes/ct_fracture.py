@@ -143,8 +143,19 @@ class Judge:
     detection: FromLevels | None
     band: RiskBand | None
 
-    def known(self, verdict: Quality) -> Quality:
-        """The quality with what is known of the network."""
+    @property
+    def ages_years(self) -> tuple[float, float]:
+        """Youngest and oldest age it learned from; 0 to 120 where that is not known."""
+        told = self.network.about["ages_years"]
+        return (float(told[0]), float(told[1])) if told else (0.0, 120.0)
+
+    def known(self, scan: Scan, verdict: Quality) -> Quality:
+        """The quality with what is known of person and network."""
+        low, high = self.ages_years
+        if scan.age_years is not None and not low <= scan.age_years <= high:
+            verdict = verdict.with_reason(
+                "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
+            )
         if self.detection is not None and self.detection.caution:
             verdict = verdict.with_reason("check", self.detection.caution)
         if self.network.head.survival is not None and self.band is None:
@@ -178,9 +189,9 @@ class CtFracture:
 
     @property
     def ages_years(self) -> tuple[float, float]:
-        """Youngest and oldest age it learned from; 0 to 120 where that is not known."""
-        told = [float(age) for judge in self.judges for age in judge.network.about["ages_years"]]
-        return (min(told), max(told)) if told else (0.0, 120.0)
+        """Youngest and oldest age they learned from; 0 to 120 where that is not known."""
+        ages = [age for judge in self.judges for age in judge.ages_years]
+        return min(ages), max(ages)
 
     def read(self, scan: Scan, *, lowest_vertebra: str | None = None) -> Reading:
         """Measures one scan's vertebrae and muscles, and has a network judge them."""
@@ -229,13 +240,12 @@ class CtFracture:
                 verdict = verdict.with_reason("check", f"{lack.found}: the network of {judge.how.parts} alone answers")
             return self._answered(replace(reading, quality=verdict), scan, judge, cut, row)
         why = str(lacking[-1])
-        return replace(reading, quality=self._known(scan, verdict).with_reason("refused", why),
-                       event=replace(told, lacking=why))  # fmt: skip
+        return replace(reading, quality=verdict.with_reason("refused", why), event=replace(told, lacking=why))
 
     def _answered(self, reading: Reading, scan: Scan, judge: Judge, cut: CtRegions, row: Variants) -> Reading:
         """The reading with what this network says, and where it looked."""
         assert reading.event is not None, "measured before"
-        verdict, said = judge.known(self._known(scan, reading.quality)), _said(reading.event, judge, row)
+        verdict, said = judge.known(scan, reading.quality), _said(reading.event, judge, row)
         if said.interval is not None and not said.interval[0] <= (said.risk or 0.0) <= said.interval[1]:
             verdict = verdict.with_reason(
                 "check", f"of validation people with this risk {said.observed:.1%} had the event, not {said.risk:.1%}"
@@ -243,15 +253,6 @@ class CtFracture:
         elif said.curve and said.interval is None and judge.band is not None:
             verdict = verdict.with_reason("check", "the risk lies beyond those of the validation people: no interval")
         return replace(reading, quality=verdict, event=said, crops=_pictures(cut, row, judge))
-
-    def _known(self, scan: Scan, verdict: Quality) -> Quality:
-        """The quality with what is known of the person."""
-        low, high = self.ages_years
-        if scan.age_years is None or low <= scan.age_years <= high:
-            return verdict
-        return verdict.with_reason(
-            "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
-        )
 
 
 def _cut(scan: Scan, measured: CtMeasurements, how: CtCropping) -> tuple[CtRegions, Variants]:

@@ -157,7 +157,7 @@ def _read(job: Job, recipe: Recipe) -> Scan:
     quality = recipe.learning.quality(scan)
     if quality.verdict == "refused":
         raise RefusedError("; ".join(quality.reasons))
-    return scan
+    return scan.noted(reason for reason in quality.reasons if reason not in scan.notes)
 
 
 def _weighted(scan: Scan, job: Job) -> Scan:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from spineclock.core.errors import SpineclockError
+from spineclock.core.errors import SpineclockError, TableError
 from spineclock.run.fractures.oracle import CLINICAL, FRAX, HORIZONS, MUSCLE, OUTCOME, TRUTH, drawn
 from spineclock.run.fractures.people import VARIANTS, Inputs, People, Places, Tasks, Variant
 from spineclock.stats.diagnosis import Auroc
@@ -187,10 +187,17 @@ def explained(told: Tested) -> pd.DataFrame:
     """What each model's risk goes with: log odds at the last horizon regressed on what the pictures are made by.
 
     A row a property: by how much the log odds rise with an SD of it, the others alike; the last row R².
+
+    Raises
+    ------
+    TableError
+        If there are too few people, or all are alike in a property.
     """
     models = [name for name in (FIRST, WORDS["bone", "both"], HU, TRUTH) if name in told.risks]
     table = told.table.dropna(subset=[told.risks[name][HORIZONS[-1]] for name in models])  # type: ignore[index]
     x = table[list(PROPERTIES)].astype(float)
+    if len(x) <= 2 * len(PROPERTIES) or not (x.std() > 0).all():
+        raise TableError(f"{len(x)} people", wanted="more, who differ in each of the properties")
     design = np.column_stack([np.ones(len(x)), (x - x.mean()) / x.std()])
     rows = pd.DataFrame({"log odds by an SD of": [*PROPERTIES.values(), "R² of all"]})
     for name in models:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,15 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spineclock.core.errors import SpineclockError
+from spineclock.core.errors import SpineclockError, TableError
 from spineclock.core.recipe import LARGEST_BYTES, Options, Reader
 from spineclock.core.records import Scan
 from spineclock.ingest.nifti import with_label_map
-from spineclock.recipes.ct_fracture import RECIPE
+from spineclock.nets.weights import packaged, sha256
+from spineclock.recipes.ct_fracture import CT_SEGMENTER, RECIPE
 from spineclock.run.fractures.compared import MARGIN
 from spineclock.run.fractures.oracle import HORIZONS, OUTCOME, drawn
 from spineclock.run.fractures.people import MATTERS, People, Places, Variant
-from spineclock.run.fractures.scans import made, paths
+from spineclock.run.fractures.scans import made, paths, rows_kept
 from spineclock.run.outputs import write_text
 from spineclock.run.progress import with_bar
 from spineclock.run.side_by_side import side_by_side
@@ -65,24 +68,50 @@ def _said(reader: Reader, scan: Scan, name: str) -> dict[str, object]:
     return {f"{name}_risk": told.risk, f"{name}_fracture": told.probability, f"{name}_shown": " ".join(told.shown)}
 
 
-def outlined(places: Places, *, workers: int) -> pd.DataFrame:
-    """A row a scan of :data:`PEOPLE`; kept once it is made."""
-    people = PEOPLE.scaled(places.scale)
-    path = places.out / f"{people.name}.csv"
-    if not path.is_file():
-        model = places.run(NETWORK)
-        tasks = [Task(scan_id, file, model) for scan_id, file in paths(made(places, people, workers=workers))]
-        rows = list(with_bar(side_by_side(tell, tasks, workers=workers), len(tasks), lambda: 0))
-        columns = [f"{name}_{what}" for name in OUTLINES for what in ("risk", "fracture", "shown", "refused")]
-        table = pd.DataFrame(rows).reindex(columns=["scan_id", *columns])
-        write_text(path, table.sort_values("scan_id").to_csv(index=False))
-    return pd.read_csv(path, dtype={f"{name}_{what}": str for name in OUTLINES for what in ("shown", "refused")})
+def answers(places: Places) -> Path:
+    """Where what was read is kept, by people, network, and network that outlines."""
+    weights = sha256(places.run(NETWORK) / "weights.safetensors"), sha256(packaged(CT_SEGMENTER))
+    return places.out / f"{PEOPLE.scaled(places.scale).name}-{'-'.join(one[:8] for one in weights)}.csv"
 
 
-def beside_true(places: Places, *, workers: int, resamples: int) -> pd.DataFrame:
-    """Figures by the packaged network's outlines, by the true label maps, and their difference, of the same people."""
-    found = outlined(places, workers=workers)
-    table = drawn(PEOPLE.scaled(places.scale)).merge(found, on="scan_id", validate="one_to_one")
+def outlined(places: Places, *, workers: int, lean: bool = False) -> None:
+    """Makes and reads the scans of :data:`PEOPLE`, as far as that is not done; stopped, it goes on.
+
+    ``lean``: the scans are removed once all are read.
+    """
+    path, model = answers(places), places.run(NETWORK)
+    if path.is_file():
+        return
+    cohort, partial = made(places, PEOPLE.scaled(places.scale), workers=workers), path.with_suffix(".partial")
+    there = rows_kept(partial)
+    tasks = [Task(scan_id, file, model) for scan_id, file in paths(cohort) if scan_id not in there]
+    kept = len(there)
+    with partial.open("a", encoding="utf-8") as file:
+        for row in with_bar(side_by_side(tell, tasks, workers=workers), kept + len(tasks), lambda: kept):
+            there[str(row["scan_id"])] = row
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+    columns = [f"{name}_{what}" for name in OUTLINES for what in ("risk", "fracture", "shown", "refused")]
+    table = pd.DataFrame([*there.values()]).reindex(columns=["scan_id", *columns])
+    write_text(path, table.sort_values("scan_id").to_csv(index=False))
+    partial.unlink()
+    if lean:
+        shutil.rmtree(cohort)
+
+
+def beside_true(places: Places, *, resamples: int) -> pd.DataFrame:
+    """Figures by the packaged network's outlines, by the true label maps, and their difference, of the same people.
+
+    Raises
+    ------
+    TableError
+        If what was read is of other people, or they are too few.
+    """
+    found = pd.read_csv(answers(places), dtype={f"{name}_shown": str for name in OUTLINES})
+    people = drawn(PEOPLE.scaled(places.scale))
+    if set(found["scan_id"]) != set(people["scan_id"]):
+        raise TableError(f"{answers(places).name} is of other people", remedy="remove it, and call again")
+    table = people.merge(found, on="scan_id", validate="one_to_one")
     own, true = (f"{name}_risk" for name in OUTLINES)
     both = table.dropna(subset=[own, true])
     counts = [

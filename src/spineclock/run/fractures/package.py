@@ -15,8 +15,10 @@ from spineclock.run.fractures.people import LEARNED, LEAST_AGE, MATTERS, TESTED,
 from spineclock.run.outputs import write_text
 from spineclock.run.study.words import interval
 from spineclock.run.tables import markdown
+from spineclock.run.training import folder
 from spineclock.run.training.diagnosis_card import shown
 from spineclock.run.training.errors import groups
+from spineclock.run.training.evaluation import PAGE
 from spineclock.run.training.filled_card import filled
 from spineclock.run.training.risk_card import risk_column
 from spineclock.stats.survival.c_index import CIndex
@@ -29,20 +31,31 @@ OUTCOME = TimeTo(FRACTURE.event, FRACTURE.years, FRACTURE.competing)
 
 
 def package(places: Places, weights: Path, *, command: str) -> None:
-    """Copies what prediction needs of both networks of both tasks among the packaged weights, and writes the card."""
+    """Copies what prediction needs of both networks of both tasks among the packaged weights, and writes the card.
+
+    Raises
+    ------
+    UsageError
+        If a network is not trained, or not evaluated.
+    """
     variants = {inputs: Variant(MATTERS, inputs, "both") for inputs in INPUTS}
+    some = [people for people in TESTED if people.learned == MATTERS]
+    wanted = [places.run(v) / folder.DONE for v in variants.values()]
+    wanted += [places.evaluation(people, v) / PAGE for people in some for v in variants.values()]
+    if lacking := [path for path in wanted if not path.is_file()]:
+        raise UsageError(f"{lacking[0].parent.name} is not done", remedy="call again without --package first")
+    runs = {called(v): json.loads((places.run(v) / folder.DONE).read_text(encoding="utf-8")) for v in variants.values()}
+    about = json.loads((places.run(variants["bone"]) / "network.json").read_text(encoding="utf-8"))
+    (learned,) = (people for people in LEARNED if people.world == MATTERS)
+    tested = [(people, [(called(v), *_errors(places.evaluation(people, v))) for v in variants.values()])
+              for people in some]  # fmt: skip
+    card = filled(TEMPLATE, runs=runs, ages=about["ages_years"], least=LEAST_AGE, learned=learned, command=command,
+                  tested=tested)  # fmt: skip
     for inputs, variant in variants.items():
         (weights / PACKAGED / inputs).mkdir(parents=True, exist_ok=True)
         for name in FILES:
             shutil.copyfile(places.run(variant) / name, weights / PACKAGED / inputs / name)
-    runs = {called(v): json.loads((places.run(v) / "run.json").read_text(encoding="utf-8")) for v in variants.values()}
-    about = json.loads((places.run(variants["bone"]) / "network.json").read_text(encoding="utf-8"))
-    (learned,) = (people for people in LEARNED if people.world == MATTERS)
-    tested = [(people, [(called(v), *_errors(places.evaluation(people, v))) for v in variants.values()])
-              for people in TESTED if people.learned == MATTERS]  # fmt: skip
-    write_text(weights / CARD, filled(
-        TEMPLATE, runs=runs, ages=about["ages_years"], least=LEAST_AGE, learned=learned, command=command, tested=tested,
-    ))  # fmt: skip
+    write_text(weights / CARD, card)
 
 
 def _errors(evaluation: Path) -> tuple[str, str]:
@@ -56,21 +69,23 @@ def risk_by_group(people: pd.DataFrame) -> pd.DataFrame:
 
     ``people``: as an evaluation's predictions.csv.
     """
-    last = risk_column(FRACTURE.horizon_years)
+    horizon, last = FRACTURE.horizon_years, risk_column(FRACTURE.horizon_years)
+    c = CIndex(OUTCOME, [last], ["harrell"], horizon=horizon)
+    incidence = RiskCalibration(OUTCOME, {"network": {horizon: last}}, groups=1)
     rows = []
     for name, part in groups(people):
         if "site " in name:
             continue
-        had = (part[FRACTURE.event] == True) & (part[FRACTURE.years] <= FRACTURE.horizon_years)  # noqa: E712
+        had = (part[FRACTURE.event] == True) & (part[FRACTURE.years] <= horizon)  # noqa: E712
         rows.append({"people": name, "scans": len(part), "fractures within 5 years": int(had.sum()),
-                     "c": _told(CIndex(OUTCOME, [last], ["harrell"]), part), "mean risk": float(part[last].mean()),
-                     "observed": _told(RiskCalibration(OUTCOME, {"network": {FRACTURE.horizon_years: last}}, groups=1),
-                                       part)})  # fmt: skip
+                     "c": _told(c, part), "mean risk": float(part[last].mean()), "observed": _told(incidence, part),
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def _told(figure: CIndex | RiskCalibration, part: pd.DataFrame) -> str:
     try:
-        return interval(next(figure(part).tail(1).itertuples()), digits=2)
+        row = next(figure(part).tail(1).itertuples())
     except (TableError, UsageError):  # too few people or events
         return "—"
+    return "—" if row.warning else interval(row, digits=2)

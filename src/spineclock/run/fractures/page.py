@@ -62,8 +62,8 @@ class Found:
 
 
 def page(
-    places: Places, plan: Plan, seconds: pd.DataFrame, found: Mapping[str, Found], outlined: pd.DataFrame | None, *,
-    command: str,
+    places: Places, plan: Plan, seconds: pd.DataFrame, found: Mapping[str, Found],
+    outlined: pd.DataFrame | str | None, *, command: str,
 ) -> str:  # fmt: skip
     """The page as Markdown; ``outlined``: what is said of scans without label maps, beside what is with true ones."""
     lines = [
@@ -99,7 +99,7 @@ def page(
         lines += ["## Without label maps", "",
                   f"The network of {FIRST} on other people where muscle matters, once by the outlines of the packaged "
                   "network, once by the true label maps, as it learned. Figures are of those whom both answer.", "",
-                  markdown(outlined), ""]  # fmt: skip
+                  f"Not told: {outlined}" if isinstance(outlined, str) else markdown(outlined), ""]  # fmt: skip
     lines += ["## Beside the publication", "", markdown(beside(found), digits=3), "",
               "The publication's are of other people, with its own network and FRAX itself: 2,553 and 1,506 patients "
               "of two hospitals.", "",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spineclock.core.errors import SpineclockError, TableError
+from spineclock.core.errors import SpineclockError, TableError, UsageError
 from spineclock.run.fractures.compared import (
     FIRST,
     HU,
@@ -28,10 +28,10 @@ from spineclock.run.fractures.compared import (
     thirds,
 )
 from spineclock.run.fractures.oracle import TRUTH, counted, equal_networks, kept, oracles
-from spineclock.run.fractures.outlined import NETWORK, beside_true
+from spineclock.run.fractures.outlined import NETWORK, answers, beside_true, outlined
 from spineclock.run.fractures.package import package
 from spineclock.run.fractures.page import TITLES, Found, Plan, page
-from spineclock.run.fractures.people import EPOCHS, Places
+from spineclock.run.fractures.people import EPOCHS, IDLE, Places
 from spineclock.run.fractures.pictures import curves_png, inputs_png
 from spineclock.run.fractures.scans import dropped, made, measured, prepared, seconds
 from spineclock.run.fractures.trained import evaluated, finished, said, trained
@@ -79,6 +79,8 @@ def scanned(places: Places, asked: Asked) -> None:
 def learned(places: Places, asked: Asked) -> None:
     """Every training, and what its network says of the tested people of its world, as far as they are not there.
 
+    And what the first one says of people whose scans have no label maps.
+
     A training with too few people of a kind is left out, and said to be: a trial has few with a fracture.
     """
     for world in dict.fromkeys(people.world for people in places.learned):
@@ -91,6 +93,8 @@ def learned(places: Places, asked: Asked) -> None:
             for people in places.tested:
                 if people.learned == world:
                     evaluated(places, variant, people)
+    if NETWORK in finished(places):
+        outlined(places, workers=asked.workers, lean=asked.lean)
 
 
 def compared(places: Places, *, resamples: int) -> tuple[dict[str, Found], dict[str, pd.DataFrame]]:
@@ -143,7 +147,12 @@ def planned(places: Places, asked: Asked) -> Plan:
 def written(places: Places, asked: Asked, *, page_at: Path, pictures: Path, command: str) -> None:
     """The page and its pictures, of whatever is there."""
     found, curves = compared(places, resamples=asked.resamples)
-    own = beside_true(places, workers=asked.workers, resamples=asked.resamples) if NETWORK in finished(places) else None
+    own: pd.DataFrame | str | None = None
+    if NETWORK in finished(places) and answers(places).is_file():
+        try:
+            own = beside_true(places, resamples=asked.resamples)
+        except SpineclockError as error:  # of too few people or events
+            own = str(error)
     text = page(places, planned(places, asked), seconds(places), found, own, command=command)
     pictures.mkdir(parents=True, exist_ok=True)
     (pictures / "fractures_inputs.png").write_bytes(inputs_png())
@@ -177,6 +186,8 @@ def main() -> int:
 
 def _all(told: argparse.Namespace) -> None:
     places = Places(told.out, told.scale, told.only)
+    if told.package is not None and (told.scale != 1 or told.until != "page" or told.only == IDLE):
+        raise UsageError("only networks of the full size ship, with their errors", remedy="leave --package out")
     asked = Asked(epochs=told.epochs, workers=told.workers, resamples=told.resamples, lean=told.lean)
     if not told.only_page:
         scanned(places, asked)

@@ -97,7 +97,7 @@ def measured(places: Places, people: People, *, workers: int) -> pd.DataFrame:
     path = places.measures(people)
     if not path.is_file():
         every, partial = list(paths(places.cohort(people))), path.with_suffix(".partial")
-        there = _rows(partial)
+        there = rows_kept(partial)
         jobs, kept = [job for job in every if job[0] not in there], len(there)
         with partial.open("a", encoding="utf-8") as file:
             for one in with_bar(side_by_side(measure, jobs, workers=workers), len(every), lambda: kept):
@@ -112,8 +112,8 @@ def measured(places: Places, people: People, *, workers: int) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def _rows(partial: Path) -> dict[str, dict[str, Any]]:
-    """What an earlier run measured before it was stopped, by scan; a line cut short is measured again."""
+def rows_kept(partial: Path) -> dict[str, dict[str, Any]]:
+    """What an earlier run found before it was stopped, by scan; a line cut short is left out."""
     found = {}
     for line in partial.read_text(encoding="utf-8").splitlines() if partial.is_file() else ():
         with suppress(ValueError):

@@ -35,7 +35,8 @@ def effects(data: StudyData, truth: Truth) -> list[Section]:
         found = PaperEffects(covariates=covariates)(data.full_test)
     except TableError as reason:
         return [Section("table5", "Table 5: effects on the gap", (), (str(reason),))]
-    found["truth"] = found["key"].map(truth.effects()).astype(float)
+    for covariates_of, rows in found.groupby("adjusted_for"):
+        found.loc[rows.index, "truth"] = rows["key"].map(truth.effects(str(covariates_of))).astype(float)
     return [
         _effects(found[found["table"] == table], key, f"{table}: effects on the spine age gap")
         for table, key in (("Table 5", "table5"), ("Appendix", "appendix"))

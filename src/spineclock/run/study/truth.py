@@ -23,9 +23,9 @@ class Truth:
     """Whether the ages studied are those of the phantom's stated noise model, as the projected ones are. Of a network's
     ages, whose error is another, what stands on the measured gap alone (bands of it, its ratios) has no truth."""
 
-    def effects(self) -> dict[str, float]:
-        """Years of gap by term, of the models without covariates."""
-        return self._of("linear", "estimate", adjusted_for="")
+    def effects(self, adjusted_for: str = "") -> dict[str, float]:
+        """Years of gap by term, of the models with these covariates, such as "age_years, sex, site"."""
+        return self._of("linear", "estimate", adjusted_for=adjusted_for)
 
     def odds(self) -> dict[str, float]:
         """Odds ratios of Figure 6 by condition."""
