@@ -243,12 +243,14 @@ def test_a_study_by_a_network_is_held_against_the_truth(tmp_path: Path) -> None:
     effects = effects.assign(low=effects["estimate"] - 1.96 * effects["se"],
                              high=effects["estimate"] + 1.96 * effects["se"])  # fmt: skip
     effects.to_csv(tmp_path / "tables" / "table5.csv", index=False)
+    (tmp_path / "run.json").write_text('{"scans": 400, "full_test": 380}', encoding="utf-8")
     effects.assign(estimate=truth, adjusted_for="age_years", low=truth - 1, high=truth + 1).to_csv(
         tmp_path / "tables" / "appendix.csv", index=False
     )
     ratios = pd.DataFrame({
-        "event": "death", "model": "M1", "per": "SD", "gap": ["measured", "true"], "events": 40,
-        "estimate": [1.5, 2.25], "low": [1.1, 1.2], "high": [2, 4], "truth": [np.nan, 2.0],
+        "event": "death", "model": "M1", "per": "SD", "events": 40, "gap": ["measured", "true", "true"],
+        "reliability_of": [np.nan, "true gaps", "repeat scans"], "estimate": [1.5, 2.25, 9], "low": [1.1, 1.2, 8],
+        "high": [2, 4, 10], "truth": [np.nan, 2.0, 1.0],
     })  # fmt: skip
     ratios.to_csv(tmp_path / "tables" / "outcomes.csv", index=False)
     text = section(tmp_path, said, pd.Series(age + gap))
@@ -257,6 +259,7 @@ def test_a_study_by_a_network_is_held_against_the_truth(tmp_path: Path) -> None:
     assert float(own.split("|")[5].split()[0]) == pytest.approx(3, abs=0.4)
     assert float(true.split("|")[4].split()[0]) == 1
     # twice the truth lies within 1.96 standard errors of the third alone; the term of 19 scans is not counted
+    assert "Of 400 scans 380 are tested" in text
     assert "| none | 4 | 1 | 2.00 ± " in text
     assert "| age, sex, site | 4 | 4 | 1.00 ± " in text
     assert "| death | 40 | 1.50 (1.10 to 2.00) | 2.25 (1.20 to 4.00) | 2.00 |" in text
