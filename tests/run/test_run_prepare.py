@@ -20,6 +20,7 @@ import pytest
 
 from spineclock import recipes
 from spineclock.core.errors import TableError, UsageError
+from spineclock.core.records import Quality
 from spineclock.core.volume import Mask, Volume
 from spineclock.nets.weights import packaged, sha256
 from spineclock.phantom.anatomy.traits import traits_of
@@ -357,12 +358,15 @@ def test_what_is_to_be_known_of_scans_stays_with_the_store(own, tmp_path, monkey
     def doubtful(scan, job, outline):
         return outlined(scan, job, outline).noted(["doubtful"] if job.row == 1 else [])
 
+    own_quality, get = Quality("check", ("thick slices",)), recipes.get
+    thick = replace(get("mri-age"), learning=replace(get("mri-age").learning, quality=lambda scan: own_quality))
     monkeypatch.setattr(prepare_scan, "_outlined", doubtful)
+    monkeypatch.setattr(recipes, "get", lambda name: thick)
     make(own, tmp_path / "out")
     entries = read_entries(tmp_path / "out")
     by_row = {entry.row: entry for entry in entries.values()}
-    assert by_row[1].notes[-1] == "doubtful"
-    assert "doubtful" not in by_row[0].notes
+    assert by_row[1].notes[-2:] == ("thick slices", "doubtful")
+    assert by_row[0].notes[-1] == "thick slices"
     noted = pd.read_csv(tmp_path / "out" / "notes.csv")
     told = {name: part["note"].tolist() for name, part in noted.groupby("scan_id")}
     assert told == {entry.scan_id: list(entry.notes) for entry in entries.values() if entry.notes}
