@@ -299,7 +299,7 @@ def test_a_scan_is_read_by_either_outlines_and_what_is_refused_says_why(
 
     image = Volume(np.zeros((3, 3, 3), np.int16), np.eye(4))
     monkeypatch.setattr(outlined, "with_label_map", lambda path, max_bytes: (image, Mask(image.array, image.affine)))
-    monkeypatch.setattr(outlined, "_reader", lambda model: SimpleNamespace(read=read))
+    monkeypatch.setattr(outlined, "reader", lambda recipe, model: SimpleNamespace(read=read))
     row = outlined.tell(outlined.Task("a", tmp_path / "a.nii", tmp_path))
     assert row == {"scan_id": "a", "outlined_refused": "no spine.", "true_risk": 0.2, "true_fracture": 0.7,
                    "true_shown": "L1 L2"}  # fmt: skip

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from spineclock.core.errors import SpineclockError, TableError
-from spineclock.core.recipe import LARGEST_BYTES, Options, Reader
+from spineclock.core.recipe import LARGEST_BYTES, Reader
 from spineclock.core.records import Scan
 from spineclock.ingest.nifti import with_label_map
 from spineclock.nets.weights import packaged, sha256
-from spineclock.recipes.ct_fracture import CT_SEGMENTER, RECIPE
+from spineclock.recipes.ct_fracture import CT_SEGMENTER
 from spineclock.run.fractures.compared import MARGIN
 from spineclock.run.fractures.oracle import HORIZONS, OUTCOME, drawn
-from spineclock.run.fractures.people import MATTERS, People, Places, Variant
-from spineclock.run.fractures.scans import made, paths, rows_kept
+from spineclock.run.fractures.people import MATTERS, RECIPE, People, Places, Variant
+from spineclock.run.fractures.scans import made, paths
 from spineclock.run.outputs import write_text
-from spineclock.run.progress import with_bar
-from spineclock.run.side_by_side import side_by_side
+from spineclock.run.resumed import Task, reader, resumed
 from spineclock.run.study.words import interval
 from spineclock.stats.diagnosis import Auroc, AurocDifference
 from spineclock.stats.survival.compared import RiskComparison
@@ -34,32 +30,18 @@ OUTLINES = ("outlined", "true")
 """By the packaged network, and by the true label map."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """A scan with its label map beside it, and the folder of the network."""
-
-    scan_id: str
-    path: Path
-    model: Path
-
-
-@cache
-def _reader(model: Path) -> Reader:
-    return RECIPE.load(str(model), Options(threads=1))
-
-
 def tell(task: Task) -> dict[str, object]:
     """Risk, probability of a fracture, vertebrae shown by either outlines, or why there are none; a worker's task."""
     volume, labels = with_label_map(task.path, max_bytes=LARGEST_BYTES)
     scan, row = Scan(task.scan_id, volume, task.path, "CT"), dict[str, object](scan_id=task.scan_id)
     for name in OUTLINES:
-        row |= _said(_reader(task.model), scan.with_mask(labels) if name == "true" else scan, name)
+        row |= _said(reader(RECIPE, task.model), scan.with_mask(labels) if name == "true" else scan, name)
     return row
 
 
-def _said(reader: Reader, scan: Scan, name: str) -> dict[str, object]:
+def _said(model: Reader, scan: Scan, name: str) -> dict[str, object]:
     try:
-        reading = reader.read(scan)
+        reading = model.read(scan)
     except SpineclockError as error:
         return {f"{name}_refused": str(error)}
     told = reading.event
@@ -83,16 +65,9 @@ def outlined(places: Places, *, workers: int, lean: bool = False) -> None:
     if path.is_file():
         return
     cohort, partial = made(places, PEOPLE.scaled(places.scale), workers=workers), path.with_suffix(".partial")
-    there = rows_kept(partial)
-    tasks = [Task(scan_id, file, model) for scan_id, file in paths(cohort) if scan_id not in there]
-    kept = len(there)
-    with partial.open("a", encoding="utf-8") as file:
-        for row in with_bar(side_by_side(tell, tasks, workers=workers), kept + len(tasks), lambda: kept):
-            there[str(row["scan_id"])] = row
-            file.write(json.dumps(row) + "\n")
-            file.flush()
+    rows = resumed(tell, [Task(scan_id, file, model) for scan_id, file in paths(cohort)], partial, workers=workers)
     columns = [f"{name}_{what}" for name in OUTLINES for what in ("risk", "fracture", "shown", "refused")]
-    table = pd.DataFrame([*there.values()]).reindex(columns=["scan_id", *columns])
+    table = pd.DataFrame([*rows.values()]).reindex(columns=["scan_id", *columns])
     write_text(path, table.sort_values("scan_id").to_csv(index=False))
     partial.unlink()
     if lean:

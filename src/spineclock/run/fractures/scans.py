@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -20,6 +18,7 @@ from spineclock.measure.ct_whole import measure_ct
 from spineclock.run.fractures.people import GRID, LEAST_AGE, RECIPE, People, Places
 from spineclock.run.phantom_settings import PhantomCtSettings
 from spineclock.run.progress import with_bar
+from spineclock.run.resumed import rows_kept
 from spineclock.run.side_by_side import side_by_side
 
 MOST_LACKING = 0.1
@@ -110,16 +109,6 @@ def measured(places: Places, people: People, *, workers: int) -> pd.DataFrame:
         rows.to_csv(path, index=False, float_format="%.6g")
         partial.unlink()
     return pd.read_csv(path)
-
-
-def rows_kept(partial: Path) -> dict[str, dict[str, Any]]:
-    """What an earlier run found before it was stopped, by scan; a line cut short is left out."""
-    found = {}
-    for line in partial.read_text(encoding="utf-8").splitlines() if partial.is_file() else ():
-        with suppress(ValueError):
-            row = json.loads(line)
-            found[str(row["scan_id"])] = row
-    return found
 
 
 def paths(cohort: Path) -> Iterator[tuple[str, Path]]:

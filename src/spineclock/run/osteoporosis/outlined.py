@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from spineclock.core.errors import SpineclockError
-from spineclock.core.recipe import LARGEST_BYTES, Options, Reader
+from spineclock.core.recipe import LARGEST_BYTES
 from spineclock.core.records import Scan
 from spineclock.ingest.names import of_weighting
 from spineclock.ingest.nifti import volume
 from spineclock.recipes.mri_osteoporosis import RECIPE
 from spineclock.run.osteoporosis.people import DISEASE, SEQUENCES, People, Places
 from spineclock.run.osteoporosis.trained import TEXT, said
-from spineclock.run.progress import with_bar
-from spineclock.run.side_by_side import side_by_side
+from spineclock.run.outputs import write_text
+from spineclock.run.resumed import Task, reader, resumed
 from spineclock.run.training.sets import LABEL
 from spineclock.stats.diagnosis import delong
 from spineclock.stats.result import interval_text
-
-
-@dataclass(frozen=True)
-class Task:
-    """A person's scans and the folder of both networks."""
-
-    scan_id: str
-    path: Path
-    model: Path
-
-
-@cache
-def _reader(model: Path) -> Reader:
-    return RECIPE.load(str(model), Options(threads=1))
 
 
 def tell(task: Task) -> dict[str, object]:
@@ -44,7 +26,7 @@ def tell(task: Task) -> dict[str, object]:
     for sequence in SEQUENCES:
         path, row[sequence] = of_weighting(task.path, sequence), np.nan
         try:
-            reading = _reader(task.model).read(
+            reading = reader(RECIPE.name, task.model).read(
                 Scan(task.scan_id, volume(path, max_bytes=LARGEST_BYTES), path, "MR", sequence)
             )
         except SpineclockError as error:
@@ -66,10 +48,10 @@ def outlined(places: Places, people: People, *, most: int, workers: int) -> pd.D
         ill = table[DISEASE].astype(bool)
         asked = pd.concat([table[ill].head(most // 2), table[~ill].head(most // 2)])
         tasks = [Task(str(one.scan_id), cohort / str(one.path), places.out / "run") for one in asked.itertuples()]
-        rows = list(with_bar(side_by_side(tell, tasks, workers=workers), len(tasks), lambda: 0))
         partial = path.with_suffix(".partial")
-        pd.DataFrame(rows).sort_values("scan_id").to_csv(partial, index=False)
-        partial.replace(path)
+        rows = resumed(tell, tasks, partial, workers=workers)
+        write_text(path, pd.DataFrame([*rows.values()]).sort_values("scan_id").to_csv(index=False))
+        partial.unlink()
     return pd.read_csv(path, dtype=TEXT)
 
 

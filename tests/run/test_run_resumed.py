@@ -1,0 +1,39 @@
+"""Work on many scans that goes on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spineclock.run import resumed as module
+from spineclock.run.resumed import Task, resumed
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which scans were worked on, in this process."""
+    monkeypatch.setattr(module, "side_by_side", lambda work, tasks, workers: map(work, tasks))
+    return []
+
+
+def test_what_was_done_before_a_stop_is_not_done_again(done: list[str], tmp_path: Path) -> None:
+    tasks, partial = [Task(name, tmp_path / name, tmp_path) for name in "abcd"], tmp_path / "rows.partial"
+
+    def work(task: Task) -> dict[str, Any]:
+        if task.scan_id == "c" and not partial.with_name("again").exists():
+            raise KeyboardInterrupt
+        done.append(task.scan_id)
+        return {"scan_id": task.scan_id, "value": float("nan") if task.scan_id == "a" else ord(task.scan_id)}
+
+    with pytest.raises(KeyboardInterrupt):
+        resumed(work, tasks, partial, workers=1)
+    assert [json.loads(line)["scan_id"] for line in partial.read_text().splitlines()] == ["a", "b"]
+    partial.write_text(partial.read_text() + '{"scan_id": "c", "val')  # killed as it wrote
+    partial.with_name("again").touch()
+    rows = resumed(work, tasks, partial, workers=1)
+    assert done == ["a", "b", "c", "d"]
+    assert [rows[name]["value"] for name in "bcd"] == [98, 99, 100]
+    assert rows["a"]["value"] != rows["a"]["value"]
