@@ -119,6 +119,13 @@ def test_heads_are_float32_under_bfloat16_and_answers_stay_near() -> None:
     assert answers.detach().numpy() == pytest.approx(wanted.detach().numpy(), abs=0.05)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_network_of_vertebrae_alone_answers_for_each_and_for_nobody() -> None:
+    net = small(MultitaskHead(DetectionHead(3), None)).eval()
+    net.begin(torch.zeros(3))
+    assert tuple(net(scans()).shape) == (2, 3)
+
+
 def test_learned_weights_of_tasks_are_parameters_of_the_network() -> None:
     net = small(PERSON).eval()
     assert net.weights is not None

@@ -65,7 +65,8 @@ class CtHead(nn.Module):
         self.fc = nn.Linear(VERTEBRAE * STACKS * channels, WIDTH, bias=False)  # the norm has one
         self.norm = nn.BatchNorm1d(WIDTH)
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(WIDTH, person)
+        # a network of vertebrae alone has no answer of the person: what has no elements cannot be initialised
+        self.linear = nn.Linear(WIDTH, person) if person else nn.utils.skip_init(nn.Linear, WIDTH, 0)
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, 9, h, w) → (N, 3 · per_vertebra + person); a batch of one only in evaluation mode."""
