@@ -14,6 +14,7 @@ encoder, ConvNeXt-Tiny, features concatenated). The small network is ours, for C
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Literal, get_args
 
 import torch
@@ -65,8 +66,9 @@ class CtHead(nn.Module):
         self.fc = nn.Linear(VERTEBRAE * STACKS * channels, WIDTH, bias=False)  # the norm has one
         self.norm = nn.BatchNorm1d(WIDTH)
         self.dropout = nn.Dropout(dropout)
-        # a network of vertebrae alone has no answer of the person: what has no elements cannot be initialised
-        self.linear = nn.Linear(WIDTH, person) if person else nn.utils.skip_init(nn.Linear, WIDTH, 0)
+        with warnings.catch_warnings():  # of a network of vertebrae alone: that nothing needs no initial values
+            warnings.filterwarnings("ignore", "Initializing zero-element")
+            self.linear = nn.Linear(WIDTH, person)
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, 9, h, w) → (N, 3 · per_vertebra + person); a batch of one only in evaluation mode."""
