@@ -106,6 +106,12 @@ def test_a_real_scan_without_a_label_map_is_outlined_by_the_packaged_network(rea
     assert all((ours[name].grade or 0) <= 1 for name in levels)
 
 
+def test_the_card_is_of_the_networks_that_ship():
+    told = RECIPE.load("default", Options()).model.weights_sha256
+    card = (Path(spineclock.__file__).parent / "weights" / "MODEL_CARD_ct_fracture.md").read_text(encoding="utf-8")
+    assert all(f"`{told[f'network of {parts}']}`" in card for parts in ("bone", "bone+muscle"))
+
+
 def simple(labels: np.ndarray) -> Scan:
     affine = np.eye(4)
     scan = Scan("a", Volume(np.where(labels > 0, 200, -50).astype(np.int16), affine), Path("a.nii"), "CT")
