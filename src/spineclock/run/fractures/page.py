@@ -163,6 +163,8 @@ def _size(places: Places, found: Mapping[str, Found]) -> list[str]:
     if places.scale != 1:
         lines.append(f"- **A run at {places.scale:g} of its full size: it shows that every stage works. Its figures of "
                      "networks are of too few events to mean anything.**")  # fmt: skip
+    if places.only:
+        lines.append(f"- Of the world {places.only} alone: networks of the other one are not made in this run.")
     few = [f"{name} {one.events}" for name, one in found.items() if one.events < ENOUGH_EVENTS]
     if few:
         lines.append(f"- Events of a vertebral fracture among those tested, where fewer than {ENOUGH_EVENTS}: "
