@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spineclock.run import resumed as module
-from spineclock.run.resumed import Task, resumed
+from spineclock.run.resumed import Task, by_weights, resumed
 
 
 @pytest.fixture
@@ -37,3 +38,12 @@ def test_what_was_done_before_a_stop_is_not_done_again(done: list[str], tmp_path
     assert done == ["a", "b", "c", "d"]
     assert [rows[name]["value"] for name in "bcd"] == [98, 99, 100]
     assert rows["a"]["value"] != rows["a"]["value"]
+
+
+def test_another_network_s_answers_have_another_name(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"a network")
+    other.write_bytes(b"another")
+    names = {by_weights("people", one), by_weights("people", other), by_weights("people", one, other)}
+    assert len(names) == 3
+    assert by_weights("people", one) == f"people-{sha256(b'a network').hexdigest()[:8]}.csv"

@@ -12,6 +12,7 @@ from typing import Any
 
 from spineclock import recipes
 from spineclock.core.recipe import Options, Reader
+from spineclock.nets.weights import sha256
 from spineclock.run.progress import with_bar
 from spineclock.run.side_by_side import side_by_side
 
@@ -46,6 +47,11 @@ def resumed(
             file.write(json.dumps(row) + "\n")
             file.flush()
     return there
+
+
+def by_weights(name: str, *weights: Path) -> str:
+    """The name of a table of what networks said, which another network's table does not bear."""
+    return f"{name}-{'-'.join(sha256(one)[:8] for one in weights)}.csv"
 
 
 def rows_kept(partial: Path) -> dict[str, dict[str, Any]]:

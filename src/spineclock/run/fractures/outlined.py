@@ -12,14 +12,14 @@ from spineclock.core.errors import SpineclockError, TableError
 from spineclock.core.recipe import LARGEST_BYTES, Reader
 from spineclock.core.records import Scan
 from spineclock.ingest.nifti import with_label_map
-from spineclock.nets.weights import packaged, sha256
+from spineclock.nets.weights import packaged
 from spineclock.recipes.ct_fracture import CT_SEGMENTER
 from spineclock.run.fractures.compared import MARGIN
 from spineclock.run.fractures.oracle import HORIZONS, OUTCOME, drawn
 from spineclock.run.fractures.people import MATTERS, RECIPE, People, Places, Variant
 from spineclock.run.fractures.scans import made, paths
 from spineclock.run.outputs import write_text
-from spineclock.run.resumed import Task, reader, resumed
+from spineclock.run.resumed import Task, by_weights, reader, resumed
 from spineclock.run.study.words import interval
 from spineclock.stats.diagnosis import Auroc, AurocDifference
 from spineclock.stats.survival.compared import RiskComparison
@@ -52,8 +52,7 @@ def _said(model: Reader, scan: Scan, name: str) -> dict[str, object]:
 
 def answers(places: Places) -> Path:
     """Where what was read is kept, by people, network, and network that outlines."""
-    weights = sha256(places.run(NETWORK) / "weights.safetensors"), sha256(packaged(CT_SEGMENTER))
-    return places.out / f"{PEOPLE.scaled(places.scale).name}-{'-'.join(one[:8] for one in weights)}.csv"
+    return places.out / by_weights(PEOPLE.name, places.run(NETWORK) / "weights.safetensors", packaged(CT_SEGMENTER))
 
 
 def outlined(places: Places, *, workers: int, lean: bool = False) -> None:

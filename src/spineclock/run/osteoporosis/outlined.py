@@ -10,11 +10,13 @@ from spineclock.core.recipe import LARGEST_BYTES
 from spineclock.core.records import Scan
 from spineclock.ingest.names import of_weighting
 from spineclock.ingest.nifti import volume
+from spineclock.nets.weights import packaged
+from spineclock.recipes.mri_age import SEGMENTER
 from spineclock.recipes.mri_osteoporosis import RECIPE
 from spineclock.run.osteoporosis.people import DISEASE, SEQUENCES, People, Places
 from spineclock.run.osteoporosis.trained import TEXT, said
 from spineclock.run.outputs import write_text
-from spineclock.run.resumed import Task, reader, resumed
+from spineclock.run.resumed import Task, by_weights, reader, resumed
 from spineclock.run.training.sets import LABEL
 from spineclock.stats.diagnosis import delong
 from spineclock.stats.result import interval_text
@@ -41,7 +43,8 @@ def tell(task: Task) -> dict[str, object]:
 
 def outlined(places: Places, people: People, *, most: int, workers: int) -> pd.DataFrame:
     """A row for each of ``most`` people, half of them with the disease: what was said; kept once it is made."""
-    path = places.out / f"{people.name}-outlined.csv"
+    weights = (places.run(sequence) / "weights.safetensors" for sequence in SEQUENCES)
+    path = places.out / by_weights(f"{people.name}-{most}-outlined", *weights, packaged(SEGMENTER))
     if not path.is_file():
         cohort = places.cohort(people)
         table = pd.read_csv(cohort / "participants.tsv", sep="\t", dtype=TEXT)
