@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,13 @@ def packaged(name: str) -> Path:
 def model_folder(model: str, name: str) -> Path:
     """The folder of a model: its own, or of ``default`` the packaged one of this name."""
     return Path(str(resources.files("spineclock"))) / "weights" / name if model == "default" else Path(model)
+
+
+def network_folders(model: str, name: str, kinds: Sequence[str]) -> list[Path]:
+    """The folders of the networks of a model: those of each kind that it holds, or the model's own."""
+    folder = model_folder(model, name)
+    own = [folder / kind for kind in kinds if (folder / kind / "network.json").is_file()]
+    return own if own and not (folder / "network.json").is_file() else [folder]
 
 
 def save(net: nn.Module, path: Path, about: dict[str, str] | None = None) -> str:

@@ -105,12 +105,9 @@ def load(model: str, options: Options) -> Reader:
     InputError
         If the folder holds no such network.
     """
-    from spineclock.nets.weights import model_folder, packaged, sha256
+    from spineclock.nets.weights import network_folders, packaged, sha256
 
-    folder = model_folder(model, PACKAGED)
-    own = [folder / name for name in INPUTS if (folder / name / "network.json").is_file()]
-    of_both = own and not (folder / "network.json").is_file()
-    judges = tuple(_judge(one, options) for one in (own if of_both else [folder]))
+    judges = tuple(_judge(folder, options) for folder in network_folders(model, PACKAGED, INPUTS))
     about = [judge.network.about for judge in judges]
     hashes = {f"network of {judge.how.parts}": judge.network.sha256 for judge in judges}
     info = ModelInfo(

@@ -220,11 +220,9 @@ def load(model: str, options: Options) -> Reader:
 
 def _folders(model: str) -> list[Path]:
     """The folders of the networks that a model's name or folder stands for."""
-    from spineclock.nets.weights import model_folder
+    from spineclock.nets.weights import network_folders
 
-    folder = model_folder(model, PACKAGED)
-    own = [folder / name for name in SEQUENCES if (folder / name / "network.json").is_file()]
-    return own if own and not (folder / "network.json").is_file() else [folder]
+    return network_folders(model, PACKAGED, SEQUENCES)
 
 
 def narrowed(accepts: Accepts, model: str) -> Accepts:
