@@ -25,7 +25,18 @@ from spineclock.prep.ct_sampling import MUSCLES
 from spineclock.run.fractures import compared, outlined, package, page, results, scans, trained
 from spineclock.run.fractures import people as people_module
 from spineclock.run.fractures.compared import FIRST, HU, HU_BONE, HU_MUSCLE, MARGIN, called, of_world, pairs
-from spineclock.run.fractures.oracle import ALONE, BOTH, HORIZONS, OUTCOME, TRUTH, Oracle, agreeing, drawn, judged
+from spineclock.run.fractures.oracle import (
+    ALONE,
+    BOTH,
+    HORIZONS,
+    OUTCOME,
+    TRUTH,
+    Oracle,
+    agreeing,
+    drawn,
+    equal_networks,
+    judged,
+)
 from spineclock.run.fractures.people import (
     GRID_SHAPE,
     IDLE,
@@ -184,7 +195,8 @@ def test_the_page_says_what_was_found(networks: bool, tmp_path: Path, monkeypatc
     assert "A run at 0.12 of its full size" in text
     assert ("Not trained in this run" in text) != networks
     assert ("12 scans to learn from, 3 epochs" in text) == networks
-    assert (tmp_path / "fractures_thirds.png").read_bytes().startswith(b"\x89PNG")
+    assert "](../images/page_thirds.png)" in text
+    assert (tmp_path / "page_thirds.png").read_bytes().startswith(b"\x89PNG")
     found = pd.read_csv(places.out / "matters_test-predicted.csv")
     c = found[(found["figure"] == "harrell") & found["against"].isna()].set_index("model")["estimate"]
     assert c[TRUTH] == c.max()
@@ -207,6 +219,29 @@ def test_the_page_says_what_was_found(networks: bool, tmp_path: Path, monkeypatc
     else:
         assert FIRST not in c
         assert "recovered" not in text.split("## Muscle matters")[1]
+
+
+@pytest.mark.slow
+def test_a_world_alone_has_a_page_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = Places(tmp_path / "out", 0.12, IDLE)
+    places.out.mkdir()
+    pretended(places, networks=True)
+    monkeypatch.setattr(results, "inputs_png", lambda: b"")
+    monkeypatch.setattr(page, "ENOUGH_EVENTS", 20)
+    asked = results.Asked(draws=2, resamples=100, plan=0.05)
+    results.written(places, asked, page_at=tmp_path / "idle.md", pictures=tmp_path, command="make fractures ONLY=…")
+    text = (tmp_path / "idle.md").read_text(encoding="utf-8")
+    assert "## Muscle is idle" in text
+    assert "the 90% interval lies within ±0.01: **" in text
+    assert "events_needed" in text  # of two equal networks, which is this world's question
+    assert "2 trainings of 25 epochs" in text
+    for elsewhere in ("matters_", "## Beside the publication", "## Without label maps"):
+        assert elsewhere not in text
+
+
+def test_nothing_is_said_of_equal_networks_where_muscle_matters_alone() -> None:
+    one = Places(Path(), 0.05, MATTERS)
+    assert equal_networks(one.learned, one.tested).empty
 
 
 @pytest.mark.slow

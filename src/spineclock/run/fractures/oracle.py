@@ -23,7 +23,7 @@ from spineclock.phantom.parameters import load
 from spineclock.phantom.people import people
 from spineclock.phantom.radiograph.tissue import trabecular_mg_cm3
 from spineclock.phantom.risk import FRAX_LIKE
-from spineclock.run.fractures.people import IDLE, LEARNED, LEAST_AGE, TESTED, People
+from spineclock.run.fractures.people import IDLE, LEAST_AGE, People
 from spineclock.stats.result import results
 from spineclock.stats.survival.comparators import FittedRisk
 from spineclock.stats.survival.compared import RiskComparison, Told
@@ -205,19 +205,20 @@ def agreeing(
     return pd.DataFrame(rows)
 
 
-def equal_networks(*, scale: float = 1.0) -> pd.DataFrame:
-    """The same for the tested people of the world in which muscle is idle."""
-    learned, test = (next(one for one in some if one.world == IDLE).scaled(scale) for some in (LEARNED, TESTED))
-    return agreeing(*judged(drawn(learned), drawn(test)))
+def equal_networks(learned: Sequence[People], tested: Sequence[People]) -> pd.DataFrame:
+    """The same for the tested people of the world in which muscle is idle; without rows where it is not among them."""
+    idle = [[one for one in some if one.world == IDLE] for some in (learned, tested)]
+    if not all(idle):
+        return pd.DataFrame(columns=["correlation", "c", "sd", "events", "events_needed"])
+    return agreeing(*judged(*(drawn(some[0]) for some in idle)))
 
 
-def oracles(*, scale: float = 1.0, draws: int = 6, resamples: int = 200) -> pd.DataFrame:
+def oracles(
+    learned: Sequence[People], tested: Sequence[People], *, draws: int = 6, resamples: int = 200
+) -> pd.DataFrame:
     """The rows of every tested set, one below the other."""
-    by_world = {learned.world: learned.scaled(scale) for learned in LEARNED}
-    oracle = Oracle(draws, resamples)
-    return pd.concat(
-        [oracle(by_world[one.learned], one.scaled(scale)) for one in TESTED], ignore_index=True
-    )  # fmt: skip
+    by_world, oracle = {one.world: one for one in learned}, Oracle(draws, resamples)
+    return pd.concat([oracle(by_world[one.learned], one) for one in tested], ignore_index=True)
 
 
 def verdict(found: pd.DataFrame) -> str:

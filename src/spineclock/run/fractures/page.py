@@ -10,7 +10,7 @@ import pandas as pd
 
 from spineclock.run.fractures.compared import FIRST, MARGIN, SEEN, WORDS, called, of_world
 from spineclock.run.fractures.oracle import ALONE, BOTH, FRAX, HORIZONS, verdict
-from spineclock.run.fractures.people import EPOCHS, IDLE, LEARNED, LEAST_AGE, TRAINED_SHARE, VARIANTS, Places
+from spineclock.run.fractures.people import EPOCHS, IDLE, LEARNED, LEAST_AGE, TRAINED_SHARE, Places, Variant
 from spineclock.run.study.words import interval
 from spineclock.run.tables import markdown
 from spineclock.run.training import folder
@@ -63,9 +63,12 @@ class Found:
 
 def page(
     places: Places, plan: Plan, seconds: pd.DataFrame, found: Mapping[str, Found],
-    outlined: pd.DataFrame | str | None, *, command: str,
+    outlined: pd.DataFrame | str | None, *, command: str, name: str = "fractures",
 ) -> str:  # fmt: skip
-    """The page as Markdown; ``outlined``: what is said of scans without label maps, beside what is with true ones."""
+    """The page as Markdown; ``outlined``: what is said of scans without label maps, beside what is with true ones.
+
+    ``name``: of the page, and the beginning of its pictures' names.
+    """
     lines = [
         "# Vertebral fracture from CT", "",
         "**All people, scans, fractures and outcomes here are simulated: no real person is described.** Networks of "
@@ -86,25 +89,33 @@ def page(
         _differences(plan.oracle), "",
         "SD: of the difference in one test (bootstrap) and between draws; seen: draws whose 95% interval lies above 0; "
         f"equivalent: whose 90% interval lies within ±{MARGIN:g}.", "",
-        "Two networks differ by what each learned wrongly, unlike two models of the truth. So much noise (half the "
-        "signal's variance) and as much alike, two equal networks are called equivalent four times in five with this "
-        "many events:", "", markdown(plan.equal, digits=4), "",
+        *_equal(plan.equal),
         "![What the networks are shown](../images/fractures_inputs.png)", "",
     ]  # fmt: skip
-    for name, one in found.items():
-        lines += _tested(name, one)
+    for one, told in found.items():
+        lines += _tested(one, told)
     if found:
-        lines += ["![Vertebral fractures by thirds of predicted risk](../images/fractures_thirds.png)", ""]
+        lines += [f"![Vertebral fractures by thirds of predicted risk](../images/{name}_thirds.png)", ""]
     if outlined is not None:
         lines += ["## Without label maps", "",
                   f"The network of {FIRST} on other people where muscle matters, once by the outlines of the packaged "
                   "network, once by the true label maps, as it learned. Figures are of those whom both answer.", "",
                   f"Not told: {outlined}" if isinstance(outlined, str) else markdown(outlined), ""]  # fmt: skip
-    lines += ["## Beside the publication", "", markdown(beside(found), digits=3), "",
-              "The publication's are of other people, with its own network and FRAX itself: 2,553 and 1,506 patients "
-              "of two hospitals.", "",
-              "## Time", "", markdown(_summed(seconds)), "", _full_time(places, plan, seconds), ""]  # fmt: skip
+    if places.only != IDLE:
+        lines += ["## Beside the publication", "", markdown(beside(found), digits=3), "",
+                  "The publication's are of other people, with its own network and FRAX itself: 2,553 and 1,506 "
+                  "patients of two hospitals.", ""]  # fmt: skip
+    lines += ["## Time", "", markdown(_summed(seconds)), "", _full_time(places, plan, seconds), ""]  # fmt: skip
     return "\n".join(lines)
+
+
+def _equal(equal: pd.DataFrame) -> list[str]:
+    """How many events it takes to call two equal networks equivalent, where the world is among them that asks it."""
+    if equal.empty:
+        return []
+    return ["Two networks differ by what each learned wrongly, unlike two models of the truth. So much noise (half the "
+            "signal's variance) and as much alike, two equal networks are called equivalent four times in five with "
+            "this many events:", "", markdown(equal, digits=4), ""]  # fmt: skip
 
 
 def beside(found: Mapping[str, Found]) -> pd.DataFrame:
@@ -139,24 +150,27 @@ def _full_time(places: Places, plan: Plan, seconds: pd.DataFrame) -> str:
     hours = scans * float(_summed(seconds)["seconds a scan"].sum()) / 3600
     said = f"The full size is {scans:,} scans: {hours:.1f} hours at this pace, one process at a time (by the clock, "
     said += "whatever else the machine had to do; measuring by the processor's time)"
-    paces = []
-    for people in places.learned:
-        for variant in of_world(people.world):
-            if (path := places.run(variant) / folder.DONE).is_file():
-                told = json.loads(path.read_text(encoding="utf-8"))
-                paces.append(60 * told["training_minutes"] / (told["epochs"] * told["scans"]["train"]))
+    trainings, paces = _trainings(places), []
+    for variant in trainings:
+        if (path := places.run(variant) / folder.DONE).is_file():
+            told = json.loads(path.read_text(encoding="utf-8"))
+            paces.append(60 * told["training_minutes"] / (told["epochs"] * told["scans"]["train"]))
     if paces:
         scanned = dict(zip(plan.counts["set"], plan.counts["scanned"], strict=True))
         learned = {people.world: TRAINED_SHARE * scanned.get(people.name, 0) for people in LEARNED}
-        hours = EPOCHS * sum(learned[variant.world] for variant in VARIANTS) * min(paces) / 3600
+        hours = EPOCHS * sum(learned[variant.world] for variant in trainings) * min(paces) / 3600
         said += f"; a training takes {1000 * min(paces):.0f} to {1000 * max(paces):.0f} ms a scan and epoch, so that "
-        said += f"{len(VARIANTS)} trainings of {EPOCHS} epochs take {hours:.1f} hours or more"
+        said += f"{len(trainings)} trainings of {EPOCHS} epochs take {hours:.1f} hours or more"
     return f"{said}."
+
+
+def _trainings(places: Places) -> list[Variant]:
+    return [variant for people in places.learned for variant in of_world(people.world)]
 
 
 def _size(places: Places, found: Mapping[str, Found]) -> list[str]:
     """How large this run was, and what that forbids to conclude."""
-    trainings = [v for people in places.learned for v in of_world(people.world)]
+    trainings = _trainings(places)
     done = {v: json.loads(path.read_text(encoding="utf-8")) for v in trainings
             if (path := places.run(v) / folder.DONE).is_file()}  # fmt: skip
     lines = []

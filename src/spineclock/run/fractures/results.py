@@ -1,7 +1,8 @@
 """Recipe four on simulated people, from CT to risks: ``python -m spineclock.run.fractures.results --help``.
 
 What can be known → people and scans of two worlds → HU measures and stores → trainings by inputs and tasks → risks of
-people, sites and a world the networks have not seen → comparisons → docs/results/fractures.md. Each stage is kept.
+people, sites and a world the networks have not seen → comparisons → docs/results/fractures.md (fractures_idle.md of
+muscle_idle alone). Each stage is kept.
 """
 
 from __future__ import annotations
@@ -134,14 +135,15 @@ def _shown(told: Tested) -> tuple[str, str]:
 
 def planned(places: Places, asked: Asked) -> Plan:
     """What is known before any scan is made, of the full size whatever the run's; kept once it is made."""
-    full = Places(places.out, asked.plan)
+    full = Places(places.out, asked.plan, places.only)
     makers = {
         "counts": lambda: counted((*full.learned, *full.tested)),
-        "oracle": lambda: oracles(scale=asked.plan, draws=asked.draws),
-        "equal": lambda: equal_networks(scale=asked.plan),
+        "oracle": lambda: oracles(full.learned, full.tested, draws=asked.draws),
+        "equal": lambda: equal_networks(full.learned, full.tested),
     }
     places.out.mkdir(parents=True, exist_ok=True)
-    return Plan(**{name: kept(places.out / f"plan-{name}.csv", make) for name, make in makers.items()})
+    of = f"plan-{places.only}" if places.only else "plan"
+    return Plan(**{name: kept(places.out / f"{of}-{name}.csv", make) for name, make in makers.items()})
 
 
 def written(places: Places, asked: Asked, *, page_at: Path, pictures: Path, command: str) -> None:
@@ -153,11 +155,11 @@ def written(places: Places, asked: Asked, *, page_at: Path, pictures: Path, comm
             own = beside_true(places, resamples=asked.resamples)
         except SpineclockError as error:  # of too few people or events
             own = str(error)
-    text = page(places, planned(places, asked), seconds(places), found, own, command=command)
+    text = page(places, planned(places, asked), seconds(places), found, own, command=command, name=page_at.stem)
     pictures.mkdir(parents=True, exist_ok=True)
     (pictures / "fractures_inputs.png").write_bytes(inputs_png())
     if curves:
-        (pictures / "fractures_thirds.png").write_bytes(curves_png(curves))
+        (pictures / f"{page_at.stem}_thirds.png").write_bytes(curves_png(curves))
     write_text(page_at, text)
     print(f"See {page_at}")
 
@@ -171,7 +173,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("build/fractures"), help="where everything goes")
     parser.add_argument("--scale", type=float, default=1.0, help="people, as a share of the full number")
     parser.add_argument("--only", choices=("muscle_matters", "muscle_idle"), default="", help="one world of the two")
-    parser.add_argument("--page", type=Path, default=Path("docs/results/fractures.md"))
+    parser.add_argument("--page", type=Path, help="docs/results/fractures.md, or fractures_idle.md of that world alone")
     parser.add_argument("--pictures", type=Path, default=Path("docs/images"))
     parser.add_argument("--epochs", type=int, default=Asked.epochs)
     parser.add_argument("--workers", type=int, default=Asked.workers)
@@ -196,9 +198,12 @@ def _all(told: argparse.Namespace) -> None:
         learned(places, asked)
         if told.until == "trained":
             return
-    scale = "" if told.scale == 1 else f" SCALE={told.scale:g}"
-    command = f"make fractures{scale}{f' ONLY={told.only}' if told.only else ''}"
-    written(places, asked, page_at=told.page, pictures=told.pictures, command=command)
+    command = " ".join(["make fractures", *(
+        f"{name}={value}" for name, value, usual in (("SCALE", f"{told.scale:g}", "1"), ("ONLY", told.only, ""),
+                                                     ("EPOCHS", told.epochs, Asked.epochs)) if value != usual
+    )])  # fmt: skip
+    page_at = told.page or Path("docs/results", "fractures_idle.md" if told.only == IDLE else "fractures.md")
+    written(places, asked, page_at=page_at, pictures=told.pictures, command=command)
     if told.package is not None:
         package(places, told.package, command=command)
 
