@@ -58,7 +58,8 @@ realism: $(VENV)/.installed
 	$(BIN)/python -m spineclock.run.phantom_gallery --spider $(DATA)
 
 # Spine ages learned from simulated people at the paper's counts, its ablations and more: hours on 2 cores; stopped, it
-# goes on where it was. make ablations ONLY=proposed,scans_850
+# goes on where it was, and on another machine with the trainings that docs/results/ablations/ does not hold yet.
+# make ablations ONLY=proposed,scans_850 makes the scans of these trainings alone
 ablations: $(VENV)/.installed
 	$(BIN)/python -m spineclock.run.ablation.phantom --out build/ages $(if $(ONLY),--only $(ONLY))
 

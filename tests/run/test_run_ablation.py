@@ -12,18 +12,20 @@ import pytest
 from scipy import stats
 
 from spineclock.core.errors import UsageError
-from spineclock.run.ablation import command
+from spineclock.run.ablation import command, kept, phantom
 from spineclock.run.ablation.command import ablate, tabulate
 from spineclock.run.ablation.page import page
 from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen, settings_of
 from spineclock.run.ablation.studied import section
-from spineclock.run.ablation.table import Drawn, rows
+from spineclock.run.ablation.table import Drawn, Row, rows, tabled
 from spineclock.run.phantom_mri import make_scans
 from spineclock.run.phantom_settings import PhantomMriSettings
 from spineclock.run.prepare import prepare_cohort
 from spineclock.run.settings import PrepareSettings
 from spineclock.run.training import folder
 from spineclock.run.training.settings import TrainSettings
+
+AGAINST = {row.name: row.against for row in ABLATIONS}
 
 
 def predictions(noise: float, *, seed: int = 0, n: int = 300) -> pd.DataFrame:
@@ -40,7 +42,7 @@ def predictions(noise: float, *, seed: int = 0, n: int = 300) -> pd.DataFrame:
 def test_the_tables_numbers_are_those_of_the_predictions() -> None:
     runs = {PROPOSED: predictions(3), "smooth_l1": predictions(5, seed=1)}
     truth = runs[PROPOSED].set_index("scan_id")["age_years"] + 4 * np.sin(np.arange(300))
-    found = rows(runs, against=PROPOSED, truth=truth, drawn=Drawn(400)).set_index(["name", "group"])
+    found = rows(runs, against=AGAINST, truth=truth, drawn=Drawn(400)).set_index(["name", "group"])
     for name, said in runs.items():
         for group, part in (("everyone", said), ("normal", said[said["normal"]])):
             row, off = found.loc[name, group], part["predicted_age_years"] - part["age_years"]
@@ -66,7 +68,7 @@ def test_the_tables_numbers_are_those_of_the_predictions() -> None:
 def test_p_is_adjusted_within_each_group_for_the_rows_that_have_one() -> None:
     runs = {PROPOSED: predictions(3), "smooth_l1": predictions(3.3, seed=1), "lumbar": predictions(3.2, seed=2),
             "scans_85": predictions(5, seed=3)}  # fmt: skip
-    found = rows(runs, against=PROPOSED, truth=None, drawn=Drawn(0))
+    found = rows(runs, against=AGAINST, truth=None, drawn=Drawn(0))
     for _, part in found.groupby("group"):
         p = part.set_index("name")["p"].drop(PROPOSED).sort_values()
         by_hand = (p * [3, 2, 1]).cummax().clip(upper=1)
@@ -79,12 +81,51 @@ def test_p_is_adjusted_within_each_group_for_the_rows_that_have_one() -> None:
     row = found[(found["name"] == "lumbar") & (found["group"] == "everyone")].iloc[0]
     assert f"| {row['p']:.2g} | {row['p_holm']:.2g} |" in text
     assert "one training with one seed" in text
-    assert "p_holm" not in rows({PROPOSED: predictions(3)}, against=PROPOSED, truth=None, drawn=Drawn(0))
+    assert "p_holm" not in rows({PROPOSED: predictions(3)}, against=AGAINST, truth=None, drawn=Drawn(0))
+
+
+def test_rivals_of_few_scans_are_held_against_as_few() -> None:
+    runs = {PROPOSED: predictions(3), "scans_850": predictions(4, seed=1), "resnet_850": predictions(5, seed=2)}
+    found = rows(runs, against=AGAINST, truth=None, drawn=Drawn(0))
+    row = found[(found["name"] == "resnet_850") & (found["group"] == "everyone")].iloc[0]
+    off = {name: (said["predicted_age_years"] - said["age_years"]).abs().mean() for name, said in runs.items()}
+    assert row["mae_difference"] == pytest.approx(off["resnet_850"] - off["scans_850"])
+    assert row["p_holm"] == row["p"]  # the only one held against that one
+    alone = rows({"resnet_850": runs["resnet_850"]}, against=AGAINST, truth=None, drawn=Drawn(0))
+    assert "mae_difference" not in alone
+    about = {n: {"command": "c", "settings": {"seed": 0}, "ended": "2026-01-01T00:00"} for n in runs}
+    assert " to `scans_850` |" in page(found.assign(train_scans=9, epochs=1, minutes=1.0), about, "")
+
+
+def test_what_is_kept_as_text_gives_the_same_table_elsewhere(tmp_path: Path) -> None:
+    about = {"settings": {"seed": 3, "store": "/somewhere"}, "scans": {"train": 9}, "epochs": 2, "ended": "2026-01-01",
+             "training_minutes": 1.5, "command": "a command of one machine"}  # fmt: skip
+    part = predictions(6, seed=1).iloc[20:].reset_index(drop=True)  # not in everybody's view
+    found = {"lumbar": Row(part, about), PROPOSED: Row(predictions(3), about)}
+    truth = predictions(3).set_index("scan_id")["age_years"] + 4 * np.sin(np.arange(300))
+    kept.write(tmp_path, {PROPOSED: found[PROPOSED]}, truth)
+    kept.write(tmp_path, kept.read(tmp_path)[0] | {"lumbar": found["lumbar"]}, truth)  # on another machine
+    again, ages = kept.read(tmp_path)
+    assert list(again) == [PROPOSED, "lumbar"]
+    assert ages is not None
+    then, now = (tabled(r, truth=t, drawn=Drawn(50)) for r, t in ((found, truth), (again, ages)))
+    then = then.set_index(["name", "group"]).loc[list(now.set_index(["name", "group"]).index)]
+    for column in ("scans", "people", "train_scans", "epochs", "minutes"):
+        assert (then[column].to_numpy() == now[column].to_numpy()).all()
+    for column in ("mae", "r2", "corrected_mae", "mae_difference", "gap_r", "oracle_mae"):
+        assert then[column].to_numpy() == pytest.approx(now[column].to_numpy(), abs=0.01, nan_ok=True)
+    assert "somewhere" not in (tmp_path / kept.ABOUT).read_text(encoding="utf-8")
+    before = (tmp_path / kept.SAID).read_bytes()
+    kept.write(tmp_path, again, ages)
+    assert (tmp_path / kept.SAID).read_bytes() == before
+    others = Row(predictions(3).assign(age_years=50.0), about)
+    with pytest.raises(UsageError, match="are of other people"):
+        kept.write(tmp_path, {**again, "smooth_l1": others}, truth)
 
 
 def test_a_network_that_learned_nothing_has_a_row_without_correction() -> None:
     said = predictions(3).assign(corrected_age_years=np.nan)
-    found = rows({PROPOSED: said}, against=PROPOSED, truth=None, drawn=Drawn(0))
+    found = rows({PROPOSED: said}, against=AGAINST, truth=None, drawn=Drawn(0))
     assert "corrected_mae" not in found
     assert found["mae"].notna().all()
 
@@ -227,6 +268,40 @@ def test_two_trainings_give_a_page_beside_the_papers_and_are_kept(tmp_path: Path
     about = {n: {"command": "c", "settings": {"seed": 0}, "ended": "2026-01-01T00:00"} for n in table["name"]}
     normal = page(table.assign(group="normal"), about, "")
     assert "3.89 / 0.83" in normal  # the paper's lumbar row
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # half a minute where nobody else is at work
+def test_another_machine_goes_on_with_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phantom, "PAPERS_COUNTS", (10, 4))
+    monkeypatch.setattr(phantom, "EPOCHS", 1)
+    monkeypatch.setattr(phantom, "worlds", lambda *told, **more: pd.DataFrame())
+    monkeypatch.setattr(phantom, "worlds_page", lambda *told, **more: "worlds")
+    page_at, made = tmp_path / "page.md", {}
+    for only in ("proposed", "lumbar"):
+        places = phantom.Places(tmp_path / only)
+        phantom._scans(places.cohort, 50, seed=phantom.SEED, world="default", workers=1, only=())
+        people = pd.read_csv(places.cohort / "participants.tsv", sep="\t", dtype={"scan_id": str, "person_id": str})
+        places.normals.parent.mkdir(parents=True)
+        typical = np.arange(len(people)) % 4 > 0
+        number = people["person_id"].str[-7:].astype(int)
+        split = np.select([number % 5 < 2, number % 5 == 4], ["test", "validation"], "train")
+        people[["person_id", "scan_id", "age_years", "sex"]].assign(split=split).to_csv(places.split, index=False)
+        people[["scan_id"]].assign(normal=typical).to_csv(places.normals, index=False)
+        told = ["--out", str(places.out), "--page", str(page_at), "--people", "50", "--workers", "1", "--only", only]
+        monkeypatch.setattr("sys.argv", ["phantom.py", *told])
+        assert phantom.main() == 0
+        made[only] = {path.name for path in places.cohort.rglob("*_scan.json")}
+        split = pd.read_csv(places.runs / only / "split.csv", dtype=str)
+        assert len(made[only]) == (split["set"] != "unused").sum() < len(people)  # no more than is needed
+        assert (split["set"] == "train").sum() == 10
+    assert made["proposed"] == made["lumbar"]
+    text = page_at.read_text(encoding="utf-8")
+    assert "the proposed model" in text
+    assert "lumbar vertebrae only" in text
+    assert "Not yet trained: `scans_85`" in text
+    assert {"proposed", "lumbar"} <= set(pd.read_csv(tmp_path / "page" / kept.SAID))
+    assert (tmp_path / "page_worlds.md").read_text(encoding="utf-8") == "worlds"
 
 
 def test_a_study_by_a_network_is_held_against_the_truth(tmp_path: Path) -> None:

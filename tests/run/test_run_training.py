@@ -337,6 +337,18 @@ def test_fewer_scans_are_a_random_part_of_the_same_training_people() -> None:
     assert set(small.of("test")["scan_id"]) == set(whole.of("test")["scan_id"])
 
 
+def test_fewer_scans_are_the_first_of_more_and_the_same_whoever_else_is_there() -> None:
+    told = table(split=np.where(np.arange(200) < 140, "train", "validation"))
+    few, more = (sets(told, TrainSettings(train_scans=n, validation_scans=10)) for n in (20, 60))
+    assert set(few.of("train")["scan_id"]) < set(more.of("train")["scan_id"])
+    there = told[told["scan_id"].isin(few.table.loc[few.table["set"] != "unused", "scan_id"])].reset_index(drop=True)
+    again = sets(there, TrainSettings(train_scans=20, validation_scans=10))
+    assert set(again.of("train")["scan_id"]) == set(few.of("train")["scan_id"])
+    assert again.sha256 == few.sha256  # what is not used does not count
+    other = sets(told, TrainSettings(train_scans=20, validation_scans=10, split_seed=1))
+    assert set(other.of("train")["scan_id"]) != set(few.of("train")["scan_id"])
+
+
 def test_a_split_that_is_told_is_kept_and_one_that_leaks_is_refused() -> None:
     told = table(split=np.where(np.arange(200) < 100, "train", np.where(np.arange(200) < 150, "validation", "test")))
     assert (sets(told, TrainSettings()).table["split"] == told["split"]).all()

@@ -6,7 +6,7 @@ import csv
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -37,10 +37,11 @@ class Tally:
     seconds: float
 
 
-def make(n: int, settings: Choices, sort: Sort, *, out: Path) -> int:
+def make(n: int, settings: Choices, sort: Sort, *, out: Path, only: Collection[str] | None = None) -> int:
     """Writes the folder: tables of all people first, then scan by scan; the exit status.
 
-    Some people are scanned twice. Memory does not grow with ``n``.
+    Some people are scanned twice. Memory does not grow with ``n``. With ``only`` the scans of these scan_id alone are
+    made, and the folder does not say that it is finished.
 
     Raises
     ------
@@ -58,20 +59,21 @@ def make(n: int, settings: Choices, sort: Sort, *, out: Path) -> int:
         told |= tables(drawn, out, settings, sort, parameters)
     _say(out, told, finished=False)
     again = blocks(n, seed=settings.seed, parameters=parameters)
-    tally = _scans(again, settings, sort, out=out, total=told["scans"])
-    _say(out, told, finished=not tally.failures)
+    tally = _scans(again, settings, sort, out=out, total=told["scans"] if only is None else len(only), only=only)
+    _say(out, told, finished=only is None and not tally.failures)
     _end(out, tally, settings, told, begun=begun)
     return 1 if tally.failures else 0
 
 
 def _jobs(
-    drawn: Iterable[People], settings: Choices, sort: Sort, out: Path, kept: Callable[[int], None]
-) -> Iterator[Job]:
+    drawn: Iterable[People], settings: Choices, sort: Sort, out: Path, kept: Callable[[int], None],
+    only: Collection[str] | None,
+) -> Iterator[Job]:  # fmt: skip
     """The scans still to be made, a block of people at a time; ``kept`` is told of each other one's bytes."""
     request, acquire = sort.scanner()
     for some in drawn:
         for person, sex in zip(traits_of(some, world=settings.world), some.table["sex"], strict=True):
-            if person.age_years < sort.from_years:
+            if person.age_years < sort.from_years or (only is not None and person.scan_id not in only):
                 continue
             there = finished_bytes(out, person.scan_id, settings.format) if settings.resume else None
             if there is None:
@@ -86,7 +88,9 @@ def _say(out: Path, told: dict[str, Any], *, finished: bool) -> None:
     write_json(out / "phantom.json", {**rest, "finished": finished, "parameters": told["parameters"]})
 
 
-def _scans(drawn: Iterable[People], settings: Choices, sort: Sort, *, out: Path, total: int) -> Tally:
+def _scans(
+    drawn: Iterable[People], settings: Choices, sort: Sort, *, out: Path, total: int, only: Collection[str] | None
+) -> Tally:
     """Makes the scans, and writes failures.csv as they come."""
     begun = time.monotonic()
     sizes: list[int] = [0, 0]  # bytes made and kept
@@ -100,7 +104,7 @@ def _scans(drawn: Iterable[People], settings: Choices, sort: Sort, *, out: Path,
     with (out / "failures.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("input", "stage", "reason"))
-        jobs = _jobs(drawn, settings, sort, out, kept)
+        jobs = _jobs(drawn, settings, sort, out, kept, only)
         with closing(side_by_side(render, jobs, workers=settings.workers)) as ended:
             for one in with_bar(ended, total, lambda: counts[1]):
                 if one.problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,18 @@ from spineclock.run.phantom_scans import series_path, session_folder
 from spineclock.run.phantom_settings import WHOLE_SLAB_MM, PhantomMriSettings
 
 
-def make_scans(n: int, settings: PhantomMriSettings, *, out: Path) -> int:
+def make_scans(n: int, settings: PhantomMriSettings, *, out: Path, only: Collection[str] | None = None) -> int:
     """Writes the folder: tables of all people first, then scan by scan; the exit status.
 
-    Some people are scanned twice. Memory does not grow with ``n``.
+    Some people are scanned twice. Memory does not grow with ``n``. With ``only`` the scans of these scan_id alone are
+    made.
 
     Raises
     ------
     UsageError
         If there is no such world, ``out`` holds something else, or what is to be resumed was made otherwise.
     """
-    return make(n, settings, _sort(settings), out=out)
+    return make(n, settings, _sort(settings), out=out, only=only)
 
 
 def make_scans_of(people: Path, settings: PhantomMriSettings, *, out: Path) -> int:

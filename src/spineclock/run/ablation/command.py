@@ -12,7 +12,7 @@ from spineclock.ingest.study_table import simulated
 from spineclock.prep.store import PreparedStore
 from spineclock.run.ablation.page import page
 from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, Ablation, chosen, settings_of
-from spineclock.run.ablation.table import Drawn, rows, true_ages
+from spineclock.run.ablation.table import Drawn, Row, tabled, true_ages
 from spineclock.run.outputs import command, plain, versions, write_json, write_text
 from spineclock.run.training import device, folder
 from spineclock.run.training.command import train
@@ -96,16 +96,11 @@ def tabulate(out: Path, cohort: Path, *, drawn: Drawn | None = None, begun: date
     left_out = [f"Left out, as not comparable with `{PROPOSED}`: `{name}`, {why}." for name, why in others.items()]
     for line in left_out:
         print(line)
-    runs = {name: _tested(out / name) for name in done if name not in others}
+    runs = {name: trained_row(out / name) for name in done if name not in others}
     if not runs:
         return pd.DataFrame()
-    found = rows(runs, against=PROPOSED, truth=true_ages(cohort), drawn=drawn or Drawn())
-    about = {name: json.loads((out / name / folder.DONE).read_text(encoding="utf-8")) for name in runs}
-    learned = {name: told["scans"]["train"] for name, told in about.items()}
-    minutes = {name: told["training_minutes"] for name, told in about.items()}
-    found.insert(1, "train_scans", found["name"].map(learned))
-    found["epochs"] = found["name"].map({name: told["epochs"] for name, told in about.items()})
-    found["minutes"] = found["name"].map(minutes)
+    found = tabled(runs, truth=true_ages(cohort), drawn=drawn)
+    about = {name: row.about for name, row in runs.items()}
     found.to_csv(out / "ablations.csv", index=False, float_format="%.5g")
     write_text(out / "ablations.md", page(found, about, simulated(cohort), left_out=left_out))
     write_json(out / "run.json", plain({
@@ -137,17 +132,24 @@ def _split(run: Path) -> pd.Series:
     return table.set_index("person_id")["split"]
 
 
-def _tested(run: Path) -> pd.DataFrame:
+def trained_row(run: Path) -> Row:
+    """What a finished training's folder says of the test people, and of itself."""
     said = pd.read_csv(run / "predictions.csv", dtype={"person_id": str, "scan_id": str})
-    return said[said["set"] == "test"].reset_index(drop=True)
+    about = json.loads((run / folder.DONE).read_text(encoding="utf-8"))
+    return Row(said[said["set"] == "test"].reset_index(drop=True), about)
 
 
 def _proposed_scans(cohort: Path, base: TrainSettings) -> tuple[int, int]:
     """How many scans the proposed model trains and validates on."""
     assert base.store is not None
-    proposed = next(row for row in ABLATIONS if row.name == PROPOSED)
     people = people_of(cohort, normals=base.normals, split=base.split)
     people = people.assign(split=split_of(people, base))
-    told = settings_of(proposed, base, proposed_scans=(0, 0))
-    found = sets(people[in_view(people, PreparedStore.open(base.store), base.part)].reset_index(drop=True), told)
+    shown = people[in_view(people, PreparedStore.open(base.store), base.part)].reset_index(drop=True)
+    return proposed_scans(shown, base)
+
+
+def proposed_scans(people: pd.DataFrame, base: TrainSettings) -> tuple[int, int]:
+    """The same, of these people's scans, who are split."""
+    (proposed,) = chosen(PROPOSED)
+    found = sets(people, settings_of(proposed, base, proposed_scans=(0, 0)))
     return len(found.of("train")), len(found.of("validation"))

@@ -29,10 +29,11 @@ def page(
             lines += [f"## On {words}", "", markdown(_shown(part, _paper() if group == "normal" else {})), ""]
             lines += _oracle(part)
     lines += ["MAE, WMAE in years with 95% intervals (BCa, people resampled); R² = 1 − SSE/SST. Difference: how much "
-              f"larger the error is than that of `{PROPOSED}` on the same scans; p: Wilcoxon's signed ranks over "
-              "people, beside it adjusted after Holm for all rows of a table. Corrected: Cole's correction, fitted on "
-              "validation people. Each row is one training with one seed: intervals and p hold the chance by which "
-              "these people were tested, not that of the training; another seed gives another row.", ""]  # fmt: skip
+              f"larger the error is than that of `{PROPOSED}` on the same scans, or of the row that is named; p: "
+              "Wilcoxon's signed ranks over people, beside it adjusted after Holm for all rows of a table held against "
+              "the same one. Corrected: Cole's correction, fitted on validation people. Each row is one training with "
+              "one seed: intervals and p hold the chance by which these people were tested, not that of the training; "
+              "another seed gives another row.", ""]  # fmt: skip
     lines += [*left_out, ""] if left_out else []
     lines += ["## How they were trained", "", markdown(_trained(found, about)), ""]
     return "\n".join(lines)
@@ -53,7 +54,8 @@ def _shown(part: pd.DataFrame, paper: Mapping[str, pd.Series]) -> pd.DataFrame:
                  **{f"corrected {name}": _interval(row, f"corrected_{key}")
                     for name, key in (("MAE", "mae"), ("R²", "r2"))}}  # fmt: skip
         if "mae_difference" in row:
-            cells["difference"] = _interval(row, "mae_difference", sign=True)
+            whose = "" if pd.isna(row["against"]) or row["against"] == PROPOSED else f" to `{row['against']}`"
+            cells["difference"] = _interval(row, "mae_difference", sign=True) + whose
             cells |= {words: "" if pd.isna(row[key]) else f"{row[key]:.2g}"
                       for words, key in (("p", "p"), ("p (Holm)", "p_holm"))}  # fmt: skip
         if "gap_r" in row:

@@ -1,15 +1,17 @@
 """Spine age learned from simulated people at the paper's counts: ``python -m spineclock.run.ablation.phantom --help``.
 
-People → who is typical, from their reports → scans on a training grid → store → the ablations → two worlds the network
-has not seen → a page. Each stage is resumed where it stopped and kept where it is done.
+People → who is typical, from their reports → scans of those that the trainings need, on a training grid → store → the
+ablations → three worlds the network has not seen → two pages. Each stage is resumed where it stopped and kept where it
+is done; what finished trainings said of the test people is kept beside the page as text, so that another machine goes
+on with the table and trains what is lacking.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,17 +22,21 @@ import pandas as pd
 from spineclock.core.errors import SpineclockError
 from spineclock.ingest.cohort import read_cohort
 from spineclock.learn.split import Split
-from spineclock.run.ablation.command import ablate
-from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, chosen
+from spineclock.run.ablation.command import ablate, proposed_scans, trained_row
+from spineclock.run.ablation.kept import SAID, read, write
+from spineclock.run.ablation.page import page as table_page
+from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, Ablation, chosen, settings_of
 from spineclock.run.ablation.studied import section, studied
-from spineclock.run.ablation.table import true_ages
+from spineclock.run.ablation.table import Row, tabled, true_ages
 from spineclock.run.outputs import write_text
+from spineclock.run.phantom_people import STATEMENT
 from spineclock.run.phantom_settings import PhantomMriSettings
 from spineclock.run.settings import NormalsSettings, PrepareSettings
 from spineclock.run.stages import plainly
 from spineclock.run.tables import markdown
 from spineclock.run.training import folder
 from spineclock.run.training.evaluation import evaluate
+from spineclock.run.training.sets import people_of, sets
 from spineclock.run.training.settings import EvaluateSettings, TrainSettings
 from spineclock.stats import metrics
 
@@ -76,6 +82,11 @@ class Places:
         return self.out / "people.csv"
 
     @property
+    def wanted(self) -> Path:
+        """The scans that trainings need; its paths begin at the cohort's folder."""
+        return self.cohort / "wanted.csv"
+
+    @property
     def normals(self) -> Path:
         """Who is age-typical."""
         return self.out / "normals" / "normals.csv"
@@ -96,9 +107,9 @@ class Places:
         return self.out / "ablations"
 
 
-def made(places: Places, *, people: int, workers: int) -> None:
-    """Scans, split, typical people and store, as far as they are not there."""
-    _scans(places.cohort, people, seed=SEED, world="default", workers=workers)
+def made(places: Places, todo: Sequence[Ablation], *, people: int, workers: int) -> None:
+    """Tables, split, typical people, and scans and store of those whom the trainings need, as far as not there."""
+    _scans(places.cohort, people, seed=SEED, world="default", workers=workers, only=())
     if not places.split.is_file():
         table = read_cohort(places.cohort).table
         table["split"] = Split()(table, rng=np.random.default_rng(0))
@@ -108,13 +119,41 @@ def made(places: Places, *, people: int, workers: int) -> None:
 
         normals(places.cohort / "findings.csv", NormalsSettings(workers=workers), cohort=places.split,
                 out=places.normals.parent)  # fmt: skip
-    _store(places.cohort, places.store, workers=workers)
+    needed = wanted(places, todo)
+    _scans(places.cohort, people, seed=SEED, world="default", workers=workers, only=needed)
+    paths = pd.read_csv(places.cohort / "participants.tsv", sep="\t", usecols=["scan_id", "path"], dtype=str)
+    paths[paths["scan_id"].isin(needed)].to_csv(places.wanted, index=False)
+    _store(places.wanted, places.store, workers=workers)
 
 
-def _scans(out: Path, people: int, *, seed: int, world: str, workers: int) -> None:
+def wanted(places: Places, todo: Sequence[Ablation]) -> frozenset[str]:
+    """The scans that these trainings learn from, are judged by and tested on."""
+    people = people_of(places.cohort, normals=places.normals, split=places.split)
+    needed: set[str] = set()
+    proposed = chosen(PROPOSED) if any(row.as_many for row in todo) else ()  # whose number is asked of the store
+    for row in (*todo, *proposed):
+        base = asked(places, row)
+        told = settings_of(row, base, proposed_scans=proposed_scans(people, base))
+        found = sets(people, told).table
+        needed.update(found.loc[found["set"] != "unused", "scan_id"])
+    return frozenset(needed)
+
+
+def asked(places: Places, row: Ablation) -> TrainSettings:
+    """The settings of a training, before the row's own changes."""
+    train, validation = PAPERS_COUNTS
+    few = "train_scans" in row.changes
+    return TrainSettings(store=places.store, normals=places.normals, split=places.split, train_scans=train,
+                         validation_scans=validation, max_epochs=EPOCHS_OF_FEW if few else EPOCHS,
+                         **{**SCHEDULE, **(OF_FEW if few else {})})  # fmt: skip
+
+
+def _scans(out: Path, people: int, *, seed: int, world: str, workers: int, only: Collection[str] | None = None) -> None:
+    """Makes the scans of a cohort, or these alone."""
     from spineclock.run.phantom_mri import make_scans
 
-    if _told(out / "phantom.json").get("finished"):
+    there = _told(out / "phantom.json")
+    if there.get("finished") or (only is not None and not only and "oracle" in there):  # it is told once tables are
         return
     settings = PhantomMriSettings(
         seed=seed,
@@ -124,22 +163,18 @@ def _scans(out: Path, people: int, *, seed: int, world: str, workers: int) -> No
         workers=workers,
         resume=(out / "phantom.json").exists(),
     )
-    if make_scans(people, settings, out=out):
+    if make_scans(people, settings, out=out, only=only):
         raise SpineclockError(f"some scans in {out} could not be made", remedy="see failures.csv, and call again")
 
 
 def _store(cohort: Path, out: Path, *, workers: int) -> None:
     from spineclock.run.prepare import prepare_cohort
 
-    done = out / "done"
-    if done.exists():
-        return
     settings = PrepareSettings(**PREPARED, workers=workers, resume=True)
     if prepare_cohort(cohort, settings, out=out):
         raise SpineclockError(
             f"some scans of {cohort} could not be prepared", remedy="see failures.csv, and call again"
         )
-    done.touch()
 
 
 def _told(path: Path) -> dict[str, Any]:
@@ -189,36 +224,36 @@ def _world(name: str, said: pd.DataFrame, spine_age: pd.Series) -> dict[str, Any
     }  # fmt: skip
 
 
-def page(places: Places, others: pd.DataFrame, *, command: str) -> str:
-    """The ablations' page with the other worlds after it."""
-    text = (places.runs / "ablations.md").read_text(encoding="utf-8")
+def page(rows: Mapping[str, Row], truth: pd.Series, *, command: str, kept: str) -> str:
+    """The page of these trainings, with what they learned from and how."""
+    lacking = [f"`{row.name}`" for row in ABLATIONS if row.name not in rows]
+    about = {name: row.about for name, row in rows.items()}
+    text = table_page(tabled(rows, truth=truth), about, STATEMENT)
     opening, _, rest = text.partition("\n## ")
-    done = [row.name for row in ABLATIONS if (places.runs / row.name / folder.DONE).is_file()]
-    split = pd.read_csv(places.runs / done[0] / "split.csv")
-    rest = re.sub(r"`phantom\.py [^`]*`", "`make ablations`", rest)  # the folders of one machine tell others nothing
-    lacking = [f"`{row.name}`" for row in ABLATIONS if row.name not in done]
     made_by = (
         f"- Command: `{command}`\n"
         f"- Data: simulated people, seed {SEED}, scans of {PREPARED['shape'].replace(',', ' × ')} samples "
-        f"({PREPARED['spacing_mm'].replace(',', ' × ')} mm) round the spine's middle; typical "
-        f"people found from their reports. {(split['set'] == 'test').sum():,} scans of test people.\n"
+        f"({PREPARED['spacing_mm'].replace(',', ' × ')} mm) round the spine's middle; typical people found from their "
+        f"reports. {max(len(row.said) for row in rows.values()):,} scans of test people.\n"
         f"- Trainings: batch {SCHEDULE['batch_size']}, rate {SCHEDULE['learning_rate']:g}, times "
         f"{SCHEDULE['plateau_factor']:g} after more than {SCHEDULE['plateau_patience']} epoch without a better "
         f"validation loss, end after {SCHEDULE['stop_patience']}, at most {EPOCHS}; of few scans after "
-        f"{OF_FEW['plateau_patience']}, {OF_FEW['stop_patience']} and {EPOCHS_OF_FEW}; bfloat16.\n"
+        f"{OF_FEW['plateau_patience']}, {OF_FEW['stop_patience']} and {EPOCHS_OF_FEW}; bfloat16 where the processor "
+        f"has it.\n- What each said of every test scan: `{kept}`, from which the table is made.\n"
         + (f"- Not yet trained: {', '.join(lacking)}.\n" if lacking else "")
         + "- The paper's scans are real and ours are not: its rows stand beside ours to compare patterns, not sizes.\n"
     )
-    more = ""
-    if len(others):
-        more = (
-            "\n## The proposed model on people of other seeds and worlds\n\n"
-            f"{markdown(others, digits=3)}\n\nIn `ageing_off` pictures do not depend on age: whatever R² above 0 a "
-            "network had there, it would owe to a leak.\n\n"
-        )
-        cohort, said = _evaluated(places, "default")
-        more += section(places.study, said, _spine_ages(cohort, said))
-    return f"{opening.rstrip()}\n\n{made_by}\n## {rest}{more}"
+    return f"{opening.rstrip()}\n\n{made_by}\n## {rest}"
+
+
+def worlds_page(places: Places, others: pd.DataFrame, *, command: str) -> str:
+    """The page of the proposed network on people of other seeds and worlds, and of a study by it."""
+    cohort, said = _evaluated(places, "default")
+    return (
+        f"# The proposed model on people of other seeds and worlds\n\n**{STATEMENT}**\n\n- Command: `{command}`\n\n"
+        f"{markdown(others, digits=3)}\n\nIn `ageing_off` pictures do not depend on age: whatever R² above 0 a network "
+        f"had there, it would owe to a leak.\n\n{section(places.study, said, _spine_ages(cohort, said))}"
+    )
 
 
 def main() -> int:
@@ -228,7 +263,8 @@ def main() -> int:
         epilog="example: python -m spineclock.run.ablation.phantom --out build/ages --only proposed,scans_85",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("build/ages"), help="where everything goes: about 12 GB")
-    parser.add_argument("--page", type=Path, default=Path("docs/results/ablations.md"))
+    parser.add_argument("--page", type=Path, default=Path("docs/results/ablations.md"),
+                        help="beside it, …_worlds.md and a folder of what trainings said")  # fmt: skip
     parser.add_argument("--only", help="some of the ablations, with commas; all where not given")
     parser.add_argument("--people", type=int, default=PEOPLE)
     parser.add_argument("--world-people", type=int, default=WORLD_PEOPLE)
@@ -238,20 +274,29 @@ def main() -> int:
 
 
 def _all(told: argparse.Namespace) -> None:
-    places = Places(told.out)
-    made(places, people=told.people, workers=told.workers)
-    train, validation = PAPERS_COUNTS
-    for few in (False, True):
-        todo = [row.name for row in chosen(told.only) if ("train_scans" in row.changes) == few]
-        settings = TrainSettings(store=places.store, normals=places.normals, split=places.split, train_scans=train,
-                                 validation_scans=validation, max_epochs=EPOCHS_OF_FEW if few else EPOCHS,
-                                 **{**SCHEDULE, **(OF_FEW if few else {})})  # fmt: skip
-        if todo:
-            ablate(places.cohort, settings, out=places.runs, only=",".join(todo))
-    there = (places.runs / PROPOSED / folder.DONE).is_file()
-    others = worlds(places, people=told.world_people, workers=told.workers) if there else pd.DataFrame()
-    told.page.parent.mkdir(parents=True, exist_ok=True)
-    write_text(told.page, page(places, others, command="python -m spineclock.run.ablation.phantom"))
+    places, command = Places(told.out), "python -m spineclock.run.ablation.phantom"
+    beside = told.page.with_suffix("")
+    kept, _ = read(beside)
+    todo = [row for row in chosen(told.only) if told.only or row.name not in kept]
+    if todo:
+        made(places, todo, people=told.people, workers=told.workers)
+    for row in todo:
+        ablate(places.cohort, asked(places, row), out=places.runs, only=row.name)
+        truth = true_ages(places.cohort)
+        assert truth is not None, "simulated people's spine ages are known"
+        write(beside, read(beside)[0] | {row.name: trained_row(places.runs / row.name)}, truth)
+        _write_page(told.page, beside, command)
+    if kept and not todo:
+        _write_page(told.page, beside, command)
+    if (places.runs / PROPOSED / folder.DONE).is_file():
+        others = worlds(places, people=told.world_people, workers=told.workers)
+        write_text(told.page.with_name(f"{beside.name}_worlds.md"), worlds_page(places, others, command=command))
+
+
+def _write_page(at: Path, beside: Path, command: str) -> None:
+    rows, truth = read(beside)
+    assert truth is not None, "something is kept"
+    write_text(at, page(rows, truth, command=command, kept=f"{beside.name}/{SAID}"))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from typing import Any
 from spineclock.core.errors import UsageError
 from spineclock.run.training.settings import TrainSettings
 
+PROPOSED = "proposed"
+
 
 @dataclass(frozen=True)
 class Ablation:
@@ -20,9 +22,10 @@ class Ablation:
     """The paper's row it repeats; empty where it has none."""
     as_many: bool = False
     """Whether it learns from as many scans as the proposed one, where more are there."""
+    against: str = PROPOSED
+    """The training its errors are held against."""
 
 
-PROPOSED = "proposed"
 ABLATIONS = (
     Ablation(PROPOSED, "the proposed model", {}, "proposed"),
     Ablation("scans_85", "85 scans to train on, 10 to validate on", {"train_scans": 85, "validation_scans": 10},
@@ -38,9 +41,9 @@ ABLATIONS = (
     Ablation("average_pool", "average instead of max pooling at the end", {"pool": "average"}),
     Ablation("all_scans", "as many scans of everyone, age-typical or not", {"train_on": "all"}, as_many=True),
     Ablation("resnet_850", "3-D ResNet-18, 850 + 100 scans",
-             {"network": "resnet", "train_scans": 850, "validation_scans": 100}),
+             {"network": "resnet", "train_scans": 850, "validation_scans": 100}, against="scans_850"),
     Ablation("transformer_850", "vision transformer, 850 + 100 scans",
-             {"network": "transformer", "train_scans": 850, "validation_scans": 100}),
+             {"network": "transformer", "train_scans": 850, "validation_scans": 100}, against="scans_850"),
 )  # fmt: skip
 
 

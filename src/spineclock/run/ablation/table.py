@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from spineclock.ingest.cohort import read_table
+from spineclock.run.ablation.rows import ABLATIONS
 from spineclock.run.training.sets import is_typical
 from spineclock.stats import metrics
 from spineclock.stats.accuracy import AgeAccuracy
@@ -18,6 +19,22 @@ from spineclock.stats.sums import bootstrap_sums
 
 MEASURES = ("MAE", "WMAE", "R²")
 GROUPS = {"normal": "age-typical test people", "everyone": "unselected test people"}
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A finished training.
+
+    Attributes
+    ----------
+    said : pd.DataFrame
+        Of each scan of test people: person_id, scan_id, age_years, predicted and corrected ages, ``normal``.
+    about : mapping
+        What its folder's run.json says of it.
+    """
+
+    said: pd.DataFrame
+    about: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -38,29 +55,48 @@ def true_ages(cohort: Path) -> pd.Series | None:
     return ages
 
 
-def rows(runs: Mapping[str, pd.DataFrame], *, against: str, truth: pd.Series | None, drawn: Drawn) -> pd.DataFrame:
+def tabled(found: Mapping[str, Row], *, truth: pd.Series | None, drawn: Drawn | None = None) -> pd.DataFrame:
+    """:func:`rows` of these trainings, each against the one its ablation names, with how each was trained.
+
+    Columns beside: ``train_scans``, ``epochs``, ``minutes``.
+    """
+    against = {row.name: row.against for row in ABLATIONS}
+    table = rows({name: row.said for name, row in found.items()}, against=against, truth=truth, drawn=drawn or Drawn())
+    told = {name: row.about for name, row in found.items()}
+    table.insert(1, "train_scans", table["name"].map({name: about["scans"]["train"] for name, about in told.items()}))
+    table["epochs"] = table["name"].map({name: about["epochs"] for name, about in told.items()})
+    table["minutes"] = table["name"].map({name: about["training_minutes"] for name, about in told.items()})
+    return table
+
+
+def rows(
+    runs: Mapping[str, pd.DataFrame], *, against: Mapping[str, str], truth: pd.Series | None, drawn: Drawn
+) -> pd.DataFrame:
     """One row a training and group of test people (:data:`GROUPS`).
 
     Columns: ``name``, ``group``, ``scans``, ``people``; for predicted and corrected ages ``mae``, ``wmae`` and ``r2``
-    with ``_low`` and ``_high`` (95% BCa, people resampled); ``mae_difference`` to the training ``against`` over the
-    scans both have, with interval, ``p`` (Wilcoxon's signed ranks over people) and ``p_holm``, which is ``p`` adjusted
-    after Holm for the trainings compared on the same group; and of simulated people ``gap_r``,
-    the correlation of corrected and true gap, ``oracle_r2`` and ``oracle_mae``,
+    with ``_low`` and ``_high`` (95% BCa, people resampled); ``mae_difference`` to the training ``against``, where it is
+    there and another, over the scans both have, with interval, ``p`` (Wilcoxon's signed ranks over people) and
+    ``p_holm``, which is ``p`` adjusted after Holm for the trainings held against the same one on the same group; and of
+    simulated people ``gap_r``, the correlation of corrected and true gap, ``oracle_r2`` and ``oracle_mae``,
     what answering with each true spine age gives on the same scans, and ``oracle_line_r2``, what the least-squares line
     of age on it gives.
 
     Parameters
     ----------
     runs : mapping
-        Each training's test predictions: person_id, scan_id, age_years, predicted and corrected ages, ``normal``.
+        Each training's test predictions, as in :class:`Row`.
+    against : mapping
+        Which training each is held against.
     """
     found = []
     for name, said in runs.items():
         for group, part in _groups(said).items():
-            other = runs.get(against)
-            paired = {} if other is None or name == against else _paired(part, other, drawn)
+            whose = against.get(name, name)
+            paired = {} if whose == name or whose not in runs else _paired(part, runs[whose], drawn)
+            held = {"against": whose, **paired} if paired else {}
             found.append({"name": name, "group": group, "scans": len(part), "people": part["person_id"].nunique(),
-                          **_accuracy(part, drawn), **paired, **_true(part, truth)})  # fmt: skip
+                          **_accuracy(part, drawn), **held, **_true(part, truth)})  # fmt: skip
     return _adjusted(pd.DataFrame(found))
 
 
@@ -106,7 +142,7 @@ def _adjusted(found: pd.DataFrame) -> pd.DataFrame:
     from statsmodels.stats.multitest import multipletests
 
     compared = found["p"].dropna()
-    holm = compared.groupby(found["group"]).transform(lambda p: multipletests(p, method="holm")[1])
+    holm = compared.groupby([found["group"], found["against"]]).transform(lambda p: multipletests(p, method="holm")[1])
     found.insert(list(found).index("p") + 1, "p_holm", holm)
     return found
 

@@ -52,9 +52,13 @@ class Sets:
 
     @property
     def sha256(self) -> str:
-        """Of who is in which set, with the ages that are learned: another one means other people or another order."""
+        """Of who is in which set, with the ages that are learned: another one means other people or another order.
+
+        Scans that are not used do not count: a store may have been added to.
+        """
         labels = [c for c in self.table if c in (LABEL, YEARS, ENDING) or str(c).startswith(f"{LABEL}_")]
-        told = self.table[["scan_id", "person_id", "age_years", *labels, "set"]].to_csv(index=False)
+        used = self.table[self.table["set"] != "unused"]
+        told = used[["scan_id", "person_id", "age_years", *labels, "set"]].to_csv(index=False)
         return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -149,11 +153,10 @@ def sets(table: pd.DataFrame, settings: TrainSettings) -> Sets:
     """
     table = table.assign(split=split_of(table, settings))
     counts = _counts(table, settings)
-    rng = np.random.default_rng([settings.split_seed, 1])
     tested = (table["split"] == "test") & within(table["age_years"], classes_of(settings))
     named = np.where(tested, "test", "unused").astype(object)
     for name, most in (("train", settings.train_scans), ("validation", settings.validation_scans)):
-        named[table.index.isin(_drawn(table[counts & (table["split"] == name)], most, rng))] = name
+        named[table.index.isin(_drawn(table[counts & (table["split"] == name)], most, settings.split_seed))] = name
     found = Sets(table.assign(set=named))
     for name, least in (("train", 2), ("validation", 3)):  # 3 for correction and interval
         if len(found.of(name)) < least:
@@ -201,8 +204,11 @@ def _counts(table: pd.DataFrame, settings: TrainSettings) -> pd.Series:
     return held & is_typical(table)
 
 
-def _drawn(table: pd.DataFrame, most: int | None, rng: np.random.Generator) -> pd.Index:
-    """The rows of a random part of the people, person after person, until there are as many scans as asked for."""
-    order = dict(zip(table["person_id"].unique(), rng.permutation(table["person_id"].nunique()), strict=True))
+def _drawn(table: pd.DataFrame, most: int | None, seed: int) -> pd.Index:
+    """The rows of the first people in a random order, person after person, until there are as many scans as asked for.
+
+    A person's place in the order hangs on nobody else: fewer scans are the first of more, whoever else there is.
+    """
+    order = {one: hashlib.sha256(f"{seed} {one}".encode()).hexdigest() for one in table["person_id"].unique()}
     by_person = table.assign(_order=table["person_id"].map(order)).sort_values(["_order", "scan_id"])
     return by_person.index[: most if most is not None else len(by_person)]
