@@ -79,7 +79,7 @@ osteoporosis: $(VENV)/.installed
 fractures: $(VENV)/.installed
 	$(BIN)/python -m spineclock.run.fractures.results --out $(or $(OUT),build/fractures) $(if $(SCALE),--scale $(SCALE)) \
 	  $(if $(ONLY),--only $(ONLY)) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(LEAN),--lean) \
-	  $(if $(PACKAGE),--package src/spineclock/weights)
+	  $(if $(UNMEASURED),--unmeasured) $(if $(PACKAGE),--package src/spineclock/weights)
 
 # Each statistic beside R's and others' (Debian: r-base-core and r-cran-*, listed in CONTRIBUTING.md), R run now
 crosscheck: $(VENV)/.installed-dev

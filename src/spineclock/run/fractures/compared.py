@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -81,15 +82,20 @@ def tested(places: Places, learned: People, people: People, said: Mapping[Varian
     said : mapping of training to DataFrame
         scan_id, and what its network says: ``risk_2_years`` and on, ``fracture``.
     """
-    both = pd.concat([
-        _with_measures(places, one).assign(split=name) for one, name in ((learned, "train"), (people, "test"))
-    ], ignore_index=True)  # fmt: skip
-    middle = both[both["split"] == "train"][[*HU_BONE, *HU_MUSCLE]].median()
-    both = both.fillna(middle)
-    risks: dict[str, Told] = {}
+    sets = {"train": drawn(learned), "test": drawn(people)}
+    models: list[tuple[str, str, tuple[str, ...]]] = [("clinical", BY_CLINIC, CLINICAL)]
     refused = []
-    for short, name, columns in (("hu", HU, (*HU_BONE, *HU_MUSCLE)), ("hu_bone", HU_ALONE, HU_BONE),
-                                 ("clinical", BY_CLINIC, CLINICAL)):  # fmt: skip
+    if measured := all(places.measures(one).is_file() for one in (learned, people)):
+        sets = {name: _with_measures(table, places.measures(one))
+                for (name, table), one in zip(sets.items(), (learned, people), strict=True)}  # fmt: skip
+        middle = sets["train"][[*HU_BONE, *HU_MUSCLE]].median()
+        sets = {name: table.fillna(middle) for name, table in sets.items()}
+        models = [("hu", HU, (*HU_BONE, *HU_MUSCLE)), ("hu_bone", HU_ALONE, HU_BONE), *models]
+    else:
+        refused.append(f"{HU}: these people were not measured in this run")
+    both = pd.concat([table.assign(split=name) for name, table in sets.items()], ignore_index=True)
+    risks: dict[str, Told] = {}
+    for short, name, columns in models:
         model = FittedRisk(OUTCOME, columns, short, horizons=HORIZONS)
         try:
             both, risks[name] = model(both), model.told
@@ -108,13 +114,13 @@ def tested(places: Places, learned: People, people: People, said: Mapping[Varian
             detected[called(variant)] = detected_column(variant)
     risks = {**own, **risks, FRAX: "frax_like_10_year_percent",
              TRUTH: {h: f"true_risk_{h:g}_years" for h in HORIZONS}}  # fmt: skip
-    detected |= {"largest loss of height": "largest_loss"}
+    if measured:
+        detected |= {"largest loss of height": "largest_loss"}
     return Tested(table, risks, detected, tuple(refused))
 
 
-def _with_measures(places: Places, people: People) -> pd.DataFrame:
-    table, measures = drawn(people), pd.read_csv(places.measures(people))
-    return table.merge(measures, on="scan_id", how="inner", validate="one_to_one")
+def _with_measures(table: pd.DataFrame, measures: Path) -> pd.DataFrame:
+    return table.merge(pd.read_csv(measures), on="scan_id", how="inner", validate="one_to_one")
 
 
 def pairs(models: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
