@@ -75,7 +75,8 @@ osteoporosis: $(VENV)/.installed
 
 # Risks of vertebral fracture learned from simulated CT, in a world where muscle matters and one where it does not: four
 # hours on 2 cores and 50 GB (17 with scans removed once they are prepared: make fractures LEAN=1); stopped, it goes on where
-# it was. make fractures SCALE=0.03 ONLY=muscle_matters OUT=build/small is a trial
+# it was. make fractures SCALE=0.03 ONLY=muscle_matters OUT=build/small is a trial; UNMEASURED=1 leaves the HU measures of
+# the tested people out
 fractures: $(VENV)/.installed
 	$(BIN)/python -m spineclock.run.fractures.results --out $(or $(OUT),build/fractures) $(if $(SCALE),--scale $(SCALE)) \
 	  $(if $(ONLY),--only $(ONLY)) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(LEAN),--lean) \

@@ -226,6 +226,7 @@ def test_a_world_alone_has_a_page_of_its_own(tmp_path: Path, monkeypatch: pytest
     places = Places(tmp_path / "out", 0.12, IDLE)
     places.out.mkdir()
     pretended(places, networks=True)
+    places.measures(places.tested[0]).unlink()
     monkeypatch.setattr(results, "inputs_png", lambda: b"")
     monkeypatch.setattr(page, "ENOUGH_EVENTS", 20)
     asked = results.Asked(draws=2, resamples=100, plan=0.05)
@@ -235,7 +236,8 @@ def test_a_world_alone_has_a_page_of_its_own(tmp_path: Path, monkeypatch: pytest
     assert "the 90% interval lies within ±0.01: **" in text
     assert "events_needed" in text  # of two equal networks, which is this world's question
     assert "2 trainings of 25 epochs" in text
-    for elsewhere in ("matters_", "## Beside the publication", "## Without label maps"):
+    assert "- Not told: HU of bone and muscle: these people were not measured in this run" in text
+    for elsewhere in ("| HU of bone", "largest loss", "matters_", "## Beside the publication", "## Without label maps"):
         assert elsewhere not in text
 
 
