@@ -118,6 +118,9 @@ def test_what_is_kept_as_text_gives_the_same_table_elsewhere(tmp_path: Path) -> 
     before = (tmp_path / kept.SAID).read_bytes()
     kept.write(tmp_path, again, ages)
     assert (tmp_path / kept.SAID).read_bytes() == before
+    told_otherwise = Row(predictions(3).assign(normal=False), about)
+    kept.write(tmp_path, again | {"smooth_l1": told_otherwise}, truth)
+    assert kept.read(tmp_path)[0]["smooth_l1"].said["normal"].equals(again[PROPOSED].said["normal"])
     others = Row(predictions(3).assign(age_years=50.0), about)
     with pytest.raises(UsageError, match="are of other people"):
         kept.write(tmp_path, {**again, "smooth_l1": others}, truth)

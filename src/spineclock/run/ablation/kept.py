@@ -42,15 +42,18 @@ def read(folder: Path) -> tuple[dict[str, Row], pd.Series | None]:
 def write(folder: Path, rows: Mapping[str, Row], truth: pd.Series) -> None:
     """Keeps these trainings in a folder, in place of what was kept there.
 
+    Whether a scan is typical is kept as the first of them tells it: found anew, by another processor's arithmetic, a
+    few are told otherwise.
+
     Raises
     ------
     UsageError
-        If two of them tell another age of a scan, or otherwise whether it is typical: they are of other people.
+        If two of them tell another age of a scan, or another person: they are of other people.
     """
     names = _ordered(rows)
-    every = pd.concat([rows[name].said[list(PEOPLE[:-1])] for name in names], ignore_index=True)
+    every = pd.concat([row.said[list(PEOPLE[:-1])] for row in rows.values()], ignore_index=True)
     every["age_years"] = every["age_years"].round(2)  # as they are written
-    every = every.astype({"normal": "boolean"}).drop_duplicates()
+    every = every.astype({"normal": "boolean"}).drop_duplicates(["scan_id", "person_id", "age_years"])
     if twice := every["scan_id"][every["scan_id"].duplicated()].to_list():
         raise UsageError(f"trainings that {folder} keeps are of other people: {len(twice)} scans, such as {twice[0]}",
                          wanted="trainings of one cohort and its normals", remedy="another folder")  # fmt: skip
