@@ -181,17 +181,22 @@ def pretended(places: Places, *, networks: bool) -> None:
         }).to_csv(outlined.answers(places), index=False)  # fmt: skip
 
 
+def page_of(places: Places, out: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The page, page.md in ``out``, of what was pretended."""
+    monkeypatch.setattr(results, "inputs_png", lambda: b"")
+    monkeypatch.setattr(page, "ENOUGH_EVENTS", 20)
+    asked = results.Asked(draws=2, resamples=100, plan=0.05)
+    results.written(places, asked, page_at=out / "page.md", pictures=out, command="make fractures")
+    return (out / "page.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("networks", [True, False])
 def test_the_page_says_what_was_found(networks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places = Places(tmp_path / "out", 0.12)
     places.out.mkdir()
     pretended(places, networks=networks)
-    monkeypatch.setattr(results, "inputs_png", lambda: b"")
-    monkeypatch.setattr(page, "ENOUGH_EVENTS", 20)
-    asked = results.Asked(draws=2, resamples=100, plan=0.05)
-    results.written(places, asked, page_at=tmp_path / "page.md", pictures=tmp_path, command="make fractures")
-    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    text = page_of(places, tmp_path, monkeypatch)
     assert "A run at 0.12 of its full size" in text
     assert ("Not trained in this run" in text) != networks
     assert ("12 scans to learn from, 3 epochs" in text) == networks
@@ -227,11 +232,7 @@ def test_a_world_alone_has_a_page_of_its_own(tmp_path: Path, monkeypatch: pytest
     places.out.mkdir()
     pretended(places, networks=True)
     places.measures(places.tested[0]).unlink()
-    monkeypatch.setattr(results, "inputs_png", lambda: b"")
-    monkeypatch.setattr(page, "ENOUGH_EVENTS", 20)
-    asked = results.Asked(draws=2, resamples=100, plan=0.05)
-    results.written(places, asked, page_at=tmp_path / "idle.md", pictures=tmp_path, command="make fractures ONLY=…")
-    text = (tmp_path / "idle.md").read_text(encoding="utf-8")
+    text = page_of(places, tmp_path, monkeypatch)
     assert "## Muscle is idle" in text
     assert "the 90% interval lies within ±0.01: **" in text
     assert "events_needed" in text  # of two equal networks, which is this world's question

@@ -130,11 +130,11 @@ def wanted(places: Places, todo: Sequence[Ablation]) -> frozenset[str]:
     """The scans that these trainings learn from, are judged by and tested on."""
     people = people_of(places.cohort, normals=places.normals, split=places.split)
     needed: set[str] = set()
-    proposed = chosen(PROPOSED) if any(row.as_many for row in todo) else ()  # whose number is asked of the store
-    for row in (*todo, *proposed):
-        base = asked(places, row)
-        told = settings_of(row, base, proposed_scans=proposed_scans(people, base))
-        found = sets(people, told).table
+    (proposed,) = chosen(PROPOSED)
+    count = proposed_scans(people, asked(places, proposed))
+    counted = (proposed,) if any(row.as_many for row in todo) else ()  # whose number is asked of the store
+    for row in (*todo, *counted):
+        found = sets(people, settings_of(row, asked(places, row), proposed_scans=count)).table
         needed.update(found.loc[found["set"] != "unused", "scan_id"])
     return frozenset(needed)
 

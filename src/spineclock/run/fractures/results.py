@@ -205,11 +205,11 @@ def _all(told: argparse.Namespace) -> None:
         learned(places, asked)
         if told.until == "trained":
             return
-    command = " ".join(["make fractures", *(
-        f"{name}={value}" for name, value, usual in (("SCALE", f"{told.scale:g}", "1"), ("ONLY", told.only, ""),
-                                                     ("EPOCHS", told.epochs, Asked.epochs),
-                                                     ("UNMEASURED", int(told.unmeasured), 0)) if value != usual
-    )])  # fmt: skip
+    variables = {
+        "SCALE": "" if told.scale == 1 else f"{told.scale:g}", "ONLY": told.only,
+        "EPOCHS": "" if told.epochs == Asked.epochs else told.epochs, "UNMEASURED": "1" if told.unmeasured else "",
+    }  # fmt: skip
+    command = " ".join(["make fractures", *(f"{name}={value}" for name, value in variables.items() if value)])
     page_at = told.page or Path("docs/results", "fractures_idle.md" if told.only == IDLE else "fractures.md")
     written(places, asked, page_at=page_at, pictures=told.pictures, command=command)
     if told.package is not None:
