@@ -64,30 +64,33 @@ def raiser(error):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_answers_at_once_with_an_example(command):
-    words = [*command.split(), "--help"]
-    seconds = []
-    for _ in range(5):  # processor seconds, the best of five: what an idle machine takes, whatever else this one does
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        answer = real(*words, env={**os.environ, "COLUMNS": "100"})
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert answer.returncode == 0, answer.stderr
-    assert min(seconds) < 0.4
+def test_help_has_an_example_and_imports_nothing_heavy(command):
+    heavy = ["numpy", "pandas", "torch", "rich", "SimpleITK", "nibabel", "pydicom", "scipy", "matplotlib", "openvino"]
+    code = (
+        f"import sys; sys.argv = {['spineclock', *command.split(), '--help']}\n"
+        "from spineclock.cli import main\n"
+        "try: main()\n"
+        f"except SystemExit as end: print(end.code, sorted(set(sys.modules) & set({heavy})))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                            env={**os.environ, "COLUMNS": "100"})  # fmt: skip
+    assert answer.stdout.splitlines()[-1] == "0 []"
     _, _, example = answer.stdout.partition("Example:")
     assert f"  spineclock {command}" in example
 
 
-def test_help_imports_nothing_heavy():
-    heavy = ["numpy", "pandas", "torch", "rich", "SimpleITK", "nibabel", "pydicom", "scipy", "matplotlib", "openvino"]
-    code = (
-        "import sys; sys.argv = ['spineclock', 'predict', '--help']\n"
-        "from spineclock.cli import main\n"
-        "try: main()\n"
-        f"except SystemExit: print(sorted(set(sys.modules) & set({heavy})))"
-    )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.splitlines()[-1] == "[]"
+def test_help_answers_at_once():
+    def processor_seconds(*words):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(words, capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    # by turns with the libraries that write help: a processor is slower where others share it
+    libraries = [sys.executable, "-c", "import typer.main, pydantic.types"]
+    least, ours = zip(*((processor_seconds(*libraries), processor_seconds(EXECUTABLE, "predict", "--help"))
+                        for _ in range(7)), strict=True)  # fmt: skip
+    assert min(ours) < max(0.4, 2 * min(least))
 
 
 def test_modules_of_the_command_line_are_found_under_their_names():

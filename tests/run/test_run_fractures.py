@@ -291,7 +291,7 @@ def test_from_people_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(module, "NETWORK", one)
     monkeypatch.setattr(outlined, "PEOPLE", People("matters_outlined", 3, 86, MATTERS, MATTERS))
     monkeypatch.setattr(results, "inputs_png", lambda: b"")
-    places, asked = Places(tmp_path), results.Asked(epochs=1, batch_size=8, workers=1, draws=2, resamples=20, plan=0.05)
+    places, asked = Places(tmp_path), results.Asked(epochs=1, batch_size=8, workers=1, draws=2, resamples=20, plan=10)
     results.scanned(places, asked)
     results.learned(places, asked)
     results.written(places, asked, page_at=tmp_path / "page.md", pictures=tmp_path, command="make fractures")
