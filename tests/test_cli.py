@@ -15,7 +15,7 @@ import pytest
 from spineclock import cli
 from spineclock.core.errors import InputError, UsageError
 
-COMMANDS = ["", "predict", "segment", "findings", "normals", "study", "phantom people", "phantom mri",
+COMMANDS = ["", "predict", "segment", "findings", "normals", "study", "phantom", "phantom people", "phantom mri",
             "phantom radiograph", "demo",
             "selftest", "prepare", "train", "evaluate", "fuse", "ablate"]  # fmt: skip
 EXECUTABLE = Path(sys.executable).with_name("spineclock")

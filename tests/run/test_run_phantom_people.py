@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import resource
-import subprocess
 import sys
 from pathlib import Path
 
@@ -113,19 +110,6 @@ def run_cli(monkeypatch, capsys):
         return end.value.code, out, err
 
     return call
-
-
-@pytest.mark.parametrize("words", [("phantom",), ("phantom", "people")])
-def test_help_answers_at_once_with_an_example(words):
-    seconds = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        answer = subprocess.run([EXECUTABLE, *words, "--help"], capture_output=True, text=True, check=True,
-                                env={**os.environ, "COLUMNS": "100"})  # fmt: skip
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(seconds) < 0.4
-    assert "spineclock phantom people --n" in answer.stdout.partition("Example:")[2]
 
 
 @pytest.fixture(scope="module")
