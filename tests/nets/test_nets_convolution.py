@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import get_args
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -52,8 +53,22 @@ def test_padding_first_changes_no_function_and_no_name() -> None:
     ours = trusted(plain)
     assert isinstance(ours, Conv3d)
     assert list(ours.state_dict()) == names
-    torch.testing.assert_close(ours.train()(x), wanted)
     assert torch.equal(ours.eval()(x), wanted)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(ours.train()(x).float(), wanted, atol=0.02, rtol=0.01)
+
+
+@pytest.mark.parametrize(("asked", "padded"), [(torch.float32, False), (torch.bfloat16, True)])
+def test_padding_first_is_for_bfloat16_alone(asked: torch.dtype, padded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    pad = Mock(wraps=nn.functional.pad)
+    monkeypatch.setattr(nn.functional, "pad", pad)
+    conv, x = Conv3d(1, 2, 3, padding=1).train(), torch.randn(1, 1, 2, 4, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=asked == torch.bfloat16):
+        conv(x)
+    conv.to(asked)(x.to(asked))
+    assert pad.call_count == 2 * padded
+    conv.eval()(x.to(asked))
+    assert pad.call_count == 2 * padded
 
 
 @pytest.mark.parametrize("name", sorted({*get_args(NetworkName)} - {*FILM_NETWORKS, *CROP_NETWORKS, *CT_NETWORKS}))
