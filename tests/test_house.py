@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import tomllib
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ PLUGINS = {"python-gdcm", "pyjpegls", "pylibjpeg", "pylibjpeg-openjpeg", "einops
 """What others find by themselves: pydicom its decoders, MONAI and PyTorch what their transformer and log need."""
 
 
+@cache
 def imported(folder: Path) -> dict[str, str]:
     """Each third-party package imported in the folder, at the top or inside a function, and one module that does."""
     found = {}
