@@ -18,6 +18,7 @@ from spineclock.phantom.people import people
 from spineclock.run.osteoporosis import compared, known, results, scans, trained
 from spineclock.run.osteoporosis.people import LEARNED, SEQUENCES, TESTED, Places, everyone
 
+pytestmark = pytest.mark.timeout(900)  # all stages are made in one fixture: minutes on a slow machine
 SHARE = 0.04
 CALLS = count()
 
