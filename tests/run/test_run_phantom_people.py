@@ -20,8 +20,6 @@ from spineclock.run.phantom_compare import atypical, full_test_like, reported_co
 from spineclock.run.phantom_fit import stepped
 from spineclock.run.phantom_people import STATEMENT, TABLES, make_people
 
-EXECUTABLE = Path(sys.executable).with_name("spineclock")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:

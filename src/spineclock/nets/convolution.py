@@ -17,8 +17,8 @@ class Conv3d(nn.Conv3d):
     oneDNN 3.12 (in PyTorch 2.13) never writes some slices of the weight gradient in bfloat16
     (``jit_bf16:avx512_core_bf16``) where the kernel is longer than the volume has slices and the convolution pads
     by itself: a kernel of 3 over 2 slices gets whatever memory held before, for two of its three slices. Wider kernels
-    write beyond their memory. The function and its weights are the same. In float32 nothing is padded, which takes a
-    quarter of the paper's network's step at six slices.
+    write beyond their memory. The function and its weights are the same. In float32 nothing is padded: at six slices
+    a step of the paper's network then takes a quarter less.
 
     Examples
     --------
