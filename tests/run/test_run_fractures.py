@@ -68,8 +68,9 @@ def test_nobody_is_in_two_sets_and_each_world_is_learned_and_tested() -> None:
     some = [set(drawn(people.scaled(0.01))["person_id"]) for people in every]
     assert sum(map(len, some)) == len(set.union(*some))
     assert {people.learned for people in TESTED} == {people.world for people in LEARNED} == {MATTERS, IDLE}
-    assert len({variant.name for variant in VARIANTS}) == len(VARIANTS) == 8
-    assert [called(v) for v in of_world(IDLE)] == ["bone, both tasks", "bone and muscle, both tasks"]
+    assert len({variant.name for variant in VARIANTS}) == len(VARIANTS) == 12
+    assert [called(v) for v in of_world(IDLE)] == 3 * ["bone, both tasks", "bone and muscle, both tasks"]
+    assert len({Places(Path(), 1, IDLE).evaluation(TESTED[1], variant) for variant in of_world(IDLE)}) == 6
 
 
 def test_people_are_as_old_as_the_publications(table: pd.DataFrame) -> None:
@@ -236,10 +237,28 @@ def test_a_world_alone_has_a_page_of_its_own(tmp_path: Path, monkeypatch: pytest
     assert "## Muscle is idle" in text
     assert "the 90% interval lies within ±0.01: **" in text
     assert "events_needed" in text  # of two equal networks, which is this world's question
-    assert "2 trainings of 25 epochs" in text
+    assert "6 trainings of 25 epochs" in text
+    assert "muscle_idle, bone, both tasks, seed 2: 12 scans to learn from" in text
     assert "- Not told: HU of bone and muscle: these people were not measured in this run" in text
     for elsewhere in ("| HU of bone", "largest loss", "matters_", "## Beside the publication", "## Without label maps"):
         assert elsewhere not in text
+    rows = pd.read_csv(places.out / "idle_test-by_seed.csv").set_index("trainings")
+    means = rows.loc["means of 3"]
+    assert f"| means of 3 | {means['with']:.3f} | {means['without']:.3f} |" in text
+    singles = rows.drop(index="means of 3")
+    assert list(singles.index) == ["seed 0", "seed 1", "seed 2"]
+    assert singles["without"].nunique() == 3
+    # the noise that was put on each training's risks is averaged out
+    assert means["without"] > singles["without"].max()
+    assert means["correlation"] > singles["correlation"].max()
+    predicted = pd.read_csv(places.out / "idle_test-predicted.csv")
+    c = predicted[(predicted["figure"] == "harrell") & predicted["against"].isna()].set_index("model")["estimate"]
+    assert [c[FIRST], c["bone, both tasks"]] == pytest.approx([means["with"], means["without"]], abs=1e-5)
+    frames = [pd.read_csv(places.evaluation(places.tested[0], v) / "predictions.csv", index_col="scan_id")
+              for v in of_world(IDLE) if v.inputs == "bone"]  # fmt: skip
+    told = compared.tested(places, places.learned[0], places.tested[0], trained.said(places, places.tested[0])).table
+    mean = sum(frame["risk_5_years"] for frame in frames) / 3
+    assert mean.loc[told["scan_id"]].to_numpy() == pytest.approx(told["bone_both_risk_5_years"].to_numpy())
 
 
 def test_nothing_is_said_of_equal_networks_where_muscle_matters_alone() -> None:

@@ -36,7 +36,7 @@ FIRST = WORDS["bone_muscle", "both"]
 
 
 def called(variant: Variant) -> str:
-    """A training's name in tables.
+    """What a training is called in tables, whatever its seed.
 
     >>> called(Variant("muscle_idle", "bone", "both"))
     'bone, both tasks'
@@ -45,12 +45,12 @@ def called(variant: Variant) -> str:
 
 
 def risk_columns(variant: Variant) -> dict[float, str]:
-    """The columns of a network's risks by each horizon."""
+    """The columns of the risks by each horizon, means over the trainings that differ in their seeds alone."""
     return {h: f"{variant.inputs}_{variant.tasks}_risk_{h:g}_years" for h in HORIZONS}
 
 
 def detected_column(variant: Variant) -> str:
-    """The column of a network's probability of a fracture that is there."""
+    """The column of the probability of a fracture that is there, the mean over such trainings."""
     return f"{variant.inputs}_{variant.tasks}_fracture"
 
 
@@ -66,12 +66,15 @@ class Tested:
     detected : mapping of model to its column
     refused : tuple of str
         Models that could not be fitted to those learned from, and why.
+    seeds : tuple of int
+        Of the trainings whose mean a network's risks are; what each says alone is in ``seed0_…`` and on.
     """
 
     table: pd.DataFrame
     risks: Mapping[str, Told]
     detected: Mapping[str, str]
     refused: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0,)
 
 
 def tested(places: Places, learned: People, people: People, said: Mapping[Variant, pd.DataFrame]) -> Tested:
@@ -103,20 +106,29 @@ def tested(places: Places, learned: People, people: People, said: Mapping[Varian
             refused.append(f"{name}: {error}")
     table = both[both["split"] == "test"].reset_index(drop=True)
     own: dict[str, Told] = {}
-    detected = {}
+    detected, alone = {}, dict[str, list[str]]()
     for variant, rows in said.items():
-        renamed = {f"risk_{h:g}_years": name for h, name in risk_columns(variant).items()}
-        renamed["fracture"] = detected_column(variant)
+        means = {f"risk_{h:g}_years": name for h, name in risk_columns(variant).items()}
+        means["fracture"] = detected_column(variant)
+        renamed = {name: _alone(variant.seed, mean) for name, mean in means.items() if name in rows}
         table = table.merge(rows.rename(columns=renamed), on="scan_id", how="left", validate="one_to_one")
+        for name, column in renamed.items():
+            alone.setdefault(means[name], []).append(column)
         if variant.tasks != "detection":
             own[called(variant)] = risk_columns(variant)
         if variant.tasks != "follow_up":
             detected[called(variant)] = detected_column(variant)
+    table = table.assign(**{mean: table[names].mean(axis=1, skipna=False) for mean, names in alone.items()})
     risks = {**own, **risks, FRAX: "frax_like_10_year_percent",
              TRUTH: {h: f"true_risk_{h:g}_years" for h in HORIZONS}}  # fmt: skip
     if measured:
         detected |= {"largest loss of height": "largest_loss"}
-    return Tested(table, risks, detected, tuple(refused))
+    return Tested(table, risks, detected, tuple(refused), tuple(sorted({variant.seed for variant in said})))
+
+
+def _alone(seed: int, mean: str) -> str:
+    """The column of what one training says, of the column of the mean over all."""
+    return f"seed{seed}_{mean}"
 
 
 def _with_measures(table: pd.DataFrame, measures: Path) -> pd.DataFrame:
@@ -145,6 +157,31 @@ def predicted(told: Tested, *, resamples: int) -> pd.DataFrame:
         until=HORIZONS[-1], pairs=pairs(told.risks), margin=MARGIN, resamples=resamples,
     )  # fmt: skip
     return compare(told.table)
+
+
+def by_seed(told: Tested, *, resamples: int) -> pd.DataFrame:
+    """c of the networks of both tasks with and without muscle, for each seed that both were trained with, and of means.
+
+    Columns: ``trainings``, c ``with`` and ``without`` muscle, their difference as a row of :class:`RiskComparison`
+    tells it (``estimate``, ``low``, ``high``, ``low_90``, ``high_90``), ``correlation`` of the two logs of cumulative
+    hazard at the last horizon. Empty where each was trained once.
+    """
+    last, (first, bone) = HORIZONS[-1], (FIRST, WORDS["bone", "both"])
+    if len(told.seeds) < 2 or not {first, bone} <= {*told.risks}:
+        return pd.DataFrame()
+    means = {name: told.risks[name][last] for name in (first, bone)}  # type: ignore[index]
+    sets = {f"seed {k}": {name: _alone(k, mean) for name, mean in means.items()} for k in told.seeds}
+    sets = {words: columns for words, columns in sets.items() if {*columns.values()} <= {*told.table}}
+    rows = []
+    for words, columns in (sets | {f"means of {len(sets)}": means}).items():
+        compare = RiskComparison(OUTCOME, {name: {last: column} for name, column in columns.items()}, ("harrell",),
+                                 (last,), until=last, margin=MARGIN, resamples=resamples)  # fmt: skip
+        with_, without, difference = compare(told.table).itertuples()
+        risks = told.table[[*columns.values()]].dropna().clip(1e-6, 1 - 1e-6).to_numpy()
+        rows.append({"trainings": words, "with": with_.estimate, "without": without.estimate,
+                     **{name: getattr(difference, name) for name in ("estimate", "low", "high", "low_90", "high_90")},
+                     "correlation": np.corrcoef(np.log(-np.log1p(-risks)).T)[0, 1]})  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def detected(told: Tested, *, resamples: int) -> pd.DataFrame:

@@ -52,6 +52,7 @@ class Found:
     detected: pd.DataFrame
     calibrated: pd.DataFrame
     explained: pd.DataFrame
+    by_seed: pd.DataFrame
     refused: tuple[str, ...] = ()
     """What could not be told, and why."""
 
@@ -159,7 +160,8 @@ def _full_time(places: Places, plan: Plan, seconds: pd.DataFrame) -> str:
         scanned = dict(zip(plan.counts["set"], plan.counts["scanned"], strict=True))
         learned = {people.world: TRAINED_SHARE * scanned.get(people.name, 0) for people in LEARNED}
         hours = EPOCHS * sum(learned[variant.world] for variant in trainings) * min(paces) / 3600
-        said += f"; a training takes {1000 * min(paces):.0f} to {1000 * max(paces):.0f} ms a scan and epoch, so that "
+        spread = dict.fromkeys(f"{1000 * pace:.0f}" for pace in (min(paces), max(paces)))
+        said += f"; a training takes {' to '.join(spread)} ms a scan and epoch, so that "
         said += f"{len(trainings)} trainings of {EPOCHS} epochs take {hours:.1f} hours or more"
     return f"{said}."
 
@@ -185,8 +187,8 @@ def _size(places: Places, found: Mapping[str, Found]) -> list[str]:
                      f"{', '.join(few)}.")  # fmt: skip
     for variant, told in done.items():
         scans = told["scans"]
-        lines.append(f"- {variant.world}, {called(variant)}: {scans['train']:,} scans to learn from, {told['epochs']} "
-                     f"epochs, {told['training_minutes']:.0f} minutes.")  # fmt: skip
+        lines.append(f"- {variant.world}, {called(variant)}, seed {variant.seed}: {scans['train']:,} scans to learn "
+                     f"from, {told['epochs']} epochs, {told['training_minutes']:.0f} minutes.")  # fmt: skip
     if missing := [v.name for v in trainings if v not in done]:
         lines.append(f"- Not trained in this run: {', '.join(missing)}.")
     return lines
@@ -246,8 +248,20 @@ def _risks(name: str, one: Found) -> list[str]:
             "difference (95% CI)": [interval(row, digits=3) for row in shown.itertuples()], "p": shown["p"],
             "90% interval": [f"{r.low_90:.3f} to {r.high_90:.3f}" for r in shown.itertuples()],
             f"within ±{MARGIN:g}": ["yes" if e is True or e == 1 else "no" for e in shown["equivalent"]],
-        }), digits=3), "", *_concluded(name, differences)]  # fmt: skip
+        }), digits=3), "", *_concluded(name, differences), *_by_seed(one.by_seed)]  # fmt: skip
     return lines
+
+
+def _by_seed(rows: pd.DataFrame) -> list[str]:
+    if rows.empty:
+        return []
+    return ["A network's risk is the mean over trainings that differ in their seeds alone. c to five years of each:",
+            "", markdown(pd.DataFrame({
+                "trainings": rows["trainings"], "with muscle": rows["with"], "without": rows["without"],
+                "difference (95% CI)": [interval(row, digits=3) for row in rows.itertuples()],
+                "90% interval": [f"{r.low_90:.3f} to {r.high_90:.3f}" for r in rows.itertuples()],
+                "correlation of log cumulative hazards": rows["correlation"],
+            }), digits=3), ""]  # fmt: skip
 
 
 def _calibration(one: Found) -> list[str]:

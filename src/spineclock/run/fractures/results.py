@@ -20,6 +20,7 @@ from spineclock.run.fractures.compared import (
     FIRST,
     HU,
     Tested,
+    by_seed,
     calibrated,
     detected,
     explained,
@@ -114,6 +115,7 @@ def compared(places: Places, *, resamples: int) -> tuple[dict[str, Found], dict[
         title, model = _shown(told)
         asked = {
             "predicted": partial(predicted, told, resamples=resamples),
+            "by_seed": partial(by_seed, told, resamples=resamples),
             "detected": partial(detected, told, resamples=resamples),
             "calibrated": partial(calibrated, told), "explained": partial(explained, told),
             "curves": partial(thirds, told, model),

@@ -36,7 +36,8 @@ def trained(places: Places, variant: Variant, *, epochs: int, batch_size: int | 
     out, people = places.run(variant), learned_by(places, variant)
     told = configure(TrainSettings, defaults=train_defaults(RECIPE), flags={
         "store": places.store(people), "inputs": variant.inputs, "tasks": variant.tasks, "max_epochs": epochs,
-        "resume": True, "detect": "vertebrae", **SHARES, **({} if batch_size is None else {"batch_size": batch_size}),
+        "seed": variant.seed, "resume": True, "detect": "vertebrae", **SHARES,
+        **({} if batch_size is None else {"batch_size": batch_size}),
     }).settings  # fmt: skip
     if train(RECIPE, places.cohort(people), told, out=out):
         raise SpineclockError(f"{out} was not trained", remedy="call it again")
