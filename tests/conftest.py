@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+SIDE_BY_SIDE = ("phantom_making", "prepare", "resumed", "fractures.scans", "osteoporosis.known")
+"""Modules of ``spineclock.run`` that work on scans in several processes."""
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +21,13 @@ def real_data() -> Path:
     if not (folder / "spider" / "space").is_dir():
         pytest.skip("no real scans: set SPINECLOCK_TEST_DATA to the folder that holds spider/")
     return folder
+
+
+@pytest.fixture(scope="module")
+def in_this_process() -> Iterator[None]:
+    """Scans are worked on in this process: others would each read the libraries, and compile what is compiled, anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in SIDE_BY_SIDE:
+            patch.setattr(import_module(f"spineclock.run.{name}"), "side_by_side",
+                          lambda work, jobs, *, workers: (work(job) for job in jobs))  # fmt: skip
+        yield

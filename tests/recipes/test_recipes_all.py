@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from spineclock import recipes
+from spineclock.cli import app
 from spineclock.core.outcomes import Age, Diagnosis, TimeToEvent
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.usefixtures("in_this_process")]
 
 
 def spineclock(*words: str | Path) -> str:
-    done = subprocess.run([sys.executable, "-m", "spineclock", *map(str, words)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    done = CliRunner().invoke(app, [*map(str, words)])
+    assert done.exit_code == 0, f"{done.output}{done.exception!r}"
+    return done.output
 
 
 def mri_age(folder: Path) -> Path:

@@ -25,6 +25,7 @@ from spineclock.run.settings import PrepareSettings
 from spineclock.run.training import folder
 from spineclock.run.training.settings import TrainSettings
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
 AGAINST = {row.name: row.against for row in ABLATIONS}
 
 

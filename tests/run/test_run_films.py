@@ -32,7 +32,7 @@ from spineclock.run.training.settings import EvaluateSettings, TrainSettings
 from spineclock.stats.bias import Beheshti
 from spineclock.stats.calibration import Calibration
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("in_this_process")]
 RECIPE = "xray-age"
 
 

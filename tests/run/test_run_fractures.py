@@ -53,6 +53,7 @@ from spineclock.run.fractures.scans import made, measured
 from spineclock.run.training.diagnosis_card import diagnosis_card
 from spineclock.stats.survival.cumulative import CumulativeIncidence
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
 SOME = People("some", 3000, 901, MATTERS, MATTERS)
 OUTCOMES = ("vertebral_fracture_years", "vertebral_fracture", "death")
 

@@ -41,11 +41,11 @@ def knowing(net: object, head: object, held: Examples, *, part: str = "whole") -
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, in_this_process: None) -> Path:
     """All stages on a coarse grid, one network, an epoch each."""
     folder = tmp_path_factory.mktemp("osteoporosis")
     words = f"--out {folder / 'all'} --page {folder / 'page.md'} --picture {folder / 'page.png'} --share {SHARE} "
-    words += "--epochs 1 --backbone-scans 32 --backbone-epochs 1 --outlined 8 --workers 1 --threads 1"
+    words += "--epochs 1 --backbone-scans 32 --backbone-epochs 1 --outlined 4 --workers 1 --threads 1"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scans, "GRID", "3x192x160")
         patch.setattr(trained, "BACKBONES", ("crop_small",))

@@ -24,11 +24,11 @@ from spineclock.phantom.anatomy.body import anatomy_of
 from spineclock.phantom.anatomy.traits import traits_of
 from spineclock.phantom.ct.scanner import Request, acquire
 from spineclock.phantom.people import people
-from spineclock.run import phantom_making
 from spineclock.run.phantom_ct import make_ct, make_ct_of
 from spineclock.run.phantom_people import TABLES, make_people
 from spineclock.run.phantom_settings import PhantomCtSettings
 
+pytestmark = pytest.mark.usefixtures("in_this_process")  # that other processes make the same is tested of MRI scans
 CHANGING = {"phantom.json", "run.json"}
 """Files that say when and by which command they were made."""
 GRID, N, SEED = (24, 16, 28), 3, 3
@@ -49,14 +49,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 def scans(**told):
     some = traits_of(people(N, seed=SEED))
     return {t.scan_id: (t, acquire(t, Request(grid_shape=GRID, **told), seed=SEED)[0]) for t in some}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def in_this_process():
-    """Scans are made in this process; that other processes make the same is tested of MRI scans."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phantom_making, "side_by_side", lambda work, jobs, *, workers: (work(job) for job in jobs))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ from spineclock.ingest.series import list_series, load
 from spineclock.phantom.anatomy.traits import traits_of
 from spineclock.phantom.people import people
 from spineclock.phantom.radiograph.scanner import Request, acquire
-from spineclock.run import phantom_making
 from spineclock.run.config import configure
 from spineclock.run.defaults import prepare_defaults
 from spineclock.run.phantom_people import TABLES
@@ -29,6 +28,7 @@ from spineclock.run.phantom_settings import PhantomRadiographSettings
 from spineclock.run.prepare import prepare_cohort
 from spineclock.run.settings import PrepareSettings
 
+pytestmark = pytest.mark.usefixtures("in_this_process")  # that other processes make the same is tested of MRI scans
 CHANGING = {"phantom.json", "run.json"}
 """Files that say when and by which command they were made."""
 GRID, N, SEED = (64, 32), 4, 3
@@ -49,14 +49,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 def films(modality: str = "radiograph", grid: tuple[int, int] = GRID) -> dict[str, object]:
     some = traits_of(people(N, seed=SEED))
     return {t.scan_id: acquire(t, Request(modality, grid), seed=SEED)[0] for t in some}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def in_this_process():
-    """Films are made in this process; that other processes make the same is tested of MRI scans."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phantom_making, "side_by_side", lambda work, jobs, *, workers: (work(job) for job in jobs))
-        yield
 
 
 @pytest.fixture(scope="module")
