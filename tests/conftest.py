@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SIDE_BY_SIDE = ("phantom_making", "prepare", "resumed", "fractures.scans", "osteoporosis.known")
+SIDE_BY_SIDE = ("phantom_making", "prepare", "resumed")
 """Modules of ``spineclock.run`` that work on scans in several processes."""
 
 

@@ -24,12 +24,15 @@ class SpineclockError(Exception):
 
     def __init__(self, found: str, *, wanted: str = "", remedy: str = "") -> None:
         self.found, self.wanted, self.remedy = found, wanted, remedy
-        parts = [found]
-        if wanted:
-            parts.append(f"wanted: {wanted}")
-        if remedy:
-            parts.append(f"remedy: {remedy}")
-        super().__init__("; ".join(parts) + ".")
+        super().__init__(found)  # what it is made of again in another process
+
+    def __str__(self) -> str:
+        parts = [self.found]
+        if self.wanted:
+            parts.append(f"wanted: {self.wanted}")
+        if self.remedy:
+            parts.append(f"remedy: {self.remedy}")
+        return "; ".join(parts).removesuffix(".") + "."
 
 
 class InputError(SpineclockError):

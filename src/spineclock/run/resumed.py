@@ -8,13 +8,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from spineclock import recipes
 from spineclock.core.recipe import Options, Reader
 from spineclock.nets.weights import sha256
 from spineclock.run.progress import with_bar
 from spineclock.run.side_by_side import side_by_side
+
+
+class OfScan(Protocol):
+    """What is to be done with a scan."""
+
+    @property
+    def scan_id(self) -> str:
+        """Whose row it gives."""
+
+
+T = TypeVar("T", bound=OfScan)
 
 
 @dataclass(frozen=True)
@@ -33,13 +44,13 @@ def reader(recipe: str, model: Path) -> Reader:
 
 
 def resumed(
-    work: Callable[[Task], dict[str, Any]], tasks: Sequence[Task], partial: Path, *, workers: int
+    work: Callable[[T], dict[str, Any]], tasks: Sequence[T], partial: Path, *, workers: int
 ) -> dict[str, dict[str, Any]]:
     """The row of each task by ``scan_id``, which ``work`` gives it; kept in ``partial`` as they come, none made twice.
 
-    Whoever has put the rows where they belong removes ``partial``.
+    Whoever has put the rows where they belong removes ``partial``. What ``work`` raises ends it; the rows before stay.
     """
-    there = rows_kept(partial)
+    there = _rows_kept(partial)
     todo, kept = [task for task in tasks if task.scan_id not in there], len(there)
     with partial.open("a", encoding="utf-8") as file:
         for row in with_bar(side_by_side(work, todo, workers=workers), kept + len(todo), lambda: kept):
@@ -54,7 +65,7 @@ def by_weights(name: str, *weights: Path) -> str:
     return f"{name}-{'-'.join(sha256(one)[:8] for one in weights)}.csv"
 
 
-def rows_kept(partial: Path) -> dict[str, dict[str, Any]]:
+def _rows_kept(partial: Path) -> dict[str, dict[str, Any]]:
     """What an earlier run found before it was stopped, by scan; a line cut short is left out."""
     found = {}
     for line in partial.read_text(encoding="utf-8").splitlines() if partial.is_file() else ():

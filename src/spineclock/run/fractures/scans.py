@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -16,10 +16,9 @@ from spineclock.ingest.find import reason
 from spineclock.ingest.nifti import with_label_map
 from spineclock.measure.ct_whole import measure_ct
 from spineclock.run.fractures.people import GRID, LEAST_AGE, RECIPE, People, Places
+from spineclock.run.outputs import write_text
 from spineclock.run.phantom_settings import PhantomCtSettings
-from spineclock.run.progress import with_bar
-from spineclock.run.resumed import rows_kept
-from spineclock.run.side_by_side import side_by_side
+from spineclock.run.resumed import resumed
 
 MOST_LACKING = 0.1
 """Share of the scans that may lack three vertebrae in a row: a curved spine leaves a training grid at its sides."""
@@ -64,25 +63,21 @@ def demand(status: int, what: Path, done: str) -> None:
         raise SpineclockError(f"some scans of {what} could not be {done}", remedy="see failures.csv, and call again")
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What is measured of one scan, or why it is not."""
+class ScanFile(NamedTuple):
+    """A scan and where it lies."""
 
     scan_id: str
-    columns: dict[str, float]
-    seconds: float = 0.0
-    problem: str = ""
+    path: Path
 
 
-def measure(job: tuple[str, Path]) -> Measured:
+def measure(scan: ScanFile) -> dict[str, Any]:
     """Measures a scan by its true label map; a worker's task."""
-    scan_id, path = job
     begun = time.process_time()
     try:
-        found = measure_ct(*with_label_map(path, max_bytes=LARGEST_BYTES))
+        found = measure_ct(*with_label_map(scan.path, max_bytes=LARGEST_BYTES))
     except (SpineclockError, OSError) as error:
-        return Measured(scan_id, {}, problem=reason(error))
-    return Measured(scan_id, found.wide(), time.process_time() - begun)
+        raise SpineclockError(f"{scan.scan_id} cannot be measured: {reason(error)}") from error
+    return {"scan_id": scan.scan_id, **found.wide(), "seconds": time.process_time() - begun}
 
 
 def measured(places: Places, people: People, *, workers: int) -> pd.DataFrame:
@@ -96,26 +91,18 @@ def measured(places: Places, people: People, *, workers: int) -> pd.DataFrame:
     path = places.measures(people)
     if not path.is_file():
         every, partial = list(paths(places.cohort(people))), path.with_suffix(".partial")
-        there = rows_kept(partial)
-        jobs, kept = [job for job in every if job[0] not in there], len(there)
-        with partial.open("a", encoding="utf-8") as file:
-            for one in with_bar(side_by_side(measure, jobs, workers=workers), len(every), lambda: kept):
-                if one.problem:
-                    raise SpineclockError(f"{one.scan_id} cannot be measured: {one.problem}")
-                there[one.scan_id] = {"scan_id": one.scan_id, **one.columns, "seconds": one.seconds}
-                file.write(json.dumps(there[one.scan_id]) + "\n")
-                file.flush()
-        rows = pd.DataFrame([there[scan_id] for scan_id, _ in every])
-        rows.to_csv(path, index=False, float_format="%.6g")
+        rows = resumed(measure, every, partial, workers=workers)
+        table = pd.DataFrame([rows[scan.scan_id] for scan in every])
+        write_text(path, table.to_csv(index=False, float_format="%.6g"))
         partial.unlink()
     return pd.read_csv(path)
 
 
-def paths(cohort: Path) -> Iterator[tuple[str, Path]]:
+def paths(cohort: Path) -> Iterator[ScanFile]:
     """Each scan of a cohort and its file."""
     table = pd.read_csv(cohort / "participants.tsv", sep="\t", usecols=["scan_id", "path"])
     for scan_id, path in zip(table["scan_id"], table["path"], strict=True):
-        yield str(scan_id), cohort / str(path)
+        yield ScanFile(str(scan_id), cohort / str(path))
 
 
 def prepared(places: Places, people: People, *, workers: int) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,8 @@ from spineclock.phantom.anatomy.traits import Traits, traits_of
 from spineclock.phantom.parameters import load
 from spineclock.phantom.people import blocks
 from spineclock.run.osteoporosis.people import LEAST_AGE, SEQUENCES, People, Places
-from spineclock.run.progress import with_bar
-from spineclock.run.side_by_side import side_by_side
+from spineclock.run.outputs import write_text
+from spineclock.run.resumed import resumed
 
 SHOWN = ("fat", "unevenness", "hollow", "node", "flattest", "fractured")
 """Latents that are seen for themselves: means over L1-L4 of marrow fat, its unevenness and the end plates' hollows, the
@@ -43,18 +44,14 @@ class Task:
     world: str
     path: Path
 
-
-@dataclass(frozen=True)
-class Told:
-    """A row of the table, or why there is none."""
-
-    scan_id: str
-    columns: dict[str, float]
-    problem: str = ""
+    @property
+    def scan_id(self) -> str:
+        """The person's scan."""
+        return self.person.scan_id
 
 
 def known(places: Places, people: People, *, workers: int) -> pd.DataFrame:
-    """A row a scan: latents, and for each weighting the marrow's signals such as ``T1w vbq``; kept once it is made.
+    """A row a scan: latents, and for each weighting the marrow's signals such as ``T1w vbq``; stopped, it goes on.
 
     Raises
     ------
@@ -67,14 +64,11 @@ def known(places: Places, people: People, *, workers: int) -> pd.DataFrame:
         listed = pd.read_csv(cohort / "participants.tsv", sep="\t", usecols=["scan_id", "path"])
         paths = dict(zip(listed["scan_id"].astype(str), listed["path"].astype(str), strict=True))
         tasks = list(_tasks(people, {scan: cohort / one for scan, one in paths.items()}))
-        rows = []
-        for one in with_bar(side_by_side(tell, tasks, workers=workers), len(tasks), lambda: 0):
-            if one.problem:
-                raise SpineclockError(f"{one.scan_id} cannot be measured: {one.problem}")
-            rows.append({"scan_id": one.scan_id, **one.columns})
         partial = path.with_suffix(".partial")
-        pd.DataFrame(rows).sort_values("scan_id").to_csv(partial, index=False, float_format="%.6g")
-        partial.replace(path)
+        rows = resumed(tell, tasks, partial, workers=workers)
+        table = pd.DataFrame([*rows.values()]).sort_values("scan_id")
+        write_text(path, table.to_csv(index=False, float_format="%.6g"))
+        partial.unlink()
     return pd.read_csv(path, dtype={"scan_id": str})
 
 
@@ -86,17 +80,17 @@ def _tasks(people: People, paths: dict[str, Path]) -> Iterator[Task]:
                 yield Task(person, people.seed, people.world, paths[person.scan_id])
 
 
-def tell(task: Task) -> Told:
+def tell(task: Task) -> dict[str, Any]:
     """What there is to know of one person; a worker's task."""
-    row = latents(task.person, seed=task.seed, world=task.world)
+    row: dict[str, Any] = {"scan_id": task.scan_id, **latents(task.person, seed=task.seed, world=task.world)}
     try:
         for sequence in SEQUENCES:
             path = of_weighting(task.path, sequence)
             found = bone_quality(*with_label_map(path, max_bytes=LARGEST_BYTES), weighting=sequence)  # type: ignore[arg-type]
             row |= {f"{sequence} {name}": value for name, value in found.wide().items() if "." not in name}
     except (SpineclockError, OSError) as error:
-        return Told(task.person.scan_id, {}, problem=reason(error))
-    return Told(task.person.scan_id, row)
+        raise SpineclockError(f"{task.scan_id} cannot be measured: {reason(error)}") from error
+    return row
 
 
 def latents(person: Traits, *, seed: int, world: str) -> dict[str, float]:
