@@ -81,9 +81,9 @@ osteoporosis: $(VENV)/.installed
 	$(BIN)/python -m spineclock.run.osteoporosis.results --out build/osteoporosis $(if $(PACKAGE),--package src/spineclock/weights)
 
 # Risks of vertebral fracture learned from simulated CT, in a world where muscle matters and one where it does not: five
-# hours on 2 cores with bfloat16 instructions, and 50 GB (17 with scans removed once they are prepared: LEAN=1); stopped, it goes on where
-# it was. make fractures SCALE=0.03 ONLY=muscle_matters OUT=build/small is a trial; UNMEASURED=1 leaves the HU measures of
-# the tested people out
+# hours on 2 cores with bfloat16 instructions, and 50 GB (17 with scans removed once they are prepared: make fractures
+# LEAN=1); stopped, it goes on where it was. make fractures SCALE=0.03 ONLY=muscle_matters OUT=build/small is a trial;
+# UNMEASURED=1 leaves the HU measures of the tested people out
 fractures: $(VENV)/.installed
 	$(BIN)/python -m spineclock.run.fractures.results --out $(or $(OUT),build/fractures) $(if $(SCALE),--scale $(SCALE)) \
 	  $(if $(ONLY),--only $(ONLY)) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(LEAN),--lean) \

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
-from spineclock.run import resumed as module
 from spineclock.run.resumed import Task, by_weights, resumed
 
 
 @pytest.fixture
-def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def done(in_this_process: None) -> list[str]:
     """Which scans were worked on, in this process."""
-    monkeypatch.setattr(module, "side_by_side", lambda work, tasks, workers: map(work, tasks))
     return []
 
 
