@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Bytecode is written as modules are first read: that of all the libraries takes minutes, and most is never read
+# Bytecode is written as modules are first read: that of all the libraries takes minutes, and most is never read.
+# Where the environment forbids writing it, each of the many processes of tests would compile what it reads anew
+export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(BIN)/python -m pip install --no-compile --constraint constraints.txt
 
 .PHONY: demo test coverage quick lint weights weights-ct realism ablations films osteoporosis fractures crosscheck licences tree constraints clean

@@ -11,6 +11,7 @@ from torch import nn
 from spineclock.core.errors import GeometryError, UsageError
 from spineclock.core.volume import Mask, Volume
 from spineclock.explain.gradcam import attention, contrast, share_off_spine
+from spineclock.nets.band import Banded
 from spineclock.nets.dcnn import AgeNet
 
 AFFINE = np.array([[4.0, 0, 0, -62], [0, 0, -1, 90], [0, -1, 0, 250], [0, 0, 0, 1]])
@@ -65,6 +66,20 @@ def test_the_peak_is_where_the_bright_blob_is_to_the_blocks_resolution(row):
     ]
     i, j, k = np.floor(middle[:3]).astype(int)
     assert a.on_scan.array[i, j, k] == pytest.approx(a.cells.array.max(), rel=0.05)
+
+
+@pytest.mark.parametrize("row", [40, 111, 150])
+def test_of_a_band_the_peak_is_where_the_blob_is_in_the_scan(row):
+    array = blob((16, 160, 128), (8, row, 30 + row // 3), radius=4.0)
+    for k in range(160):  # a faint spine that slants through the box
+        array[:, k, 20 + k // 3 : 50 + k // 3] += 0.01
+    prepared = Volume(array, AFFINE)
+    a = attention(Banded(by_hand(), 32).eval(), prepared, prepared)
+    assert a.cells.shape == (1, 5, 1)
+    away = peak_to(a.on_scan, millimetres(prepared, (8, row, 30 + row // 3)))
+    assert (away[1:] <= 16).all(), away
+    beside = np.arange(128) - 20 - (np.arange(160) // 3)[:, None]
+    assert not a.on_scan.array[:, (beside < -16) | (beside > 44)].any()  # nothing is said of what was not read
 
 
 def test_the_value_is_the_weight_times_the_feature():

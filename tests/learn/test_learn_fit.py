@@ -109,6 +109,21 @@ def test_the_rate_falls_on_a_plateau_also_across_a_stop(tmp_path: Path) -> None:
     assert torch.equal(weights(resumed), weights(unbroken))
 
 
+def test_a_rate_that_falls_linearly_is_nothing_at_the_end_also_across_a_stop(tmp_path: Path) -> None:
+    schedule = Schedule(max_epochs=4, learning_rate=1e-2, rate_falls="linear", plateau_patience=0, stop_patience=1)
+    held_out = people(8, seed=2)
+    told = {"schedule": schedule, "validation": replace(held_out, targets=110 - held_out.targets)}
+    unbroken = training(**told).run()
+    assert len(unbroken.epochs) == 4  # to the end, however the validation loss goes
+    rates = [e.learning_rate for e in unbroken.epochs]
+    assert rates == pytest.approx([1e-2 * (1 - (k + 11 / 12) / 4) for k in range(4)])  # of the last of 12 steps
+    with pytest.raises(StoppedError):
+        training(tmp_path, **told, stop=Stop(17)).run()
+    resumed = training(tmp_path, **told).run()
+    assert [e.learning_rate for e in resumed.epochs] == rates
+    assert torch.equal(weights(resumed), weights(unbroken))
+
+
 def test_a_loss_that_is_no_number_ends_the_training_in_words() -> None:
     with pytest.raises(SpineclockError, match="the loss of epoch 1 is no number.*a smaller learning_rate"):
         training(schedule=Schedule(max_epochs=2, learning_rate=1e30)).run()

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from spineclock.core.errors import InputError, UsageError
+from spineclock.nets.band import Banded
 from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.run_folder import SCHEMA, read_network
 from spineclock.nets.weights import save, sha256
@@ -55,6 +56,21 @@ def test_the_age_is_the_standardised_answer_in_years(folder, net):
     assert trained.about == ABOUT
 
 
+def test_a_network_that_reads_a_band_is_read_back_as_one(net, tmp_path):
+    banded = Banded(net, 24).eval()
+    save(banded, tmp_path / "weights.safetensors")
+    (tmp_path / "network.json").write_text(json.dumps({**ABOUT, "band": 24}), encoding="utf-8")
+    trained = read_network(tmp_path)
+    assert isinstance(trained.net, Banded)
+    x = np.zeros((16, 64, 48), np.float32)
+    x[:, 8:56, 15:35] = np.random.default_rng(0).normal(size=(16, 48, 20))
+    moved = np.roll(x, 7, axis=2)
+    with torch.inference_mode():
+        said = trained.head.age_years(banded(torch.from_numpy(x)[None, None]))
+    assert trained.age_years(x) == pytest.approx(float(said[0]), abs=0.05)  # weights are kept in half precision
+    assert trained.age_years(moved) == pytest.approx(trained.age_years(x), abs=1e-4)
+
+
 def test_the_hash_is_that_of_the_file(folder):
     import hashlib
 
@@ -87,6 +103,8 @@ def test_each_key_is_needed(folder, key):
         ({"schema": "spineclock.age-network/9"}, "lacks the right schema; wanted: spineclock.age-network/2"),
         ({"pool": "min"}, "pool is 'min', wanted max or average"),
         ({"head": {**ABOUT["head"], "sd_years": "twelve"}}, "head does not tell what the answer means"),
+        ({"band": 24.5}, "band is 24.5, wanted a number of columns"),
+        ({"network": "film_small", "band": 24}, "band is 24, wanted a number of columns, and a network of scans"),
         ({"network": "vgg"}, "network is 'vgg', wanted one of table2, resnet, transformer"),
         ({"head": {"loss": "mse"}}, "head does not tell what the answer means"),
         ({"head": {**ABOUT["head"], "loss": "l3"}}, "no loss is called 'l3'"),

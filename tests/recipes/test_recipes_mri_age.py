@@ -15,6 +15,7 @@ from spineclock.core.errors import InputError, RefusedError, TableError
 from spineclock.core.recipe import Options
 from spineclock.core.records import Scan
 from spineclock.nets import weights
+from spineclock.nets.band import Banded
 from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.run_folder import SCHEMA, read_network
 from spineclock.nets.weights import save, sha256
@@ -189,6 +190,18 @@ def test_its_attention_lies_on_the_scan(by_network, scan):
     heat = by_network.heat
     assert heat.shape == scan.volume.shape
     assert np.allclose(heat.affine, scan.volume.affine)
+    assert np.isfinite(heat.array).all()
+
+
+def test_of_a_network_that_reads_a_band_too(run, scan, tmp_path):
+    told = rewritten(run, tmp_path, band=48)
+    torch.manual_seed(1)
+    net = AgeNet()
+    torch.nn.init.ones_(net.linear.weight)  # so that all it sees makes older
+    save(Banded(net, 48), tmp_path / "weights.safetensors")
+    heat = recipes.get("mri-age").load(told, Options(threads=1)).read(scan).heat
+    assert heat.shape == scan.volume.shape
+    assert heat.array.max() > 0
     assert np.isfinite(heat.array).all()
 
 

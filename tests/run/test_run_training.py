@@ -17,6 +17,7 @@ import pytest
 
 from spineclock.core.errors import InputError, TableError, UsageError
 from spineclock.ingest.study_table import simulated
+from spineclock.nets.band import Banded
 from spineclock.nets.run_folder import read_network
 from spineclock.nets.weights import read_arrays
 from spineclock.prep.store import PreparedStore
@@ -114,6 +115,29 @@ def test_the_card_says_what_it_learned_from_and_how_far_off_it_is(run: Path) -> 
     assert "women" in set(errors["group"])
     told = json.loads((run / "run.json").read_text())
     assert f"sha256 `{told['weights_sha256']}`" in card
+
+
+def test_a_band_and_a_rate_that_falls_linearly_are_trained_and_told_of(
+    cohort: Path, store: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    settings = TrainSettings(store=store, max_epochs=2, band=32, rate_falls="linear", **SHARES)
+    assert train("mri-age", cohort, settings, out=out, quiet=True) == 0
+    trained, scans = read_network(out), PreparedStore.open(store)
+    assert isinstance(trained.net, Banded)
+    said = pd.read_csv(out / "predictions.csv").iloc[0]
+    again = trained.age_years(scans.input(scans.positions[said["scan_id"]]))
+    assert again == pytest.approx(said["predicted_age_years"], abs=2e-3)
+    rates = pd.read_csv(out / "curves.csv")["learning_rate"]
+    assert rates.iloc[0] == pytest.approx(settings.learning_rate / 2, rel=0.1)
+    assert rates.iloc[1] < 0.1 * settings.learning_rate
+    card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "a band of 32 columns that follows the spine" in card
+    assert "rate falling in a straight line to 0 over 2 epochs; 2 epochs" in card
+    for network, band, said in (("film_small", 32, "a band of 32 columns for the network film_small"),
+                                ("table2", 8, "a band of 8 columns")):  # fmt: skip
+        with pytest.raises(UsageError, match=said):
+            TrainSettings(network=network, band=band)
 
 
 def test_the_same_settings_give_the_same_weights(cohort: Path, store: Path, run: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from spineclock.core.errors import GeometryError, UsageError
 from spineclock.core.geometry import resample_like
 from spineclock.core.volume import Array, Mask, Volume
+from spineclock.nets.band import Banded, laid_back
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,8 @@ class Attention:
         The map on the scan's grid, 0 and up, in the network's units; 0 outside the prepared box.
     cells : Volume, float32
         The same on the block's own grid, before interpolation: of the paper's network one value per 32 × 32 × 32
-        prepared voxels (at 4 × 1 × 1 mm the slices of a scan share one cell). Nothing finer is known.
+        prepared voxels (at 4 × 1 × 1 mm the slices of a scan share one cell). Nothing finer is known. Of a network that
+        reads a band the cells of the band, as if it had been straight.
     """
 
     on_scan: Volume
@@ -54,14 +56,16 @@ class Seen(Protocol):
         ...
 
 
-def attention(net: Seen, prepared: Volume, scan: Volume, *, age: Callable[[Tensor], Tensor] = torch.sum) -> Attention:
+def attention(
+    net: Seen | Banded, prepared: Volume, scan: Volume, *, age: Callable[[Tensor], Tensor] = torch.sum
+) -> Attention:
     """The Grad-CAM map of the last block: features weighted by their mean gradient, summed, negative parts set to 0.
 
     So it shows what speaks for a *higher* age, not what speaks for a lower one.
 
     Parameters
     ----------
-    net : AgeNet, FilmNet or another of their form
+    net : AgeNet, FilmNet or another of their form, or such a one that reads a band
         In evaluation mode, on any device.
     prepared : Volume, shape (D, H, W)
         The network's input with the affine that leads back to the patient.
@@ -86,18 +90,24 @@ def attention(net: Seen, prepared: Volume, scan: Volume, *, age: Callable[[Tenso
     """
     if net.training:
         raise UsageError("a network in training mode", wanted="evaluation mode", remedy="call net.eval() first")
+    seen = cast(Seen, net.net) if isinstance(net, Banded) else net
     # gradients are needed from the last block on only, which saves the memory of everything before it
     with torch.inference_mode(False), torch.no_grad():
         x = torch.from_numpy(np.array(prepared.array, dtype=np.float32))[None, None]
         x = x.to(next(net.parameters()).device)
-        features = net.blocks(x)  # 1 C d h w
+        x, first = net.narrowed(x) if isinstance(net, Banded) else (x, None)
+        features = seen.blocks(x)  # 1 C d h w
     with torch.inference_mode(False), torch.enable_grad():
         features.requires_grad_()
-        (gradient,) = torch.autograd.grad(age(net.head(features)).sum(), features)
+        (gradient,) = torch.autograd.grad(age(seen.head(features)).sum(), features)
         weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
         cam = torch.relu((weights * features).sum(dim=1))[0]
-    cells = _cells(cam.detach().cpu().numpy(), prepared)
-    fine = resample_like(_bordered(cells, mode="edge"), prepared.shape, prepared.affine)
+    read = x.shape[2:]
+    cells = _cells(cam.detach().cpu().numpy(), read, prepared.affine)
+    fine = resample_like(_bordered(cells, mode="edge"), tuple(read), prepared.affine)
+    if first is not None:
+        banded = torch.from_numpy(np.array(fine.array))[None, None]
+        fine = fine.with_array(laid_back(banded, first.cpu(), prepared.shape[2])[0, 0].numpy())
     # a rim of 0 ends the map where the network's input ends
     on_scan = resample_like(_bordered(fine, mode="constant"), scan.shape, scan.affine)
     return Attention(on_scan, cells)
@@ -137,12 +147,12 @@ def share_off_spine(on_scan: Volume, spine: Mask) -> float:
     return outside / total if total > 0 else float("nan")
 
 
-def _cells(values: Array, prepared: Volume) -> Volume:
+def _cells(values: Array, shape: tuple[int, ...], affine: Array) -> Volume:
     """The block's values in space: each pool by two joins samples 2i and 2i + 1 and drops a spare last one."""
-    stride, left = np.ones(3), np.array(prepared.shape)
+    stride, left = np.ones(3), np.array(shape)
     while (more := left > values.shape).any():
         stride, left = np.where(more, stride * 2, stride), np.where(more, left // 2, left)
-    affine = np.array(prepared.affine)
+    affine = np.array(affine)
     affine[:3, 3] += affine[:3, :3] @ ((stride - 1) / 2)
     affine[:3, :3] = affine[:3, :3] * stride
     return Volume(values, affine)

@@ -24,6 +24,7 @@ from spineclock.learn import checkpoint as disk
 from spineclock.learn.feed import Batch, Examples, Feed, ReadAhead, in_order
 from spineclock.learn.stopping import SharedStop
 from spineclock.nets.heads import Head, Measure
+from spineclock.nets.names import RateFalls
 from spineclock.nets.networks import channels_last
 from spineclock.prep.masking import Part
 
@@ -45,12 +46,24 @@ class Schedule:
     max_epochs: int = 100
     learning_rate: float = 1e-4
     weight_decay: float = 0.0
+    rate_falls: RateFalls = "plateau"
+    """On a plateau of the validation loss, or in a straight line to 0 at the end of the last epoch, reached always."""
     plateau_patience: int = 5
     """Epochs without a lower validation loss before the rate falls."""
     plateau_factor: float = 0.1
     stop_patience: int = 15
-    """Epochs without a lower validation loss before training ends."""
+    """Epochs without a lower validation loss before training ends; of a rate that falls linearly it does not."""
     seed: int = 0
+
+    def rate(self, epoch: int, share: float) -> float | None:
+        """The learning rate where it follows from how much of an epoch is done alone; None where the plateau tells.
+
+        >>> [Schedule(max_epochs=4, learning_rate=1.0, rate_falls="linear").rate(k, 0.5) for k in (0, 3)]
+        [0.875, 0.125]
+        """
+        if self.rate_falls == "plateau":
+            return None
+        return self.learning_rate * (1 - (epoch + share) / self.max_epochs)
 
 
 @dataclass(frozen=True)
@@ -100,7 +113,10 @@ class Progress:
 
     def finished(self, schedule: Schedule) -> bool:
         """Whether nothing is left to learn: all epochs done, or too many without getting better."""
-        return self.epoch >= schedule.max_epochs or self.epoch - 1 - self.best_epoch >= schedule.stop_patience
+        waited = self.epoch - 1 - self.best_epoch
+        return self.epoch >= schedule.max_epochs or (
+            schedule.rate_falls == "plateau" and waited >= schedule.stop_patience
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +203,9 @@ class Training:
             # dropout depends on the step alone, so that a resumed training drops what an unbroken one would have
             torch.manual_seed(self.schedule.seed * 1_000_003 + progress.epoch * batches + progress.batch)
             loss = self.head.cost(net(self._placed(batch)), self.fabric.to_device(batch.targets))
+            rate = self.schedule.rate(progress.epoch, progress.batch / batches)
+            if rate is not None:
+                _set_rate(parts.optimiser, rate)
             optimiser.zero_grad()
             self.fabric.backward(loss)
             optimiser.step()
@@ -216,7 +235,8 @@ class Training:
             raise SpineclockError(f"the loss of epoch {progress.epoch + 1} is no number",
                                   remedy="a smaller learning_rate, or precision=float32")  # fmt: skip
         rate = float(parts.optimiser.param_groups[0]["lr"])
-        parts.plateau.step(loss)
+        if self.schedule.rate_falls == "plateau":
+            parts.plateau.step(loss)
         if loss < progress.best:
             progress.best, progress.best_epoch = loss, progress.epoch
             parts.best = copy.deepcopy(parts.net.state_dict())
@@ -249,6 +269,11 @@ class Training:
         state = disk.read(self.state)
         parts.restore(state)
         return Progress(**state["progress"])
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
 
 
 @dataclass

@@ -43,8 +43,8 @@ def body_frames(labels: Mask, bodies: Mask | None = None) -> dict[str, BodyFrame
     >>> array = np.zeros((5, 60, 60), np.uint8)
     >>> array[:, 10:44, 20:46] = 222  # the body of L3, 34 by 26 mm
     >>> frame = body_frames(Mask(array, np.eye(4)))["L3"]
-    >>> round(frame.depth_mm, 1), round(frame.height_mm, 1), frame.middle_mm[1:]
-    (34.0, 26.0, (26.5, 32.5))
+    >>> round(frame.depth_mm, 1), round(frame.height_mm, 1), [round(mm, 6) for mm in frame.middle_mm[1:]]
+    (34.0, 26.0, [26.5, 32.5])
     """
     found = body_pieces(Volume(labels.array, labels.affine), labels, bodies)
     return frames_of(found, sections(found), canonical(labels).affine)

@@ -42,11 +42,15 @@ class Picture:
         """Mean area of the structure's slices in the layer."""
         return float(self.share.sum()) * self.spacing_mm[0] * self.spacing_mm[1]
 
-    def at(self, y_mm: Floats, z_mm: Floats) -> Floats:
-        """The share at points of the plane, linearly interpolated; 0 outside."""
-        j = (y_mm - self.origin_mm[0]) / self.spacing_mm[0]
-        k = (z_mm - self.origin_mm[1]) / self.spacing_mm[1]
-        return np.asarray(ndimage.map_coordinates(self.share, [j, k], order=1, mode="grid-constant"), dtype=np.float64)
+    def along(self, start_mm: tuple[float, float], angle_rad: float, step_mm: float, into: Floats) -> None:
+        """Fills an array (U, V) with the share on a turned grid, linearly interpolated, 0 outside.
+
+        Its first sample lies at ``start_mm``, its first axis rises by ``angle_rad``, its samples are ``step_mm`` apart.
+        """
+        cos, sin, spacing = np.cos(angle_rad), np.sin(angle_rad), np.array(self.spacing_mm)
+        turned = np.array([[cos, -sin], [sin, cos]]) * step_mm / spacing[:, None]
+        start = (np.array(start_mm) - self.origin_mm) / spacing
+        ndimage.affine_transform(self.share, turned, start, output=into, order=1, mode="grid-constant")
 
 
 def layer_weights(count: int, spacing_mm: float, middle_mm: float, half_mm: float) -> Floats:
@@ -201,10 +205,12 @@ def section(picture: Picture, *, start_angle_rad: float | None = None, turns: in
 
 
 def sample(picture: Picture, centre_mm: tuple[float, float], angle_rad: float, u_mm: Floats, v_mm: Floats) -> Section:
-    """A picture sampled in a frame that is given, its positions in rising order."""
+    """A picture sampled in a frame that is given, its positions rising and evenly spaced, on both axes alike."""
     share = np.zeros((len(u_mm), len(v_mm)))
     u, v = _reach(picture, centre_mm, angle_rad, u_mm, v_mm)
-    share[u, v] = picture.at(*_points(centre_mm, angle_rad, u_mm[u], v_mm[v]))
+    if share[u, v].size:
+        first = _points(centre_mm, angle_rad, u_mm[u][:1], v_mm[v][:1])
+        picture.along((first[0].item(), first[1].item()), angle_rad, float(u_mm[1] - u_mm[0]), share[u, v])
     return Section(share, u_mm, v_mm, centre_mm, angle_rad)
 
 

@@ -12,6 +12,7 @@ import itertools
 
 from torch import Tensor, nn
 
+from spineclock.nets import first_block
 from spineclock.nets.names import Pool
 
 CHANNELS = (32, 64, 128, 256, 256)
@@ -34,6 +35,12 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features at half the resolution: (N, C, D, H, W) → (N, C', D/2, H/2, W/2), halves rounded down."""
+        if first_block.applies(self.conv, x):
+            return nn.functional.relu(first_block.pooled(x, self.conv, self.norm))
+        return self.by_layers(x)
+
+    def by_layers(self, x: Tensor) -> Tensor:
+        """The same, by PyTorch's layers one after another."""
         x = self.norm(self.conv(x))
         window = [2 if n > 1 else 1 for n in x.shape[2:]]  # an axis of 1 stays
         return nn.functional.relu(nn.functional.max_pool3d(x, window))

@@ -8,17 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from spineclock.core.errors import UsageError
+from spineclock.nets.band import Banded
 from spineclock.nets.convolution import trusted
 from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.film import DROPOUT, EfficientNetFilm, FilmNet
 from spineclock.nets.heads import Head
 from spineclock.nets.multitask import MultitaskHead
-from spineclock.nets.names import CROP_NETWORKS, CT_NETWORKS, FILM_NETWORKS, NetworkName, Pool
+from spineclock.nets.names import CROP_NETWORKS, CT_NETWORKS, FILM_NETWORKS, SCAN_NETWORKS, NetworkName, Pool
 
 
 def network(
     name: NetworkName, *, outputs: int, shape: tuple[int, int, int], pool: Pool = "max", dropout: float = DROPOUT,
-    head: object = None,
+    head: object = None, band: int = 0,
 ) -> nn.Module:  # fmt: skip
     """An untrained network: volumes (N, 1, D, H, W) → (N, outputs).
 
@@ -40,6 +41,9 @@ def network(
         How ``table2`` ends.
     dropout : float
         Of the networks of films.
+    band : int
+        Columns that a network of scans reads of each row, beginning where the spine does
+        (:mod:`spineclock.nets.band`); 0 for all.
     head : Head, optional
         What its answers mean; networks of CT are built round theirs.
 
@@ -61,7 +65,11 @@ def network(
         if not isinstance(head, MultitaskHead):
             raise UsageError(f"{name} without a head of detection or follow-up", wanted="one to be built round")
         return ct_network(name, head, dropout=dropout)  # type: ignore[arg-type]
-    return trusted(_built(name, outputs=outputs, shape=shape, pool=pool, dropout=dropout))
+    if band > shape[2]:
+        raise UsageError(f"a band of {band} columns of scans that have {shape[2]}", wanted=f"at most {shape[2]}")
+    read = (*shape[:2], band or shape[2])
+    net = trusted(_built(name, outputs=outputs, shape=read, pool=pool, dropout=dropout))
+    return Banded(net, band) if band else net
 
 
 def begin(net: nn.Module, head: Head) -> None:
@@ -138,7 +146,7 @@ def _require_fit(name: NetworkName, shape: tuple[int, int, int], outputs: int) -
         raise UsageError(
             f"{name} reads films, and the prepared volumes have the shape {shape}",
             wanted="one slice of at least 32 rows and columns, such as (1, 1024, 512)",
-            remedy=f"choose a network of scans ({', '.join(_of_scans())})",
+            remedy=f"choose a network of scans ({', '.join(SCAN_NETWORKS)})",
         )
     if name in get_args(NetworkName) and name not in films and shape[0] == 1:
         raise UsageError(
@@ -146,10 +154,6 @@ def _require_fit(name: NetworkName, shape: tuple[int, int, int], outputs: int) -
             wanted="at least 16 slices",
             remedy=f"choose a network of films ({', '.join(films)})",
         )
-
-
-def _of_scans() -> list[str]:
-    return [n for n in get_args(NetworkName) if n not in (*FILM_NETWORKS, *CROP_NETWORKS, *CT_NETWORKS)]
 
 
 def _transformer(outputs: int, shape: tuple[int, int, int]) -> nn.Module:

@@ -1,7 +1,8 @@
 """The age network of a training run: ``network.json`` beside ``weights.safetensors``.
 
 ``network.json`` holds ``schema``, ``name``, ``statement``, ``network`` (its name), ``pool``, ``simulated`` (whether it
-has seen made-up people only), ``head`` (what its answer means, :class:`spineclock.nets.age_head.AgeHead`),
+has seen made-up people only), ``band`` (columns that it reads of each row, :mod:`spineclock.nets.band`; all where
+this is 0 or not there), ``head`` (what its answer means, :class:`spineclock.nets.age_head.AgeHead`),
 ``preparation`` (of the input), ``ages_years`` (youngest, oldest) and ``validation`` (predicted and chronological age of
 each validation scan, and the SD of the answer where it is a distribution; for bias correction and interval).
 
@@ -27,7 +28,7 @@ from spineclock.core.errors import UsageError
 from spineclock.core.volume import Array
 from spineclock.nets.age_head import BINNED, AgeHead
 from spineclock.nets.described import asked, described, require_device
-from spineclock.nets.names import NetworkName
+from spineclock.nets.names import SCAN_NETWORKS, NetworkName
 from spineclock.nets.networks import network
 from spineclock.nets.recalibration import Recalibrated, read_recalibrated
 from spineclock.nets.weights import load_into
@@ -63,6 +64,9 @@ def _faults(about: dict[str, Any]) -> list[str]:
     faults = []
     if about["pool"] not in ("max", "average"):
         faults.append(f"pool is {about['pool']!r}, wanted max or average")
+    of_scans = about["network"] in SCAN_NETWORKS
+    if not isinstance(about.get("band", 0), int) or (about.get("band") and not of_scans):
+        faults.append(f"band is {about['band']!r}, wanted a number of columns, and a network of scans")
     if about["network"] not in get_args(NetworkName):
         faults.append(f"network is {about['network']!r}, wanted one of {', '.join(get_args(NetworkName))}")
     try:
@@ -148,6 +152,7 @@ def read_network(folder: Path, *, device: str = "cpu") -> TrainedNetwork:
     about = described(folder, keys=KEYS, schema=SCHEMA, faults=_faults)
     head = AgeHead.from_dict(about["head"])
     i, j, k = about["preparation"]["shape"]
-    net = network(about["network"], outputs=head.outputs, shape=(i, j, k), pool=about["pool"])
+    net = network(about["network"], outputs=head.outputs, shape=(i, j, k), pool=about["pool"],
+                  band=about.get("band", 0))  # fmt: skip
     digest = load_into(net, folder / "weights.safetensors")
     return TrainedNetwork(net.to(device).eval(), head, about, digest, read_recalibrated(folder, digest))

@@ -215,6 +215,7 @@ class MriAge:
     def _by_network(self, reading: Reading, network: TrainedNetwork) -> Reading:
         """The reading with the run's network as the age it stands for, and where the network looked."""
         from spineclock.explain.gradcam import attention
+        from spineclock.nets.band import Banded
         from spineclock.nets.dcnn import AgeNet
         from spineclock.prep.prepared import prepare
         from spineclock.stats.calibration import Calibration
@@ -234,9 +235,11 @@ class MriAge:
             contributions=measured.contributions if measured else (),
             sd_years=said.sd_years,
         )
-        if not isinstance(network.net, AgeNet):
+        net = network.net
+        if not isinstance(net.net if isinstance(net, Banded) else net, AgeNet):
             return replace(reading, prediction=prediction)
-        heat = attention(network.net, prepared.volume, scan.volume, age=network.head.age_years).on_scan
+        assert isinstance(net, AgeNet | Banded)
+        heat = attention(net, prepared.volume, scan.volume, age=network.head.age_years).on_scan
         return replace(reading, prediction=prediction, heat=heat)
 
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +40,24 @@ class Way:
     early_pool: bool = False
     """Whether the pool stands before the ReLU, which is the same function."""
     channels_last: bool = False
-    bfloat16: bool = False
     big_buffers: bool = False
+    products: bool = False
+    """Whether block 1 is computed as matrix products (:mod:`spineclock.nets.first_block`), in float32."""
+    bfloat16: bool = False
 
 
-WAYS = (
-    Way("plain PyTorch, float32"),
-    Way("+ pool before ReLU, channels last", early_pool=True, channels_last=True),
-    Way("+ bfloat16 arithmetic", early_pool=True, channels_last=True, bfloat16=True),
-    Way("+ malloc keeps large blocks", early_pool=True, channels_last=True, bfloat16=True, big_buffers=True),
-)
+PLAIN = Way("plain PyTorch, float32")
+REORDERED = Way("+ pool before ReLU, channels last", early_pool=True, channels_last=True)
+KEEPING = replace(REORDERED, name="+ malloc keeps large blocks", big_buffers=True)
+PRODUCTS = replace(KEEPING, name="+ block 1 as matrix products", products=True)
+BFLOAT16 = replace(KEEPING, name="bfloat16 arithmetic instead of these products", bfloat16=True)
+
+
+def ways() -> tuple[Way, ...]:
+    """The ways, the last one that in which training computes here."""
+    from spineclock.run.training.device import computes_in_bfloat16
+
+    return (PLAIN, REORDERED, KEEPING, PRODUCTS, *((BFLOAT16,) if computes_in_bfloat16("cpu") else ()))
 
 
 def step_seconds(way: Way, shape: tuple[int, int, int], *, steps: int) -> list[float]:
@@ -104,10 +112,16 @@ def _net(way: Way) -> tuple[Any, Any]:
             x = torch.relu(self.norm(self.conv(x)))
             return torch.nn.functional.max_pool3d(x, [2 if n > 1 else 1 for n in x.shape[2:]])
 
+    class Layers(Block):
+        """Ours without the matrix products."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.by_layers(x)
+
     net = trusted(AgeNet()).train()
-    if not way.early_pool:
+    if not way.products:
         for block in net.blocks:
-            block.__class__ = LatePool
+            block.__class__ = Layers if way.early_pool else LatePool
     if way.channels_last:
         net = net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return net, torch.optim.Adam(net.parameters(), 1e-4)
@@ -144,7 +158,7 @@ def fed(store: Path, cohort: Path, *, from_nifti: bool) -> dict[str, float]:
     from spineclock.run.training.device import keep_big_buffers
 
     keep_big_buffers()
-    way = WAYS[-1]
+    way = ways()[-1]
     net, optimiser = _net(way)
     scans = PreparedStore.open(store)
     source: Any = _Nifti(cohort, scans) if from_nifti else scans
@@ -210,15 +224,15 @@ def _steps(rounds: int) -> pd.DataFrame:
     found: dict[tuple[str, str], list[float]] = {}
     for _ in range(rounds):
         for shape in SHAPES:
-            for way in WAYS:
+            for way in ways():
                 steps = _apart("step_seconds", way=asdict(way), shape=shape, steps=8)
                 found.setdefault((way.name, " × ".join(map(str, shape))), []).append(float(np.median(steps)))
     rows = []
-    for way in WAYS:
+    for way in ways():
         row: dict[str, Any] = {"way": way.name}
         for shape in SHAPES:
             name = " × ".join(map(str, shape))
-            now, plain = (float(np.median(found[w, name])) for w in (way.name, WAYS[0].name))
+            now, plain = (float(np.median(found[w, name])) for w in (way.name, PLAIN.name))
             row |= {f"{name}, ms a scan": 1000 * now / BATCH, f"{name}, times faster": plain / now}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -229,7 +243,7 @@ def _curves(folder: Path, *, people: int, seeds: int, epochs: int) -> tuple[list
     store = _phantoms(folder, people, "16x128x64", "8,5,4")
     return tuple(
         [_apart("loss_curve", way=asdict(way), store=str(store), seed=s, epochs=epochs) for s in range(seeds)]
-        for way in (WAYS[0], WAYS[-1])
+        for way in (PLAIN, ways()[-1])
     )  # type: ignore[return-value]
 
 

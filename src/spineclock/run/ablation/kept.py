@@ -17,8 +17,8 @@ from spineclock.run.outputs import plain, write_json, write_text
 
 SAID, ABOUT = "said.csv", "trainings.json"
 PEOPLE = ("scan_id", "person_id", "age_years", "normal", "true_spine_age_years")
-TOLD = ("seed", "network", "loss", "pool", "part", "train_on", "batch_size", "learning_rate", "plateau_patience",
-        "plateau_factor", "stop_patience", "max_epochs", "precision")  # fmt: skip
+TOLD = ("seed", "network", "loss", "pool", "band", "part", "train_on", "batch_size", "learning_rate", "rate_falls",
+        "plateau_patience", "plateau_factor", "stop_patience", "max_epochs", "precision")  # fmt: skip
 """Settings that are kept; the others are paths, or the recipe's own."""
 
 

@@ -69,8 +69,8 @@ def _about(run: Run, fitted: Fitted, validation: list[list[float]]) -> dict[str,
     learned = run.sets.of("train")["age_years"]
     return {
         "schema": SCHEMA, "name": run.name, "statement": run.statement, "network": run.settings.network,
-        "pool": run.settings.pool, "simulated": bool(simulated(run.cohort)), "head": fitted.head.as_dict(),
-        "preparation": run.preparation,
+        "pool": run.settings.pool, "band": run.settings.band, "simulated": bool(simulated(run.cohort)),
+        "head": fitted.head.as_dict(), "preparation": run.preparation,
         "ages_years": [float(learned.min()), float(learned.max())], "validation": validation,
         **({"films": sorted(set(run.sets.of("train")["film"]))} if "film" in run.sets.table else {}),
     }  # fmt: skip

@@ -191,7 +191,8 @@ def _training(
     learned, held_out = examples(told.of("train"), told.of("validation"), store=store, memory_gb=settings.memory_gb)
     head = _head(outcome, torch.tensor(learned.targets), store, settings)
     torch.manual_seed(settings.seed)
-    net = network(settings.network, outputs=head.outputs, shape=store.how.shape, pool=settings.pool, head=head)
+    net = network(settings.network, outputs=head.outputs, shape=store.how.shape, pool=settings.pool, head=head,
+                  band=settings.band)  # fmt: skip
     begin(net, head)
     if settings.start == "imagenet" and not watch.state.exists():
         folder.say_start(watch.state.parent, _from_imagenet(net))

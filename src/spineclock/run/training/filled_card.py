@@ -13,6 +13,7 @@ from spineclock.ingest.study_table import simulated
 from spineclock.run.outputs import plain
 from spineclock.run.tables import markdown
 from spineclock.run.training.run import Made, Run
+from spineclock.run.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from spineclock.learn.fit import Fitted
@@ -40,8 +41,16 @@ def told_of(
         "preparation": ", ".join(f"{k} {' '.join(map(str, v)) if isinstance(v, list) else v}"
                                  for k, v in prepared.items()),
         "counts": markdown(counts), "sha256": made.sha256, "start": made.start, "epochs": len(fitted.epochs),
-        "best_epoch": fitted.best_epoch + 1,
+        "best_epoch": fitted.best_epoch + 1, "schedule": _schedule(run.settings),
     }  # fmt: skip
+
+
+def _schedule(settings: TrainSettings) -> str:
+    """How the learning rate falls and when training ends."""
+    if settings.rate_falls == "linear":
+        return f"rate falling in a straight line to 0 over {settings.max_epochs} epochs"
+    return (f"rate × {settings.plateau_factor} after {settings.plateau_patience} epochs without a better validation "
+            f"loss, end after {settings.stop_patience}")  # fmt: skip
 
 
 def _people(name: str, part: pd.DataFrame) -> dict[str, object]:

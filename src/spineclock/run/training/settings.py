@@ -9,12 +9,16 @@ from pydantic import Field, field_validator, model_validator
 
 from spineclock.core.errors import UsageError
 from spineclock.core.outcomes import Pooling
-from spineclock.nets.names import AgeLoss, NetworkName, Pool
+from spineclock.nets.names import SCAN_NETWORKS, AgeLoss, NetworkName, Pool, RateFalls
 from spineclock.prep.masking import SpinePart
 from spineclock.run.config import Settings, one_of_resume_and_overwrite
 from spineclock.run.settings import Sequence
 
 Device = Field("auto", pattern=r"^(auto|cpu|cuda)$", description="where networks run; auto takes a GPU if there is one")
+
+
+SMALLEST_BAND = 16
+"""Columns that a network of scans can read at least."""
 
 
 class TrainSettings(Settings):
@@ -50,6 +54,9 @@ class TrainSettings(Settings):
         "random", description="weights efficientnet_b4 and ct_convnext_tiny begin from; imagenet where they can be had"
     )
     pool: Pool = Field("max", description="how table2 ends: max or average")
+    band: int = Field(
+        0, ge=0, description="of scans: the columns read of each row, beginning where the spine does; 0: all columns"
+    )
     loss: AgeLoss = Field("mse", description="mse, smooth_l1, soft_label or mean_variance")
     youngest: int | None = Field(
         None,
@@ -99,6 +106,10 @@ class TrainSettings(Settings):
     max_epochs: int = Field(100, ge=1, description="the most epochs")
     learning_rate: float = Field(1e-4, gt=0, description="of Adam, at the start")
     weight_decay: float = Field(0.0, ge=0, description="of Adam")
+    rate_falls: RateFalls = Field(
+        "plateau",
+        description="plateau: as the next three say; linear: in a straight line to 0 over max_epochs, all done",
+    )
     plateau_patience: int = Field(5, ge=0, description="epochs without a better validation loss before the rate falls")
     plateau_factor: float = Field(0.1, gt=0, lt=1, description="what the rate is multiplied by then")
     stop_patience: int = Field(15, ge=1, description="epochs without a better validation loss before training ends")
@@ -144,6 +155,9 @@ class TrainSettings(Settings):
         if self.start == "imagenet" and self.network not in ("efficientnet_b4", "ct_convnext_tiny"):
             raise UsageError(f"start imagenet for the network {self.network}",
                              wanted="efficientnet_b4 or ct_convnext_tiny")  # fmt: skip
+        if self.band and (self.network not in SCAN_NETWORKS or self.band < SMALLEST_BAND):
+            raise UsageError(f"a band of {self.band} columns for the network {self.network}",
+                             wanted=f"0, or at least {SMALLEST_BAND} for {', '.join(SCAN_NETWORKS)}")  # fmt: skip
         if self.weighting == "uncertainty" and self.tasks != "both":
             raise UsageError(f"weighting uncertainty with the task {self.tasks} alone", wanted="tasks=both")
         if (self.youngest is None) != (self.oldest is None):
