@@ -61,7 +61,7 @@ def pooled(x: Tensor, conv: nn.Conv3d, norm: nn.BatchNorm3d) -> Tensor:
     n, _, d, h, w = x.shape
     regions = _regions(x)
     mean, spread = _moments(regions)
-    found = _FirstBlock.apply(regions, mean, spread, conv.weight, norm.weight, norm.bias, norm.eps)
+    found = _FirstBlock.apply(regions, mean, spread, conv.weight, conv.bias, norm.weight, norm.bias, norm.eps)
     _keep_statistics(conv, norm, mean, spread, x.numel())
     return found.view(n, d // 2, h // 2, w // 2, -1).permute(0, 4, 1, 2, 3)
 
@@ -133,8 +133,9 @@ class _FirstBlock(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, regions: Tensor, mean: Tensor, spread: Tensor, weight: Tensor, gain: Tensor, shift: Tensor, eps: float
-    ) -> Tensor:
+        ctx: Any, regions: Tensor, mean: Tensor, spread: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor,
+        shift: Tensor, eps: float,
+    ) -> Tensor:  # fmt: skip
         """The pooled features and what their gradient needs: which voxel of its window each of them is of."""
         kernels = weight.flatten(1)
         sign = torch.where(gain < 0, -1.0, 1.0)
@@ -149,12 +150,13 @@ class _FirstBlock(torch.autograd.Function):
         sd = torch.sqrt(_variance(exact, spread) / (WINDOW * len(regions)) + eps)
         hat = best.mul_(sign / sd.float()).sub_(((exact @ mean) / sd).float())
         ctx.save_for_backward(regions, mean, spread, weight, gain, sd, hat, voxel_of)
+        ctx.biased = bias is not None
         return torch.addcmul(shift, hat, gain)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """Of kernels, gain and shift."""
+        """Of kernels, bias, gain and shift."""
         regions, mean, spread, weight, gain, sd, hat, voxel_of = ctx.saved_tensors
         grad = grad.contiguous()
         wide = torch.zeros(REGION, WINDOW * grad.shape[1])
@@ -169,4 +171,5 @@ class _FirstBlock(torch.autograd.Function):
         of_all = (d_gain / (WINDOW * len(regions)) / sd)[:, None] * (kernels @ spread)
         d_kernels = (gain.double() / sd)[:, None] * (at_best - torch.outer(d_shift, mean) - of_all)
         d_weight = d_kernels.view(weight.shape).to(weight.dtype)
-        return None, None, None, d_weight, d_gain.to(gain.dtype), d_shift.to(gain.dtype), None
+        d_bias = torch.zeros_like(gain) if ctx.biased else None  # not None: processes wait for everyone's gradient
+        return None, None, None, d_weight, d_bias, d_gain.to(gain.dtype), d_shift.to(gain.dtype), None
