@@ -8,14 +8,18 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(BIN)/python -m pip install --no-compile --constraint constraints.txt
 
-.PHONY: demo test coverage quick lint weights weights-ct realism ablations films osteoporosis fractures crosscheck licences tree constraints clean
+.PHONY: demo test tested coverage quick lint weights weights-ct realism ablations films osteoporosis fractures crosscheck licences tree constraints clean
 
 demo: $(VENV)/.installed
 	$(BIN)/spineclock demo --out demo
 
+# Style, types and layers are checked beside the tests, and both are done even where one fails
+test: $(VENV)/.installed-dev
+	$(MAKE) --no-print-directory --keep-going --jobs 2 lint tested
+
 # Two processes, each with a thread of its own; the tests of a file stay together, for they share what they make. In the
 # files' order: by default those of few tests come last, which are the longest, and one process waits for the other
-test: lint
+tested: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
 	  --no-loadscope-reorder --durations 25 --durations-min 10
 
@@ -102,15 +106,17 @@ licences: $(VENV)/.installed-dev
 tree: $(VENV)/.installed-dev
 	$(BIN)/python tests/tree.py
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is wanted: make PYTHON=python3.11 ...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $@ || $(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable .
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[dev]'
-	touch $@
+	touch $(VENV)/.installed $@
 
 # Pins what a clean, unconstrained environment resolves to; +cpu and the like are where a wheel came from, not what it is.
 constraints:
