@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import pandas as pd
+
 from spineclock import recipes
 from spineclock.core.recipe import Options, Reader
 from spineclock.nets.weights import sha256
+from spineclock.run.outputs import write_text
 from spineclock.run.progress import with_bar
 from spineclock.run.side_by_side import side_by_side
 
@@ -58,6 +61,20 @@ def resumed(
             file.write(json.dumps(row) + "\n")
             file.flush()
     return there
+
+
+def table_of(
+    path: Path, work: Callable[[T], dict[str, Any]], tasks: Iterable[T], *, workers: int,
+    columns: list[str] | None = None, float_format: str | None = None,
+) -> None:  # fmt: skip
+    """Writes the rows of all tasks, in their order, as a CSV table, unless it is there; stopped, it goes on."""
+    if path.is_file():
+        return
+    every, partial = [*tasks], path.with_suffix(".partial")
+    rows = resumed(work, every, partial, workers=workers)
+    table = pd.DataFrame([rows[task.scan_id] for task in every], columns=columns)
+    write_text(path, table.to_csv(index=False, float_format=float_format))
+    partial.unlink()
 
 
 def by_weights(name: str, *weights: Path) -> str:

@@ -18,8 +18,7 @@ from spineclock.run.fractures.compared import MARGIN
 from spineclock.run.fractures.oracle import HORIZONS, OUTCOME, drawn
 from spineclock.run.fractures.people import MATTERS, RECIPE, People, Places, Variant
 from spineclock.run.fractures.scans import made, paths
-from spineclock.run.outputs import write_text
-from spineclock.run.resumed import Task, by_weights, reader, resumed
+from spineclock.run.resumed import Task, by_weights, reader, table_of
 from spineclock.run.study.words import interval
 from spineclock.stats.diagnosis import Auroc, AurocDifference
 from spineclock.stats.survival.compared import RiskComparison
@@ -63,12 +62,10 @@ def outlined(places: Places, *, workers: int, lean: bool = False) -> None:
     path, model = answers(places), places.run(NETWORK)
     if path.is_file():
         return
-    cohort, partial = made(places, PEOPLE.scaled(places.scale), workers=workers), path.with_suffix(".partial")
-    rows = resumed(tell, [Task(scan_id, file, model) for scan_id, file in paths(cohort)], partial, workers=workers)
+    cohort = made(places, PEOPLE.scaled(places.scale), workers=workers)
     columns = [f"{name}_{what}" for name in OUTLINES for what in ("risk", "fracture", "shown", "refused")]
-    table = pd.DataFrame([*rows.values()]).reindex(columns=["scan_id", *columns])
-    write_text(path, table.sort_values("scan_id").to_csv(index=False))
-    partial.unlink()
+    table_of(path, tell, (Task(scan.scan_id, scan.path, model) for scan in paths(cohort)), workers=workers,
+             columns=["scan_id", *columns])  # fmt: skip
     if lean:
         shutil.rmtree(cohort)
 

@@ -16,9 +16,8 @@ from spineclock.ingest.find import reason
 from spineclock.ingest.nifti import with_label_map
 from spineclock.measure.ct_whole import measure_ct
 from spineclock.run.fractures.people import GRID, LEAST_AGE, RECIPE, People, Places
-from spineclock.run.outputs import write_text
 from spineclock.run.phantom_settings import PhantomCtSettings
-from spineclock.run.resumed import resumed
+from spineclock.run.resumed import table_of
 
 MOST_LACKING = 0.1
 """Share of the scans that may lack three vertebrae in a row: a curved spine leaves a training grid at its sides."""
@@ -89,12 +88,7 @@ def measured(places: Places, people: People, *, workers: int) -> pd.DataFrame:
         If a scan could not be measured.
     """
     path = places.measures(people)
-    if not path.is_file():
-        every, partial = list(paths(places.cohort(people))), path.with_suffix(".partial")
-        rows = resumed(measure, every, partial, workers=workers)
-        table = pd.DataFrame([rows[scan.scan_id] for scan in every])
-        write_text(path, table.to_csv(index=False, float_format="%.6g"))
-        partial.unlink()
+    table_of(path, measure, paths(places.cohort(people)), workers=workers, float_format="%.6g")
     return pd.read_csv(path)
 
 

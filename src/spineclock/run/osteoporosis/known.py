@@ -24,8 +24,7 @@ from spineclock.phantom.anatomy.traits import Traits, traits_of
 from spineclock.phantom.parameters import load
 from spineclock.phantom.people import blocks
 from spineclock.run.osteoporosis.people import LEAST_AGE, SEQUENCES, People, Places
-from spineclock.run.outputs import write_text
-from spineclock.run.resumed import resumed
+from spineclock.run.resumed import table_of
 
 SHOWN = ("fat", "unevenness", "hollow", "node", "flattest", "fractured")
 """Latents that are seen for themselves: means over L1-L4 of marrow fat, its unevenness and the end plates' hollows, the
@@ -59,25 +58,18 @@ def known(places: Places, people: People, *, workers: int) -> pd.DataFrame:
         If a scan cannot be read.
     """
     path = places.known(people)
-    if not path.is_file():
-        cohort = places.cohort(people)
-        listed = pd.read_csv(cohort / "participants.tsv", sep="\t", usecols=["scan_id", "path"])
-        paths = dict(zip(listed["scan_id"].astype(str), listed["path"].astype(str), strict=True))
-        tasks = list(_tasks(people, {scan: cohort / one for scan, one in paths.items()}))
-        partial = path.with_suffix(".partial")
-        rows = resumed(tell, tasks, partial, workers=workers)
-        table = pd.DataFrame([*rows.values()]).sort_values("scan_id")
-        write_text(path, table.to_csv(index=False, float_format="%.6g"))
-        partial.unlink()
+    table_of(path, tell, _tasks(people, places.cohort(people)), workers=workers, float_format="%.6g")
     return pd.read_csv(path, dtype={"scan_id": str})
 
 
-def _tasks(people: People, paths: dict[str, Path]) -> Iterator[Task]:
+def _tasks(people: People, cohort: Path) -> Iterator[Task]:
+    listed = pd.read_csv(cohort / "participants.tsv", sep="\t", usecols=["scan_id", "path"])
+    paths = dict(zip(listed["scan_id"].astype(str), listed["path"].astype(str), strict=True))
     drawn = blocks(people.count, seed=people.seed, parameters=load(people_world(people.world)))
     for some in drawn:
         for person in traits_of(some, world=people.world):
             if person.age_years >= LEAST_AGE:
-                yield Task(person, people.seed, people.world, paths[person.scan_id])
+                yield Task(person, people.seed, people.world, cohort / paths[person.scan_id])
 
 
 def tell(task: Task) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -15,8 +17,7 @@ from spineclock.recipes.mri_age import SEGMENTER
 from spineclock.recipes.mri_osteoporosis import RECIPE
 from spineclock.run.osteoporosis.people import DISEASE, SEQUENCES, People, Places
 from spineclock.run.osteoporosis.trained import TEXT, said
-from spineclock.run.outputs import write_text
-from spineclock.run.resumed import Task, by_weights, reader, resumed
+from spineclock.run.resumed import Task, by_weights, reader, table_of
 from spineclock.run.training.sets import LABEL
 from spineclock.stats.diagnosis import delong
 from spineclock.stats.result import interval_text
@@ -45,17 +46,17 @@ def outlined(places: Places, people: People, *, most: int, workers: int) -> pd.D
     """A row for each of ``most`` people, half of them with the disease: what was said; kept once it is made."""
     weights = (places.run(sequence) / "weights.safetensors" for sequence in SEQUENCES)
     path = places.out / by_weights(f"{people.name}-{most}-outlined", *weights, packaged(SEGMENTER))
-    if not path.is_file():
-        cohort = places.cohort(people)
-        table = pd.read_csv(cohort / "participants.tsv", sep="\t", dtype=TEXT)
-        ill = table[DISEASE].astype(bool)
-        asked = pd.concat([table[ill].head(most // 2), table[~ill].head(most // 2)])
-        tasks = [Task(str(one.scan_id), cohort / str(one.path), places.out / "run") for one in asked.itertuples()]
-        partial = path.with_suffix(".partial")
-        rows = resumed(tell, tasks, partial, workers=workers)
-        write_text(path, pd.DataFrame([*rows.values()]).sort_values("scan_id").to_csv(index=False))
-        partial.unlink()
+    table_of(path, tell, _tasks(places, people, most), workers=workers)
     return pd.read_csv(path, dtype=TEXT)
+
+
+def _tasks(places: Places, people: People, most: int) -> Iterator[Task]:
+    """Half of them ill, half not."""
+    cohort = places.cohort(people)
+    table = pd.read_csv(cohort / "participants.tsv", sep="\t", dtype=TEXT)
+    ill = table[DISEASE].astype(bool)
+    for one in pd.concat([table[ill].head(most // 2), table[~ill].head(most // 2)]).itertuples():
+        yield Task(str(one.scan_id), cohort / str(one.path), places.out / "run")
 
 
 def beside_true(places: Places, people: People, *, most: int, workers: int) -> pd.DataFrame:
