@@ -108,7 +108,8 @@ tree: $(VENV)/.installed-dev
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is wanted: make PYTHON=python3.11 ...")'
-	test -x $@ || $(PYTHON) -m venv $(VENV)
+	rm -f $(VENV)/.installed*
+	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable .

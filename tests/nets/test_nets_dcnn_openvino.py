@@ -6,10 +6,31 @@ import numpy as np
 import pytest
 import torch
 
+from spineclock.nets.band import Banded
+from spineclock.nets.band_numpy import narrowed
 from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.dcnn_openvino import compile_age_net
 from spineclock.nets.names import Pool
 from spineclock.nets.weights import load_into, read_arrays, save
+
+
+def test_behind_a_band_too(tmp_path) -> None:
+    torch.manual_seed(1)
+    net = Banded(AgeNet(), 32).eval()
+    save(net, tmp_path / "net.safetensors")
+    load_into(net, tmp_path / "net.safetensors")
+    volume = np.zeros((16, 96, 64), np.float32)
+    for row in range(7, 90):
+        at = 5 + row // 4
+        volume[:, row, at : at + 25] = np.random.default_rng(row).normal(size=(16, 25))
+    x = torch.from_numpy(volume)[None, None]
+    assert np.array_equal(narrowed(volume, 32), net.narrowed(x)[0][0, 0].numpy())
+    with torch.inference_mode():
+        wanted = net(x)[0].numpy()
+    answer = compile_age_net(
+        read_arrays(tmp_path / "net.safetensors"), shape=(16, 96, 64), pool="max", band=32, threads=1
+    )
+    np.testing.assert_allclose(answer(volume)[0], wanted, atol=5e-5)
 
 
 @pytest.mark.parametrize(("pool", "outputs", "shape"), [("max", 1, (16, 64, 32)), ("average", 7, (20, 33, 35))])

@@ -41,7 +41,7 @@ def plain(made: Block, x: Tensor) -> Tensor:
 def test_it_is_what_the_layers_make_of_it_forward_and_back(shape: tuple[int, ...]) -> None:
     x, ours = masked(*shape), block()
     exact = copy.deepcopy(ours).double()
-    assert first_block.applies(ours.conv, x)
+    assert first_block.applies(ours.conv, ours.norm, x)
     y, expected = ours(x), plain(exact, x.double())
     assert torch.allclose(y.double(), expected, rtol=1e-5, atol=1e-5)
     along = torch.randn(y.shape)
@@ -68,7 +68,7 @@ def test_the_whole_networks_gradient_is_as_near_to_exact_arithmetic_with_it_as_w
 
     ours = gradients(torch.float32)
     assert not ours["blocks.0.conv.bias"].any()  # no gradient reaches it through batch norm
-    monkeypatch.setattr(first_block, "applies", lambda conv, x: False)
+    monkeypatch.setattr(first_block, "applies", lambda conv, norm, x: False)
     layers, exact = gradients(torch.float32), gradients(torch.float64)
 
     def off(found: dict[str, Tensor]) -> float:
@@ -78,14 +78,18 @@ def test_the_whole_networks_gradient_is_as_near_to_exact_arithmetic_with_it_as_w
 
 
 def test_it_stands_aside_where_it_would_be_another_function() -> None:
+    def applies(made: Block, x: Tensor) -> bool:
+        return first_block.applies(made.conv, made.norm, x)
+
     made, x = block(), masked(1, 1, 4, 16, 16)
-    assert first_block.applies(made.conv, x)
-    assert not first_block.applies(made.conv, masked(1, 1, 5, 16, 16))  # the pool leaves a row that batch norm counts
-    assert not first_block.applies(made.conv, x.clone().requires_grad_())  # whose gradient it does not give
-    assert not first_block.applies(Block(2, 4).train().conv, masked(1, 2, 4, 16, 16))
-    assert not first_block.applies(made.eval().conv, x)
+    assert applies(made, x)
+    assert not applies(made, masked(1, 1, 5, 16, 16))  # the pool leaves a row that batch norm counts
+    assert not applies(made, x.clone().requires_grad_())  # whose gradient it does not give
+    assert not applies(Block(2, 4).train(), masked(1, 2, 4, 16, 16))
+    made.norm.eval()  # which then goes by what it has kept
+    assert not applies(made, x)
     with torch.autocast("cpu", torch.bfloat16):
-        assert not first_block.applies(made.train().conv, x)
+        assert not applies(made.train(), x)
 
 
 def test_of_equal_features_the_gradient_goes_to_one() -> None:

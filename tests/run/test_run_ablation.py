@@ -306,6 +306,10 @@ def test_another_machine_goes_on_with_the_table(tmp_path: Path, monkeypatch: pyt
     assert "Not yet trained: `scans_85`" in text
     assert {"proposed", "lumbar"} <= set(pd.read_csv(tmp_path / "page" / kept.SAID))
     assert (tmp_path / "page_worlds.md").read_text(encoding="utf-8") == "worlds"
+    rows, _ = kept.read(tmp_path / "page")
+    assert phantom._as_asked(places, rows).keys() == rows.keys()
+    monkeypatch.setattr(phantom, "EPOCHS", 2)  # what one epoch gave does not stand beside what two give
+    assert phantom._as_asked(places, rows) == {}
 
 
 def test_a_study_by_a_network_is_held_against_the_truth(tmp_path: Path) -> None:

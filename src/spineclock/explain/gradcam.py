@@ -17,7 +17,7 @@ from torch import Tensor
 from spineclock.core.errors import GeometryError, UsageError
 from spineclock.core.geometry import resample_like
 from spineclock.core.volume import Array, Mask, Volume
-from spineclock.nets.band import Banded, laid_back
+from spineclock.nets.band import Banded, inner, laid_back
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +27,12 @@ class Attention:
     Attributes
     ----------
     on_scan : Volume, float32
-        The map on the scan's grid, 0 and up, in the network's units; 0 outside the prepared box.
+        The map on the scan's grid, 0 and up, in the network's units; 0 outside the prepared box, and of a network that
+        reads a band outside this: its :func:`share_off_spine` is smaller by construction.
     cells : Volume, float32
         The same on the block's own grid, before interpolation: of the paper's network one value per 32 × 32 × 32
         prepared voxels (at 4 × 1 × 1 mm the slices of a scan share one cell). Nothing finer is known. Of a network that
-        reads a band the cells of the band, as if it had been straight.
+        reads a band the cells of the band, whose place from front to back is not the patient's.
     """
 
     on_scan: Volume
@@ -90,7 +91,7 @@ def attention(
     """
     if net.training:
         raise UsageError("a network in training mode", wanted="evaluation mode", remedy="call net.eval() first")
-    seen = cast(Seen, net.net) if isinstance(net, Banded) else net
+    seen = cast(Seen, inner(net)) if isinstance(net, Banded) else net
     # gradients are needed from the last block on only, which saves the memory of everything before it
     with torch.inference_mode(False), torch.no_grad():
         x = torch.from_numpy(np.array(prepared.array, dtype=np.float32))[None, None]

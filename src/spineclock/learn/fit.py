@@ -77,6 +77,7 @@ class Epoch:
     """What validation people were judged by, and in ``figure`` what it came to."""
     figure: float
     learning_rate: float
+    """Of its last step."""
     seconds: float
     idle_share: float
     """Of the training's time, that spent waiting for data."""
@@ -140,7 +141,7 @@ class Training:
     head : Head
         What its answer means.
     feed, validation
-        What it learns from, and whom its rate and its end are judged by; no person in both.
+        What it learns from, and who tells which epoch is kept and, of a plateau, its rate and end; no person in both.
     schedule : Schedule
     fabric : lightning.fabric.Fabric
         Launched; places everything.

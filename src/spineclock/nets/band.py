@@ -12,11 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spineclock.core.errors import UsageError
-
-SMOOTHED_ROWS = 25
-"""The front is the mean of so many rows: levels keep their forms, curves go."""
-AHEAD = 1 / 16
-"""Of the columns, those before the mean front: what juts out of it."""
+from spineclock.nets.band_numpy import AHEAD, smoothed_rows
 
 
 def firsts(x: Tensor, columns: int) -> Tensor:
@@ -25,13 +21,14 @@ def firsts(x: Tensor, columns: int) -> Tensor:
     >>> x = torch.zeros(1, 1, 1, 80, 64)
     >>> for row in range(80):
     ...     x[..., row, 10 + row // 4 : 40 + row // 4] = 1.0  # a slanting spine
-    >>> firsts(x, 32)[0, [0, 40, 79]].tolist()  # near an end fewer rows are averaged
-    [9, 18, 26]
+    >>> firsts(x, 32)[0, [0, 40, 79]].tolist()
+    [8, 18, 27]
     """
     inside = (x != 0).any(dim=2)[:, 0]  # N H W
     some = inside.any(dim=2).float()  # N H
     front = inside.float().argmax(dim=2).float()  # the first column of a row that is not 0
-    summed = F.avg_pool1d(torch.stack([front * some, some], 1), SMOOTHED_ROWS, 1, SMOOTHED_ROWS // 2)
+    reach = smoothed_rows(x.shape[3])
+    summed = F.avg_pool1d(torch.stack([front * some, some], 1), 2 * reach + 1, 1, reach)
     mean = summed[:, 0] / summed[:, 1].clamp(min=1e-6)  # rows far from the spine are empty wherever they begin
     begin = torch.floor(mean + 0.501).long() - round(columns * AHEAD)  # of a straight front the same wherever it lies
     return begin.clamp(0, x.shape[-1] - columns)
@@ -90,3 +87,12 @@ class Banded(nn.Module):
             raise UsageError(f"a band of {self.columns} columns of {x.shape[-1]}", wanted="at most as many")
         first = firsts(x, self.columns)
         return band(x, first, self.columns), first
+
+
+def inner(net: nn.Module) -> nn.Module:
+    """The network that reads, behind a band or without one.
+
+    >>> inner(Banded(nn.Linear(1, 1), 48)), inner(nn.ReLU())
+    (Linear(in_features=1, out_features=1, bias=True), ReLU())
+    """
+    return net.net if isinstance(net, Banded) else net

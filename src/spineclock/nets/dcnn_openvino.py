@@ -14,6 +14,7 @@ import numpy.typing as npt
 import openvino as ov
 from openvino import opset13 as op
 
+from spineclock.nets.band_numpy import narrowed
 from spineclock.nets.names import Pool
 from spineclock.nets.segmenter_openvino import BATCH_NORM_EPSILON
 
@@ -22,17 +23,23 @@ Tensors = Mapping[str, npt.NDArray[Any]]
 Answer = Callable[[Floats], tuple[Floats, Floats]]
 
 
-def compile_age_net(tensors: Tensors, *, shape: tuple[int, int, int], pool: Pool, threads: int | None = None) -> Answer:
+def compile_age_net(
+    tensors: Tensors, *, shape: tuple[int, int, int], pool: Pool, band: int = 0, threads: int | None = None
+) -> Answer:
     """The network as a function from a prepared volume (D, H, W) to its answer (outputs,) and its 64 pooled features.
 
-    ``tensors`` are the state of ``AgeNet`` by name.
+    ``tensors`` are the state of ``AgeNet`` by name, or of one behind a band of so many columns.
     """
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
+    if band:
+        tensors = {name.removeprefix("net."): values for name, values in tensors.items()}
+        shape = (*shape[:2], band)
     compiled = ov.Core().compile_model(_graph(tensors, shape, pool), "CPU", settings)
 
     def answer(prepared: Floats) -> tuple[Floats, Floats]:
+        prepared = narrowed(prepared, band) if band else prepared
         found = compiled(np.asarray(prepared, dtype=np.float32)[None, None])
         return np.array(found[0])[0], np.array(found[1])[0]
 

@@ -33,10 +33,10 @@ AT_ONCE = 2048
 """Windows whose features are computed together: 2 MB of 32 features each, which a processor keeps near."""
 
 
-def applies(conv: nn.Conv3d, x: Tensor) -> bool:
-    """Whether a block of this convolution, a batch norm and a pool of 2³ can learn from this input in this way."""
+def applies(conv: nn.Conv3d, norm: nn.BatchNorm3d, x: Tensor) -> bool:
+    """Whether a block of this convolution, this batch norm and a pool of 2³ can learn from this input in this way."""
     return (
-        conv.training
+        norm.training
         and x.device.type == "cpu"
         and x.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")

@@ -14,7 +14,15 @@ from spineclock.nets.dcnn import AgeNet
 from spineclock.nets.film import DROPOUT, EfficientNetFilm, FilmNet
 from spineclock.nets.heads import Head
 from spineclock.nets.multitask import MultitaskHead
-from spineclock.nets.names import CROP_NETWORKS, CT_NETWORKS, FILM_NETWORKS, SCAN_NETWORKS, NetworkName, Pool
+from spineclock.nets.names import (
+    CROP_NETWORKS,
+    CT_NETWORKS,
+    FILM_NETWORKS,
+    SCAN_NETWORKS,
+    NetworkName,
+    Pool,
+    require_band,
+)
 
 
 def network(
@@ -51,7 +59,7 @@ def network(
     ------
     UsageError
         If there is no such network, a transformer's patches do not fit the shape, a network of films is to read
-        scans or one of scans films, or a film is too small.
+        scans or one of scans films, a film is too small, or the network cannot read such a band.
 
     Examples
     --------
@@ -59,14 +67,13 @@ def network(
     'FilmNet'
     """
     _require_fit(name, shape, outputs)
+    require_band(name, band, of=shape[2])
     if name in CT_NETWORKS:
         from spineclock.nets.ct import ct_network
 
         if not isinstance(head, MultitaskHead):
             raise UsageError(f"{name} without a head of detection or follow-up", wanted="one to be built round")
         return ct_network(name, head, dropout=dropout)  # type: ignore[arg-type]
-    if band > shape[2]:
-        raise UsageError(f"a band of {band} columns of scans that have {shape[2]}", wanted=f"at most {shape[2]}")
     read = (*shape[:2], band or shape[2])
     net = trusted(_built(name, outputs=outputs, shape=read, pool=pool, dropout=dropout))
     return Banded(net, band) if band else net

@@ -28,7 +28,7 @@ from spineclock.core.errors import UsageError
 from spineclock.core.volume import Array
 from spineclock.nets.age_head import BINNED, AgeHead
 from spineclock.nets.described import asked, described, require_device
-from spineclock.nets.names import SCAN_NETWORKS, NetworkName
+from spineclock.nets.names import NetworkName
 from spineclock.nets.networks import network
 from spineclock.nets.recalibration import Recalibrated, read_recalibrated
 from spineclock.nets.weights import load_into
@@ -64,9 +64,8 @@ def _faults(about: dict[str, Any]) -> list[str]:
     faults = []
     if about["pool"] not in ("max", "average"):
         faults.append(f"pool is {about['pool']!r}, wanted max or average")
-    of_scans = about["network"] in SCAN_NETWORKS
-    if not isinstance(about.get("band", 0), int) or (about.get("band") and not of_scans):
-        faults.append(f"band is {about['band']!r}, wanted a number of columns, and a network of scans")
+    if type(about.get("band", 0)) is not int or about.get("band", 0) < 0:
+        faults.append(f"band is {about['band']!r}, wanted a number of columns")
     if about["network"] not in get_args(NetworkName):
         faults.append(f"network is {about['network']!r}, wanted one of {', '.join(get_args(NetworkName))}")
     try:

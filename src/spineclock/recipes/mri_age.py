@@ -110,7 +110,8 @@ class NetworkFeatures:
 
         about = json.loads(described.read_text(encoding="utf-8"))
         how, head = Preparation.told(about["preparation"]), about["head"]
-        answer = compile_age_net(read_arrays(weights), shape=how.shape, pool=about["pool"], threads=threads)
+        answer = compile_age_net(read_arrays(weights), shape=how.shape, pool=about["pool"], band=about.get("band", 0),
+                                 threads=threads)  # fmt: skip
         return cls(how, answer, float(head["mean_years"]), float(head["sd_years"]), sha256(weights))
 
     def __call__(self, volume: Volume, labels: Mask) -> dict[str, float]:
@@ -215,7 +216,7 @@ class MriAge:
     def _by_network(self, reading: Reading, network: TrainedNetwork) -> Reading:
         """The reading with the run's network as the age it stands for, and where the network looked."""
         from spineclock.explain.gradcam import attention
-        from spineclock.nets.band import Banded
+        from spineclock.nets.band import Banded, inner
         from spineclock.nets.dcnn import AgeNet
         from spineclock.prep.prepared import prepare
         from spineclock.stats.calibration import Calibration
@@ -236,9 +237,8 @@ class MriAge:
             sd_years=said.sd_years,
         )
         net = network.net
-        if not isinstance(net.net if isinstance(net, Banded) else net, AgeNet):
+        if not isinstance(net, AgeNet | Banded) or not isinstance(inner(net), AgeNet):
             return replace(reading, prediction=prediction)
-        assert isinstance(net, AgeNet | Banded)
         heat = attention(net, prepared.volume, scan.volume, age=network.head.age_years).on_scan
         return replace(reading, prediction=prediction, heat=heat)
 

@@ -49,7 +49,7 @@ def learning(
     errors.set_ylabel(title + (f",{unit}" if unit else ""))
     errors.set_ylim(0, 1 if rising else None)
     falls = np.flatnonzero(np.diff(curves["learning_rate"]) < 0) + 1
-    if len(falls) == len(curves) - 1:  # it falls all the time
+    if len(falls) == len(curves) - 1 > 1:  # it falls all the time
         falls = falls[:0]
     for axes in (losses, errors):
         for fall in falls:

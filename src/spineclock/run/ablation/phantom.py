@@ -22,8 +22,9 @@ import pandas as pd
 from spineclock.core.errors import SpineclockError
 from spineclock.ingest.cohort import read_cohort
 from spineclock.learn.split import Split
+from spineclock.nets.weights import sha256
 from spineclock.run.ablation.command import ablate, proposed_scans, trained_row
-from spineclock.run.ablation.kept import SAID, read, write
+from spineclock.run.ablation.kept import SAID, TOLD, read, write
 from spineclock.run.ablation.page import page as table_page
 from spineclock.run.ablation.rows import ABLATIONS, PROPOSED, Ablation, chosen, settings_of
 from spineclock.run.ablation.studied import section, studied
@@ -53,9 +54,9 @@ PAPERS_COUNTS = (8491, 1051)
 EPOCHS, EPOCHS_OF_FEW = 8, 40
 """For trainings on all scans, and for those on a tenth or a hundredth of them."""
 SCHEDULE: dict[str, Any] = {"batch_size": 8, "learning_rate": 1e-3, "rate_falls": "linear", "band": 48}
-"""Tried out on 850 scans for a few epochs: 8 at a time learn faster than the paper's 2, at the same price a scan. The
-rate falls linearly, so that all rows of as many scans learn for as long, and none by the luck of its validation loss.
-The band holds all bodies, discs and canals, and halves the time."""
+"""8 at a time learn faster than the paper's 2, at the same price a scan (tried out on 850). The rate falls linearly, so
+that all rows of as many scans learn for as long, and none is cut short by the luck of its validation loss. The band
+holds all bodies, discs and canals, and halves the time."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,18 @@ class Places:
         """The prepared scans."""
         return self.out / "store"
 
+    def evaluation(self, world: str) -> Path:
+        """What the proposed network, as it is now, says of a world's people."""
+        return self.out / f"{world}-evaluation-{self._network}"
+
     @property
     def study(self) -> Path:
-        """The study of the people of the default world."""
-        return self.out / "default-study"
+        """The study of the people of the default world by it."""
+        return self.out / f"default-study-{self._network}"
+
+    @property
+    def _network(self) -> str:
+        return sha256(self.runs / PROPOSED / "weights.safetensors")[:8]
 
     @property
     def runs(self) -> Path:
@@ -180,21 +189,20 @@ def worlds(places: Places, *, people: int, workers: int) -> pd.DataFrame:
     """The proposed network on people of other worlds: error, R², and correlation of predicted with true gap."""
     found = []
     for world, seed in WORLDS.items():
-        cohort, store, out = (places.out / f"{world}-{kind}" for kind in ("mri", "store", "evaluation"))
+        cohort, store, out = places.out / f"{world}-mri", places.out / f"{world}-store", places.evaluation(world)
         _scans(cohort, people, seed=seed, world=world, workers=workers)
         _store(cohort, store, workers=workers)
         if not (out / "evaluation.md").is_file():
             evaluate(places.runs / PROPOSED, cohort, EvaluateSettings(store=store), out=out)
         _, said = _evaluated(places, world)
         found.append(_world(world, said, _spine_ages(cohort, said)))
-    cohort, out = (places.out / f"default-{kind}" for kind in ("mri", "evaluation"))
-    studied(cohort, out / "predictions.csv", places.study, workers=workers)
+    studied(places.out / "default-mri", places.evaluation("default") / "predictions.csv", places.study, workers=workers)
     return pd.DataFrame(found)
 
 
 def _evaluated(places: Places, world: str) -> tuple[Path, pd.DataFrame]:
     """A world's people, and what the proposed network says of each of their scans."""
-    said = pd.read_csv(places.out / f"{world}-evaluation" / "predictions.csv", dtype={"scan_id": str})
+    said = pd.read_csv(places.evaluation(world) / "predictions.csv", dtype={"scan_id": str})
     return places.out / f"{world}-mri", said
 
 
@@ -267,7 +275,7 @@ def main() -> int:
 def _all(told: argparse.Namespace) -> None:
     places, command = Places(told.out), "python -m spineclock.run.ablation.phantom"
     beside = told.page.with_suffix("")
-    kept, _ = read(beside)
+    kept = _as_asked(places, read(beside)[0])
     todo = [row for row in chosen(told.only) if told.only or row.name not in kept]
     if todo:
         made(places, todo, people=told.people, workers=told.workers)
@@ -275,13 +283,28 @@ def _all(told: argparse.Namespace) -> None:
         ablate(places.cohort, asked(places, row), out=places.runs, only=row.name)
         truth = true_ages(places.cohort)
         assert truth is not None, "simulated people's spine ages are known"
-        write(beside, read(beside)[0] | {row.name: trained_row(places.runs / row.name)}, truth)
+        write(beside, _as_asked(places, read(beside)[0]) | {row.name: trained_row(places.runs / row.name)}, truth)
         _write_page(told.page, beside, command)
     if kept and not todo:
         _write_page(told.page, beside, command)
     if (places.runs / PROPOSED / folder.DONE).is_file():
         others = worlds(places, people=told.world_people, workers=told.workers)
         write_text(told.page.with_name(f"{beside.name}_worlds.md"), worlds_page(places, others, command=command))
+
+
+def _as_asked(places: Places, kept: dict[str, Row]) -> dict[str, Row]:
+    """Those of the kept trainings that were trained as they would be now; the others are named, and left out."""
+    found, before = {}, TrainSettings().model_dump(mode="json")
+    for row in ABLATIONS:
+        if row.name not in kept:
+            continue
+        now = settings_of(row, asked(places, row), proposed_scans=PAPERS_COUNTS).model_dump(mode="json")
+        was = before | kept[row.name].about["settings"]
+        if other := [name for name in TOLD if was[name] != now[name]]:
+            print(f"{row.name} is kept from a training with another {', '.join(other)}: left out, to be trained anew")
+        else:
+            found[row.name] = kept[row.name]
+    return found
 
 
 def _write_page(at: Path, beside: Path, command: str) -> None:

@@ -9,16 +9,12 @@ from pydantic import Field, field_validator, model_validator
 
 from spineclock.core.errors import UsageError
 from spineclock.core.outcomes import Pooling
-from spineclock.nets.names import SCAN_NETWORKS, AgeLoss, NetworkName, Pool, RateFalls
+from spineclock.nets.names import AgeLoss, NetworkName, Pool, RateFalls, require_band
 from spineclock.prep.masking import SpinePart
 from spineclock.run.config import Settings, one_of_resume_and_overwrite
 from spineclock.run.settings import Sequence
 
 Device = Field("auto", pattern=r"^(auto|cpu|cuda)$", description="where networks run; auto takes a GPU if there is one")
-
-
-SMALLEST_BAND = 16
-"""Columns that a network of scans can read at least."""
 
 
 class TrainSettings(Settings):
@@ -155,9 +151,7 @@ class TrainSettings(Settings):
         if self.start == "imagenet" and self.network not in ("efficientnet_b4", "ct_convnext_tiny"):
             raise UsageError(f"start imagenet for the network {self.network}",
                              wanted="efficientnet_b4 or ct_convnext_tiny")  # fmt: skip
-        if self.band and (self.network not in SCAN_NETWORKS or self.band < SMALLEST_BAND):
-            raise UsageError(f"a band of {self.band} columns for the network {self.network}",
-                             wanted=f"0, or at least {SMALLEST_BAND} for {', '.join(SCAN_NETWORKS)}")  # fmt: skip
+        require_band(self.network, self.band)
         if self.weighting == "uncertainty" and self.tasks != "both":
             raise UsageError(f"weighting uncertainty with the task {self.tasks} alone", wanted="tasks=both")
         if (self.youngest is None) != (self.oldest is None):
