@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from spineclock.ingest.study_table import StudyTable, read_study
 from spineclock.phantom.parameters import load
 from spineclock.phantom.people import people
 from spineclock.phantom.truths import stored_truths
-from spineclock.run.settings import StudySettings
+from spineclock.run.settings import NormalsSettings, StudySettings
+from spineclock.run.study import sets as study_sets
 from spineclock.run.study.command import study
 from spineclock.run.study.data import study_data
 from spineclock.run.study.sets import cohort_sets
@@ -175,7 +177,10 @@ def test_an_earlier_study_is_not_written_over_unasked(cohort: Path, done: Path) 
         study(cohort / "predictions.csv", QUICK, cohort=cohort, out=done)
 
 
-def test_a_small_cohort_whose_brackets_cannot_all_be_clustered_is_studied_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_small_cohort_whose_brackets_cannot_all_be_clustered_is_studied_as_far_as_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_sets, "NormalsSettings", partial(NormalsSettings, workers=1))  # UMAP is compiled once
     call = ["phantom", "people", "--n", "400", "--seed", "1", "--out", str(tmp_path / "few")]
     assert CliRunner().invoke(app, call).exit_code == 0
     few = tmp_path / "few"

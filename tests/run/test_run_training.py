@@ -134,7 +134,7 @@ def test_a_band_and_a_rate_that_falls_linearly_are_trained_and_told_of(
     card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "a band of 32 columns that follows the spine" in card
     assert "rate falling in a straight line to 0 over 2 epochs; 2 epochs" in card
-    for network, band, said in (("film_small", 32, "a band of 32 columns for the network film_small"),
+    for network, band, said in (("film_small", 32, "a band of 32 columns for film_small"),
                                 ("table2", 8, "a band of 8 columns")):  # fmt: skip
         with pytest.raises(UsageError, match=said):
             TrainSettings(network=network, band=band)

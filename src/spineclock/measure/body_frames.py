@@ -89,10 +89,9 @@ def _frame(level: str, piece: Piece, seen: Section | None, affine: Array) -> Bod
     picture = piece.picture()
     assert seen is not None
     assert picture is not None, "a body with a section has a picture"
-    reach = float(np.hypot(*(n * s for n, s in zip(picture.share.shape, picture.spacing_mm, strict=True)))) / 2 + 2.0
-    axis = (np.arange(-np.ceil(reach / STEP_MM), np.ceil(reach / STEP_MM)) + 0.5) * STEP_MM
-    inside = sample(picture, seen.centre_mm, seen.angle_rad, axis, axis).share >= 0.5
-    (back, front), (low, high) = (_edges(inside.sum(axis=a), axis) for a in (1, 0))
+    axes = [_finer(at, seen.share.sum(axis=a)) for a, at in ((1, seen.u_mm), (0, seen.v_mm))]
+    inside = sample(picture, seen.centre_mm, seen.angle_rad, *axes).share >= 0.5
+    (back, front), (low, high) = (_edges(inside.sum(axis=a), at) for a, at in zip((1, 0), axes, strict=True))
     cos, sin = np.cos(seen.angle_rad), np.sin(seen.angle_rad)
     u, v = (back + front) / 2, (low + high) / 2
     grid_mm = np.array([piece.middle_mm, seen.centre_mm[0] + u * cos - v * sin, seen.centre_mm[1] + u * sin + v * cos])
@@ -106,6 +105,12 @@ def _frame(level: str, piece: Piece, seen: Section | None, affine: Array) -> Bod
         high - low,
         cut=piece.cut_in_plane,
     )
+
+
+def _finer(axis: Array, met: Array) -> Array:
+    """Finer positions along an axis, as far as anything is met there."""
+    first, last = axis[met > 0][[0, -1]] + np.array([-1.0, 1.0])
+    return np.asarray((np.arange(np.floor(first / STEP_MM), np.ceil(last / STEP_MM)) + 0.5) * STEP_MM)
 
 
 def _edges(counts: Array, axis: Array) -> tuple[float, float]:

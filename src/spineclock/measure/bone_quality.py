@@ -20,8 +20,9 @@ from spineclock.core.bone import REFERENCES, BodyFrame, ReferenceName, Reference
 from spineclock.core.errors import UsageError
 from spineclock.core.geometry import canonical
 from spineclock.core.volume import Array, Mask, Volume
-from spineclock.measure.body_frames import body_frames, body_pieces
+from spineclock.measure.body_frames import body_pieces, frames_of
 from spineclock.measure.frame import FEWEST, LAYER_MM, Piece, Pieces
+from spineclock.measure.sections import sections
 from spineclock.measure.tissue_signals import references
 
 Bools = npt.NDArray[np.bool_]
@@ -142,8 +143,8 @@ def bone_quality(
     """
     if weighting not in ("T1w", "T2w"):
         raise UsageError(f"a bone quality of a scan weighted {weighting!r}", wanted="T1w or T2w")
-    found, frames = body_pieces(volume, labels, bodies), body_frames(labels, bodies)
-    affine = canonical(volume).affine
+    found, affine = body_pieces(volume, labels, bodies), canonical(volume).affine
+    frames = frames_of(found, sections(found), affine)
     levels = tuple(
         marrow
         for level in SCORED

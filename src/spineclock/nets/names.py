@@ -38,7 +38,7 @@ def require_band(name: NetworkName, columns: int, *, of: int | None = None) -> N
     >>> require_band("table2", 48, of=80)
     >>> require_band("film_small", 48)
     Traceback (most recent call last):
-    spineclock.core.errors.UsageError: a band of 48 columns for film_small; wanted: 0, or 16 and more, of scans ...
+    spineclock.core.errors.UsageError: a band of 48 columns for film_small; wanted: 0, or at least 16 of whole scans.
 
     Raises
     ------
@@ -49,6 +49,6 @@ def require_band(name: NetworkName, columns: int, *, of: int | None = None) -> N
         return
     if name not in SCAN_NETWORKS or columns < SMALLEST_BAND:
         raise UsageError(f"a band of {columns} columns for {name}",
-                         wanted=f"0, or {SMALLEST_BAND} and more, of scans ({', '.join(SCAN_NETWORKS)})")  # fmt: skip
+                         wanted=f"0, or at least {SMALLEST_BAND} of whole scans")  # fmt: skip
     if of is not None and columns > of:
         raise UsageError(f"a band of {columns} columns of scans that have {of}", wanted=f"at most {of}")
