@@ -17,7 +17,7 @@ from torch import Tensor
 from spineclock.core.errors import GeometryError, UsageError
 from spineclock.core.geometry import resample_like
 from spineclock.core.volume import Array, Mask, Volume
-from spineclock.nets.band import Banded, inner, laid_back
+from spineclock.nets.band import Banded, laid_back
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ def attention(
     """
     if net.training:
         raise UsageError("a network in training mode", wanted="evaluation mode", remedy="call net.eval() first")
-    seen = cast(Seen, inner(net)) if isinstance(net, Banded) else net
+    seen = cast(Seen, net.net) if isinstance(net, Banded) else net
     # gradients are needed from the last block on only, which saves the memory of everything before it
     with torch.inference_mode(False), torch.no_grad():
         x = torch.from_numpy(np.array(prepared.array, dtype=np.float32))[None, None]

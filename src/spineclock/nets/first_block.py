@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-WINDOW, TAPS, REGION = 8, 27, 64
-"""Voxels of a pool's window, of the kernel, and of what the kernels of a window lie on together."""
+WINDOW, REGION = 8, 64
+"""Voxels of a pool's window, and of what its kernels lie on together."""
 AT_ONCE = 2048
 """Windows whose features are computed together: 2 MB of 32 features each, which a processor keeps near."""
 
