@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(MAKE) --no-print-directory --keep-going --jobs 2 lint tested
 
-# Two processes, each with a thread of its own; the tests of a file stay together, for they share what they make. In the
+# Two processes, each with a thread of its own; what shares what it makes stays together (tests/conftest.py). In the
 # files' order: by default those of few tests come last, which are the longest, and one process waits for the other
 tested: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \

@@ -8,9 +8,28 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 SIDE_BY_SIDE = ("phantom_making", "prepare", "resumed")
 """Modules of ``spineclock.run`` that work on scans in several processes."""
+
+COMPILED = {"src/spineclock/phantom/": "phantoms", "tests/normals/test_normals.py": "umap",
+            "tests/run/test_run_study.py": "umap"}  # fmt: skip
+"""Where what is compiled takes longer than the tests: two processes that compile it at once take twice as long."""
+
+
+class Together(LoadFileScheduling):  # type: ignore[misc]
+    """Tests of a file share what they make, so they stay in one process; so do files that compile the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return next((group for path, group in COMPILED.items() if file.startswith(path)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -140,13 +140,6 @@ def test_a_band_and_a_rate_that_falls_linearly_are_trained_and_told_of(
             TrainSettings(network=network, band=band)
 
 
-def test_the_same_settings_give_the_same_weights(cohort: Path, store: Path, run: Path, tmp_path: Path) -> None:
-    settings = TrainSettings(store=store, max_epochs=2, precision="float32", learning_rate=3e-3, seed=3, **SHARES)
-    train("mri-age", cohort, settings, out=tmp_path / "again", quiet=True)
-    first, second = (read_arrays(folder / "weights.safetensors") for folder in (run, tmp_path / "again"))
-    assert all(np.array_equal(first[name], second[name]) for name in first)
-
-
 KILLED = """
 import sys
 from pathlib import Path
@@ -168,7 +161,7 @@ def test_killed_and_resumed_it_comes_to_the_same_weights(cohort: Path, store: Pa
     out = tmp_path / "run"
     call = [sys.executable, str(script), str(cohort), str(store), str(out), str(torch.get_num_threads())]
     killed = 0
-    for signal_sent in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, None):
+    for signal_sent in (signal.SIGKILL, signal.SIGTERM, None):
         with subprocess.Popen(call, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
             if signal_sent is not None:
                 before = _stamp(out)
@@ -181,7 +174,7 @@ def test_killed_and_resumed_it_comes_to_the_same_weights(cohort: Path, store: Pa
             _, told = process.communicate(timeout=120)
         if signal_sent is None:
             assert process.returncode == 0, told
-    assert killed >= 2
+    assert killed == 2
     first, second = (read_arrays(folder / "weights.safetensors") for folder in (run, out))
     assert all(np.array_equal(first[name], second[name]) for name in first)
     assert not (out / "state.ckpt").exists()

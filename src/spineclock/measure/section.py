@@ -13,7 +13,6 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from spineclock.core.volume import Array
 
@@ -42,15 +41,30 @@ class Picture:
         """Mean area of the structure's slices in the layer."""
         return float(self.share.sum()) * self.spacing_mm[0] * self.spacing_mm[1]
 
-    def along(self, start_mm: tuple[float, float], angle_rad: float, step_mm: float, into: Floats) -> None:
-        """Fills an array (U, V) with the share on a turned grid, linearly interpolated, 0 outside.
+    @cached_property
+    def _bordered(self) -> Floats:
+        """The share with a border of zeros: one before, two after, so that each point within it has four neighbours."""
+        return np.pad(self.share, (1, 2))
+
+    def along(self, start_mm: tuple[float, float], angle_rad: float, step_mm: float, shape: tuple[int, int]) -> Floats:
+        """The share on a turned grid of shape (U, V), linearly interpolated, 0 outside.
 
         Its first sample lies at ``start_mm``, its first axis rises by ``angle_rad``, its samples are ``step_mm`` apart.
+        A section samples its picture up to nine times: this takes half the time of SciPy's interpolation.
         """
-        cos, sin, spacing = np.cos(angle_rad), np.sin(angle_rad), np.array(self.spacing_mm)
-        turned = np.array([[cos, -sin], [sin, cos]]) * step_mm / spacing[:, None]
-        start = (np.array(start_mm) - self.origin_mm) / spacing
-        ndimage.affine_transform(self.share, turned, start, output=into, order=1, mode="grid-constant")
+        cos, sin = np.cos(angle_rad) * step_mm, np.sin(angle_rad) * step_mm
+        columns = self._bordered.shape[1]
+        flat = self._bordered.ravel()
+        u, v = np.arange(shape[0])[:, None], np.arange(shape[1])
+        (dj, dk), (j0, k0) = self.spacing_mm, (np.array(start_mm) - self.origin_mm) / self.spacing_mm + 1
+        y = np.clip((j0 + cos / dj * u) - sin / dj * v, 0, self.share.shape[0] + 1)
+        z = np.clip((k0 + sin / dk * u) + cos / dk * v, 0, self.share.shape[1] + 1)
+        j, k = y.astype(np.intp), z.astype(np.intp)
+        y -= j
+        z -= k
+        corner = j * columns + k
+        near, far = ((1 - z) * flat.take(corner + row) + z * flat.take(corner + row + 1) for row in (0, columns))
+        return np.asarray((1 - y) * near + y * far)
 
 
 def layer_weights(count: int, spacing_mm: float, middle_mm: float, half_mm: float) -> Floats:
@@ -210,7 +224,8 @@ def sample(picture: Picture, centre_mm: tuple[float, float], angle_rad: float, u
     u, v = _reach(picture, centre_mm, angle_rad, u_mm, v_mm)
     if share[u, v].size:
         first = _points(centre_mm, angle_rad, u_mm[u][:1], v_mm[v][:1])
-        picture.along((first[0].item(), first[1].item()), angle_rad, float(u_mm[1] - u_mm[0]), share[u, v])
+        step = float(u_mm[1] - u_mm[0])
+        share[u, v] = picture.along((first[0].item(), first[1].item()), angle_rad, step, share[u, v].shape)
     return Section(share, u_mm, v_mm, centre_mm, angle_rad)
 
 
