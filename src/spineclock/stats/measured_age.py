@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -196,12 +197,26 @@ def averaged(models: Sequence[MeasuredAge]) -> MeasuredAge:
 
 def leave_one_out(measured: Floats, age: Floats, *, features: Sequence[str]) -> Floats:
     """Each person's age as predicted by a model fitted, scores and regularisation included, on everyone else."""
-    predicted = np.empty(len(age))
-    for i in range(len(age)):
-        others = np.arange(len(age)) != i
-        model = fit(measured[others], age[others], features=features)
-        predicted[i] = model.raw(dict(zip(features, measured[i], strict=True)))[0]
-    return predicted
+    return np.array([_ages_without((i,), measured, age, features)[0] for i in range(len(age))])
+
+
+def leave_two_out(measured: Floats, age: Floats, *, features: Sequence[str]) -> Floats:
+    """Ages in years by models that saw neither of two people, shape (people, people).
+
+    At (i, j) that of person j without i and j, which is what :func:`leave_one_out` of everyone but i says of j; on the
+    diagonal that of :func:`leave_one_out`. A model serves both of its pair.
+    """
+    found = np.diag(leave_one_out(measured, age, features=features))
+    for pair in combinations(range(len(age)), 2):
+        found[pair[::-1], pair] = _ages_without(pair, measured, age, features)
+    return found
+
+
+def _ages_without(people: tuple[int, ...], measured: Floats, age: Floats, features: Sequence[str]) -> Floats:
+    """The ages of some people by the model of all others."""
+    model = fit(np.delete(measured, people, axis=0), np.delete(age, people), features=features)
+    scores = [normal_scores(measured[list(people), k], scale) for k, scale in enumerate(model.scale)]
+    return np.asarray(model.mean_age_years + np.array(model.years_per_score) @ np.array(scores))
 
 
 def ridge(x: Floats, y: Floats, *, penalties: Floats | None = None) -> Floats:
@@ -212,13 +227,10 @@ def ridge(x: Floats, y: Floats, *, penalties: Floats | None = None) -> Floats:
     tried = np.logspace(-1, 4, 26) if penalties is None else penalties
     u, s, vt = np.linalg.svd(x, full_matrices=False)
     rotated = u.T @ y
-    best, chosen = np.inf, tried[-1]
-    for penalty in tried:
-        shrink = s**2 / (s**2 + penalty)
-        leverage = np.einsum("ij,j,ij->i", u, shrink, u) + 1 / len(y)
-        press = float(np.mean(((y - u @ (shrink * rotated)) / (1 - leverage)) ** 2))
-        if press < best:
-            best, chosen = press, penalty
+    shrink = s**2 / (s**2 + tried[:, None])  # (penalties, rank)
+    leverage = shrink @ (u**2).T + 1 / len(y)
+    press = (((y - (shrink * rotated) @ u.T) / (1 - leverage)) ** 2).mean(axis=1)
+    chosen = tried[press.argmin()]
     return np.asarray(vt.T @ (s / (s**2 + chosen) * rotated))
 
 

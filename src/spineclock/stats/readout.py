@@ -9,7 +9,7 @@ Bioinformatics 7:91, 2006).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,14 +77,11 @@ def read_out(table: pd.DataFrame, candidates: Mapping[str, Groups]) -> Readout:
     if len(table) < 7:
         raise TableError(f"{len(table)} people to choose among and to judge", wanted="at least 7")
     age = table["age_years"].to_numpy(dtype=np.float64)
-    alone = {name: leave_one_out(table, groups) for name, groups in candidates.items()}
+    said = {name: _averaged(measured_age.leave_two_out, table, groups) for name, groups in candidates.items()}
+    alone = {name: np.diagonal(ages) for name, ages in said.items()}
     chosen, choices = np.empty(len(age)), Counter[str]()
     for i in range(len(age)):
-        others = table.drop(index=table.index[i])
-        error = {
-            name: float(np.abs(leave_one_out(others, groups) - np.delete(age, i)).mean())
-            for name, groups in candidates.items()
-        }
+        error = {name: float(np.abs(np.delete(ages[i] - age, i)).mean()) for name, ages in said.items()}
         best = min(error, key=lambda name: error[name])
         chosen[i] = alone[best][i]  # the candidate's model of the others, which is what leaves this person out
         choices[best] += 1
@@ -101,7 +98,10 @@ def fitted(table: pd.DataFrame, groups: Groups, *, about: dict[str, Any]) -> Mea
 
 def leave_one_out(table: pd.DataFrame, groups: Groups) -> Floats:
     """Each person's age as the mean of what each group's model, fitted on everyone else, reads from its columns."""
+    return _averaged(measured_age.leave_one_out, table, groups)
+
+
+def _averaged(how: Callable[..., Floats], table: pd.DataFrame, groups: Groups) -> Floats:
     age = table["age_years"].to_numpy(dtype=np.float64)
-    columns = [table[list(group)].to_numpy(dtype=np.float64) for group in groups]
-    found = [measured_age.leave_one_out(x, age, features=group) for x, group in zip(columns, groups, strict=True)]
+    found = [how(table[list(group)].to_numpy(dtype=np.float64), age, features=group) for group in groups]
     return np.asarray(np.mean(found, axis=0))
