@@ -24,14 +24,14 @@ def spineclock(*words: str | Path) -> str:
 
 
 def mri_age(folder: Path) -> Path:
-    """Trained on some of 48 simulated people for two epochs; where another one was read to."""
-    spineclock("phantom", "mri", "--n", "48", "--seed", "8", "--grid", "16x128x64", "--out", folder / "people")
+    """Trained on some of 32 simulated people for two epochs; where another one was read to."""
+    spineclock("phantom", "mri", "--n", "32", "--seed", "8", "--grid", "16x128x64", "--out", folder / "people")
     spineclock("prepare", folder / "people", "--out", folder / "store",
                "--set", "spacing_mm=8,5,4", "--set", "shape=16,128,64")  # fmt: skip
     spineclock("train", "mri-age", folder / "people", "--out", folder / "run", "--set", f"store={folder / 'store'}",
                "--set", "max_epochs=2", "--set", "learning_rate=1e-3", "--set", "precision=float32",
                "--set", "train_share=0.5", "--set", "validation_share=0.25")  # fmt: skip
-    spineclock("phantom", "mri", "--n", "1", "--seed", "9", "--out", folder / "another")
+    spineclock("phantom", "mri", "--n", "1", "--seed", "9", "--grid", "20x320x160", "--out", folder / "another")
     (scan,) = (folder / "another").rglob("*_T2w.nii.gz")
     spineclock("predict", scan, "--model", folder / "run", "--out", folder / "predicted", "--set", "threads=1",
                "--mask", str(scan).replace("_T2w", "_T2w_dseg"), "--mask-scheme", "spineclock")  # fmt: skip
