@@ -14,8 +14,8 @@ from xdist.scheduler import LoadFileScheduling
 SIDE_BY_SIDE = ("phantom_making", "prepare", "resumed")
 """Modules of ``spineclock.run`` that work on scans in several processes."""
 
-COMPILED = {"src/spineclock/phantom/": "phantoms", "tests/normals/test_normals.py": "umap",
-            "tests/run/test_run_study.py": "umap"}  # fmt: skip
+COMPILED = {"src/spineclock/phantom/": "phantoms", "tests/ingest/test_ingest_film_view.py": "phantoms",
+            "tests/normals/test_normals.py": "umap", "tests/run/test_run_study.py": "umap"}  # fmt: skip
 """Where what is compiled takes longer than the tests: two processes that compile it at once take twice as long."""
 
 

@@ -35,6 +35,7 @@ OPTIONAL = {
 DEV = {canonical(Requirement(line).name) for line in PROJECT["project"]["optional-dependencies"]["dev"]}
 
 IMPORTED_AS = {
+    "xdist": "pytest-xdist",
     "openjpeg": "pylibjpeg-openjpeg",
     "PIL": "pillow",
     "sklearn": "scikit-learn",

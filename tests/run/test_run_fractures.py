@@ -309,7 +309,7 @@ def test_from_people_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(trained, "SHARES", {"train_share": 0.55, "validation_share": 0.4})
     for module in (outlined, results):
         monkeypatch.setattr(module, "NETWORK", one)
-    monkeypatch.setattr(outlined, "PEOPLE", People("matters_outlined", 1, 86, MATTERS, MATTERS))
+    monkeypatch.setattr(outlined, "PEOPLE", People("matters_outlined", 3, 86, MATTERS, MATTERS))
     monkeypatch.setattr(results, "inputs_png", lambda: b"")
     places, asked = Places(tmp_path), results.Asked(epochs=1, batch_size=8, workers=1, draws=2, resamples=20, plan=10)
     results.scanned(places, asked)

@@ -44,8 +44,8 @@ class People:
     images: str | None = None
 
     def scaled(self, scale: float) -> People:
-        """Fewer or more of them, at least 20."""
-        return People(self.name, max(20, round(scale * self.count)), self.seed, self.world, self.learned, self.images)
+        """Fewer or more of them, at least 20 or, where they are fewer, all."""
+        return People(self.name, max(min(20, self.count), round(scale * self.count)), self.seed, self.world, self.learned, self.images)
 
 
 LEARNED = (
