@@ -27,7 +27,7 @@ def mri_age(folder: Path) -> Path:
     """Trained on some of 32 simulated people for two epochs; where another one was read to."""
     spineclock("phantom", "mri", "--n", "32", "--seed", "8", "--grid", "16x128x64", "--out", folder / "people")
     spineclock("prepare", folder / "people", "--out", folder / "store",
-               "--set", "spacing_mm=8,5,4", "--set", "shape=16,128,64")  # fmt: skip
+               "--set", "spacing_mm=8,10,4", "--set", "shape=16,64,64")  # fmt: skip
     spineclock("train", "mri-age", folder / "people", "--out", folder / "run", "--set", f"store={folder / 'store'}",
                "--set", "max_epochs=2", "--set", "learning_rate=1e-3", "--set", "precision=float32",
                "--set", "train_share=0.5", "--set", "validation_share=0.25")  # fmt: skip
