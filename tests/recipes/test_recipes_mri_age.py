@@ -112,11 +112,23 @@ def test_ages_beyond_the_training_ages_are_to_be_checked(clock, scan, age):
     assert quality.verdict == "check"
 
 
+@pytest.mark.parametrize(("trained", "outside"), [((20, 80), False), ((79, 80), True)])
+def test_a_corrected_age_beyond_the_training_ages_is_to_be_checked(run, scan, tmp_path, trained, outside):
+    told = rewritten(run, tmp_path, ages_years=trained)
+    read = recipes.get("mri-age").load(told, Options(threads=1)).read(scan)
+    corrected = read.prediction.corrected_age_years
+    assert 20 < corrected < 79
+    reason = f"the corrected age, {round(corrected, 1):g}, lies outside the training ages, 79 to 80"
+    assert (reason in read.quality.reasons) == outside
+    assert any("corrected" in reason for reason in read.quality.reasons) == outside
+
+
 def test_an_unknown_sex_counts_as_average_and_is_no_missing_measurement(clock, scan, read):
     unknown = clock.read(replace(scan, sex=""))
     shares = {c.name: c.years for c in unknown.prediction.contributions}
     assert shares["sex.male"] == 0.0
-    assert unknown.quality == read.quality
+    own = [{r for r in one.quality.reasons if "corrected age" not in r} for one in (unknown, read)]
+    assert own[0] == own[1]
     woman = next(c.years for c in read.prediction.contributions if c.name == "sex.male")
     assert read.predicted_age_years - unknown.predicted_age_years == pytest.approx(woman)
 

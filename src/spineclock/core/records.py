@@ -109,6 +109,19 @@ class Quality:
         worse = max(self.verdict, verdict, key=order.index)
         return Quality(worse, (reason, *self.reasons) if verdict == "refused" else (*self.reasons, reason))
 
+    def with_age(self, whose: str, years: float | None, trained: tuple[float, float]) -> Quality:
+        """This quality, ``check`` where an age that is known lies outside those the model was trained on.
+
+        >>> Quality().with_age("the person's age", 92, (20, 85)).reasons
+        ("the person's age, 92, lies outside the training ages, 20 to 85",)
+        """
+        low, high = trained
+        if years is None or low <= years <= high:
+            return self
+        return self.with_reason(
+            "check", f"{whose}, {round(years, 1):g}, lies outside the training ages, {low:g} to {high:g}"
+        )
+
 
 @dataclass(frozen=True)
 class Interval:

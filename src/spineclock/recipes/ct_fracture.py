@@ -148,11 +148,7 @@ class Judge:
 
     def known(self, scan: Scan, verdict: Quality) -> Quality:
         """The quality with what is known of person and network."""
-        low, high = self.ages_years
-        if scan.age_years is not None and not low <= scan.age_years <= high:
-            verdict = verdict.with_reason(
-                "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
-            )
+        verdict = verdict.with_age("the person's age", scan.age_years, self.ages_years)
         if self.detection is not None and self.detection.caution:
             verdict = verdict.with_reason("check", self.detection.caution)
         if self.network.head.survival is not None and self.band is None:

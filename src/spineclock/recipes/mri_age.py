@@ -169,7 +169,11 @@ class MriAge:
         outlined = Reading(scan.with_mask(instances.labels), quality, self.model, found=described(instances))
         if quality.verdict == "refused":
             return outlined
-        return self._aged(outlined, instances)
+        reading = self._aged(outlined, instances)
+        if reading.prediction is None:
+            return reading
+        corrected = reading.prediction.corrected_age_years
+        return replace(reading, quality=reading.quality.with_age("the corrected age", corrected, self.ages_years))
 
     def _aged(self, outlined: Reading, instances: Instances) -> Reading:
         from spineclock import measure
@@ -204,11 +208,7 @@ class MriAge:
 
     def _known(self, scan: Scan, quality: Quality) -> Quality:
         """The quality with what the person's age and the scan's header say."""
-        low, high = self.ages_years
-        if scan.age_years is not None and not low <= scan.age_years <= high:
-            quality = quality.with_reason(
-                "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
-            )
+        quality = quality.with_age("the person's age", scan.age_years, self.ages_years)
         if not scan.sequence and "the weighting is not stated" not in scan.notes:  # reading notes it of most files
             quality = quality.with_reason("check", "the header does not tell the weighting; taken for T2")
         return quality

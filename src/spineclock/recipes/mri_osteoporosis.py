@@ -289,11 +289,7 @@ class MriOsteoporosis:
         """The quality with what is known of outlines, person and network."""
         for doubt in _doubts(found):
             verdict = verdict.with_reason("check", doubt)
-        low, high = self.ages_years
-        if scan.age_years is not None and not low <= scan.age_years <= high:
-            verdict = verdict.with_reason(
-                "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
-            )
+        verdict = verdict.with_age("the person's age", scan.age_years, self.ages_years)
         if caution := judge.calibration.caution:
             verdict = verdict.with_reason("check", caution)
         if judge.network.about["simulated"]:

@@ -87,6 +87,7 @@ class XrayAge:
         prediction = self.calibrations[film_kind(scan.film)].prediction(
             said.age_years, age_years=scan.age_years, components={"network": said.age_years}, sd_years=said.sd_years
         )
+        verdict = verdict.with_age("the corrected age", prediction.corrected_age_years, self.ages_years)
         net = self.network.net
         assert isinstance(net, FilmNet | EfficientNetFilm), "a network that reads films"
         heat = attention(net, film.volume, scan.volume, age=self.network.head.age_years).on_scan
@@ -95,11 +96,7 @@ class XrayAge:
     def _known(self, scan: Scan) -> Quality:
         """The film's quality with what is known of the person, the kind of film and the network."""
         found = quality(scan)
-        low, high = self.ages_years
-        if scan.age_years is not None and not low <= scan.age_years <= high:
-            found = found.with_reason(
-                "check", f"the person's age, {scan.age_years:g}, lies outside the training ages, {low:g} to {high:g}"
-            )
+        found = found.with_age("the person's age", scan.age_years, self.ages_years)
         if caution := self.network.uncorrected(film_kind(scan.film)):
             found = found.with_reason("check", caution)
         if self.network.about["simulated"]:

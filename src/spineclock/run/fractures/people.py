@@ -45,7 +45,14 @@ class People:
 
     def scaled(self, scale: float) -> People:
         """Fewer or more of them, at least 20 or, where they are fewer, all."""
-        return People(self.name, max(min(20, self.count), round(scale * self.count)), self.seed, self.world, self.learned, self.images)
+        return People(
+            self.name,
+            max(min(20, self.count), round(scale * self.count)),
+            self.seed,
+            self.world,
+            self.learned,
+            self.images,
+        )
 
 
 LEARNED = (
