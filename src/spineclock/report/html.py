@@ -38,7 +38,8 @@ OPEN_UP_TO = 12
 class ReportEntry:
     """All that the page says of one scan. Pictures are PNG or JPEG bytes; what is None is left out.
 
-    ``folder`` is where the scan's own results lie, relative to the page; empty where they are not kept.
+    ``description`` is the series'. ``folder`` is where the scan's own results lie, relative to the page; empty where
+    they are not kept.
     """
 
     scan_id: str
@@ -52,6 +53,7 @@ class ReportEntry:
     interval: bytes | None = None
     age_years: float | None = None
     sex: Literal["F", "M", ""] = ""
+    description: str = ""
     folder: str = ""
     attention: bytes | None = None
     diagnosis: DiagnosisPrediction | None = None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
-
 from spineclock.phantom.lumbar import Sex, lumbar_scan
 from spineclock.phantom.series import Series
+from spineclock.run.outputs import write_json
+from spineclock.run.phantom_people import STATEMENT
+from spineclock.run.phantom_scans import nifti_bytes
 from spineclock.run.predict import predict_all
 from spineclock.run.settings import PredictSettings
 
@@ -29,7 +29,7 @@ def demo(out: Path) -> int:
     rows = ["scan_id\tage_years\tsex"]
     for age, sex, seed in PEOPLE:
         name = f"phantom-{age:.0f}{sex}_T2w"
-        save(lumbar_scan(age_years=age, sex=sex, seed=seed), scans / f"{name}.nii.gz")
+        save(lumbar_scan(age_years=age, sex=sex, seed=seed), scans, name)
         rows.append(f"{name}\t{age}\t{sex}")
     cohort = out / "people.tsv"
     cohort.write_text("\n".join(rows) + "\n", encoding="utf-8")
@@ -37,6 +37,7 @@ def demo(out: Path) -> int:
     return predict_all([scans], PredictSettings(cohort=cohort, overwrite=True), out=out / "results")
 
 
-def save(phantom: Series, path: Path) -> None:
-    """Writes a phantom's image as NIfTI."""
-    nib.save(nib.Nifti1Image(np.asarray(phantom.volume.array), phantom.volume.affine), path)
+def save(phantom: Series, folder: Path, name: str) -> None:
+    """Writes a phantom's image as NIfTI, with a sidecar that calls it simulated."""
+    (folder / f"{name}.nii.gz").write_bytes(nifti_bytes(phantom.volume))
+    write_json(folder / f"{name}.json", {**phantom.facts, "Statement": STATEMENT})

@@ -29,7 +29,7 @@ def entry(document: dict[str, Any], out: Path) -> ReportEntry:
         diagnosis=diagnosis_of(document), crops=_bytes(folder / "crops.png"),
         event=event_of(document), risk=_bytes(folder / "risk.png"),
         interval=_bytes(folder / "interval.png"), age_years=told["age_years"], sex=told["sex"] or "",
-        folder=told["scan_id"],
+        description=told.get("description", ""), folder=told["scan_id"],
     )  # fmt: skip
 
 
