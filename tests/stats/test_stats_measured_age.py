@@ -64,6 +64,15 @@ def test_a_person_has_no_part_in_the_own_prediction():
     assert (np.delete(after, 4) != np.delete(before, 4)).all()
 
 
+def test_without_two_people_is_without_one_among_the_others():
+    x, age = people(9)
+    found = ma.leave_two_out(x, age, features=NAMES)
+    np.testing.assert_allclose(np.diagonal(found), ma.leave_one_out(x, age, features=NAMES))
+    for i in range(len(age)):
+        others = ma.leave_one_out(np.delete(x, i, axis=0), np.delete(age, i), features=NAMES)
+        np.testing.assert_allclose(np.delete(found[i], i), others)
+
+
 def test_the_age_is_recovered_and_shuffled_ages_are_not():
     x, age = people(60)
     error = np.abs(ma.leave_one_out(x, age, features=NAMES) - age).mean()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Literal
@@ -45,14 +45,7 @@ class People:
 
     def scaled(self, scale: float) -> People:
         """Fewer or more of them, at least 20 or, where they are fewer, all."""
-        return People(
-            self.name,
-            max(min(20, self.count), round(scale * self.count)),
-            self.seed,
-            self.world,
-            self.learned,
-            self.images,
-        )
+        return replace(self, count=max(min(20, self.count), round(scale * self.count)))
 
 
 LEARNED = (
