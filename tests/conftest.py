@@ -19,7 +19,7 @@ COMPILED = {"src/spineclock/phantom/": "phantoms", "tests/ingest/test_ingest_fil
 """Where what is compiled takes longer than the tests: two processes that compile it at once take twice as long."""
 
 
-class Together(LoadFileScheduling):  # type: ignore[misc]
+class Together(LoadFileScheduling):
     """Tests of a file share what they make, so they stay in one process; so do files that compile the same."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from spineclock.phantom.lumbar import Sex, lumbar_scan
 from spineclock.phantom.series import Series
-from spineclock.run.outputs import write_json
-from spineclock.run.phantom_people import STATEMENT
-from spineclock.run.phantom_scans import nifti_bytes
+from spineclock.run.phantom_scans import nifti_bytes, write_sidecar
 from spineclock.run.predict import predict_all
 from spineclock.run.settings import PredictSettings
 
@@ -40,4 +38,4 @@ def demo(out: Path) -> int:
 def save(phantom: Series, folder: Path, name: str) -> None:
     """Writes a phantom's image as NIfTI, with a sidecar that calls it simulated."""
     (folder / f"{name}.nii.gz").write_bytes(nifti_bytes(phantom.volume))
-    write_json(folder / f"{name}.json", {**phantom.facts, "Statement": STATEMENT})
+    write_sidecar(folder / f"{name}.json", phantom)

@@ -197,7 +197,12 @@ def _write_files(series: Series, out: Path, scan_id: str, form: Format) -> None:
         front = series.facts["PatientOrientation"][0]
         image.write_bytes(png_bytes(as_displayed(series.volume.array, front) * PNG_SCALE))
         labels.write_bytes(png_bytes(as_displayed(series.labels.array, front)))
-    _put(where.with_name(f"{stem}.json"), {"Modality": "MR", **series.facts, "Statement": STATEMENT})
+    write_sidecar(where.with_name(f"{stem}.json"), series)
+
+
+def write_sidecar(path: Path, series: Series) -> None:
+    """Writes how a series was acquired, by BIDS's names, and that it is simulated; MR where its facts do not say."""
+    _put(path, {"Modality": "MR", **series.facts, "Statement": STATEMENT})
 
 
 def nifti_bytes(volume: Volume) -> bytes:
@@ -260,7 +265,7 @@ def _write_dicom(made: Sequence[Series], out: Path, visit: Examination) -> None:
             one.save_as(where / f"{n:04d}.dcm", enforce_file_format=True)
         map_ = segmentation(series.labels, slices, visit, name=f"{name}_dseg", number=100 + k, cut=cut)
         map_.save_as(where.with_name(f"{where.name}_dseg.dcm"), enforce_file_format=True)
-        _put(where.with_name(f"{where.name}.json"), {"Modality": "MR", **series.facts, "Statement": STATEMENT})
+        write_sidecar(where.with_name(f"{where.name}.json"), series)
 
 
 def _write_dicom_film(series: Series, where: Path, visit: Examination) -> None:
